@@ -1,0 +1,49 @@
+PYTHON ?= python3
+VENV := .venv
+VENV_ALL := .venv-all
+# A CPU build of torch where one is offered; on Linux PyPI's default is the CUDA build (several GB).
+TORCH ?= torch==2.13.0
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_QUIET ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint types format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard src/konayuki/model/native/*)
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --upgrade 'pip>=25.1'
+	$(VENV)/bin/python -m pip install --group test -e '.[hub]'
+	touch $@
+
+$(VENV_ALL)/.installed: pyproject.toml setup.py $(wildcard src/konayuki/model/native/*)
+	test -x $(VENV_ALL)/bin/python || $(PYTHON) -m venv $(VENV_ALL)
+	$(VENV_ALL)/bin/python -m pip install --upgrade 'pip>=25.1'
+	$(VENV_ALL)/bin/python -m pip install $(TORCH)
+	$(VENV_ALL)/bin/python -m pip install --group test --group lint -e '.[all]'
+	touch $@
+
+demo: $(VENV)/.installed  ## index the sample corpus and answer Japanese questions
+	$(VENV)/bin/python demo/run.py
+
+test: $(VENV)/.installed  ## the quick suite: base install and what needs no torch
+	$(VENV)/bin/python -m pytest
+
+test-all: $(VENV_ALL)/.installed  ## every test with every extra, slow ones included
+	$(VENV_ALL)/bin/python -m pytest -m ''
+
+lint: $(VENV_ALL)/.installed  ## ruff: rules and format
+	$(VENV_ALL)/bin/ruff check .
+	$(VENV_ALL)/bin/ruff format --check .
+
+types: $(VENV_ALL)/.installed  ## mypy, strict, over src/
+	$(VENV_ALL)/bin/mypy
+
+format: $(VENV_ALL)/.installed  ## rewrite the code in the project's format
+	$(VENV_ALL)/bin/ruff check --fix .
+	$(VENV_ALL)/bin/ruff format .
+
+clean:  ## remove the environments and build output
+	rm -rf $(VENV) $(VENV_ALL) build dist src/*.egg-info

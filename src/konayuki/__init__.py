@@ -1,0 +1,25 @@
+"""Static sentence embeddings and hybrid search for Japanese on ordinary CPUs."""
+
+from typing import TYPE_CHECKING
+
+from konayuki import errors
+
+if TYPE_CHECKING:
+    from konayuki.model import StaticModel
+    from konayuki.search import Hit, Index
+
+__version__ = "0.1.0"
+__all__ = ["Hit", "Index", "StaticModel", "__version__", "errors"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a room when its name is first used: encoding never pays for the search engine."""
+    if name == "StaticModel":
+        from konayuki.model import StaticModel
+
+        return StaticModel
+    if name in {"Hit", "Index"}:
+        from konayuki import search
+
+        return getattr(search, name)
+    raise AttributeError(f"module 'konayuki' has no attribute {name!r}")

@@ -1,0 +1,83 @@
+"""Parse the arguments, run the verb, turn errors into a line and an exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple, Protocol, cast
+
+from konayuki.errors import InputError, KonayukiError
+
+
+class Verb(NamedTuple):
+    """One verb of the command line; its module lies beside this one and bears its name."""
+
+    name: str
+    help: str
+
+
+VERBS = (
+    Verb("index", "build or update a search index from files"),
+    Verb("search", "answer a question from an index"),
+    Verb("encode", "turn lines of text into vectors"),
+    Verb("info", "describe a model or an index"),
+    Verb("export", "write a model folder that sentence-transformers opens"),
+    Verb("quantize", "write a model folder with 4-bit rows"),
+    Verb("evaluate", "measure retrieval quality on BEIR-layout sets"),
+    Verb("train", "train a model from a recipe"),
+)
+
+
+class VerbModule(Protocol):
+    """What the module of a verb offers."""
+
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def module_of(verb: str) -> VerbModule:
+    """Return the module that implements a verb."""
+    return cast("VerbModule", import_module(f"konayuki.cli.{verb.replace('-', '_')}"))
+
+
+def build_parser(verbs: Sequence[Verb] = VERBS) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    import konayuki
+
+    parser = argparse.ArgumentParser(
+        prog="konayuki",
+        description="Static sentence embeddings and hybrid search for Japanese on ordinary CPUs.",
+    )
+    parser.add_argument("--version", action="version", version=f"konayuki {konayuki.__version__}")
+    commands = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    for verb in verbs:
+        command = commands.add_parser(
+            verb.name,
+            help=verb.help,
+            description=verb.help[0].upper() + verb.help[1:] + ".",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        module_of(verb.name).add_arguments(command)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, 1 for a failure or 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Only the verb that is asked for is imported; help and mistakes need them all.
+    asked = [verb for verb in VERBS if arguments and verb.name == arguments[0]]
+    args = build_parser(asked or VERBS).parse_args(arguments)
+    try:
+        return module_of(args.verb).run(args)
+    except KonayukiError as error:
+        if args.debug:
+            raise
+        print(f"konayuki {args.verb}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,66 @@
+"""Every error that konayuki raises, in one tree.
+
+KonayukiError
+├── InputError (ValueError)            an argument or a text that cannot be used
+│   ├── DimensionError                 a dimension that the model does not have
+│   └── EmptyTextError                 an empty text where `strict=True` asked for none
+├── FormatError (ValueError)           a file that is not what its name promises; the message names it
+│   ├── CheckpointError                a file of a model folder
+│   ├── IndexFormatError               a file of an index
+│   └── DatasetError                   a file or row of an evaluation or training set
+├── NotFoundError (FileNotFoundError)  a model, an index or an input that is not there
+├── IndexLockedError (RuntimeError)    another process writes to the index
+├── ModelMismatchError (ValueError)    an index was built with another model
+└── MissingExtraError (ImportError)    an optional package is not installed
+
+A message says what was wrong and its value, what was expected, and where there is a remedy a last
+line that starts with `hint:`.
+"""
+
+
+class KonayukiError(Exception):
+    """Root of every error that konayuki raises."""
+
+
+class InputError(KonayukiError, ValueError):
+    """An argument or a text cannot be used."""
+
+
+class DimensionError(InputError):
+    """The model does not have the requested number of dimensions."""
+
+
+class EmptyTextError(InputError):
+    """A text without content met `strict=True`."""
+
+
+class FormatError(KonayukiError, ValueError):
+    """A file is not what its name promises."""
+
+
+class CheckpointError(FormatError):
+    """A file of a model folder is damaged or of an unknown kind."""
+
+
+class IndexFormatError(FormatError):
+    """A file of an index is damaged or of an unknown version."""
+
+
+class DatasetError(FormatError):
+    """A file or a row of a data set cannot be used."""
+
+
+class NotFoundError(KonayukiError, FileNotFoundError):
+    """A model, an index or an input file is not there."""
+
+
+class IndexLockedError(KonayukiError, RuntimeError):
+    """Another writer holds the index."""
+
+
+class ModelMismatchError(KonayukiError, ValueError):
+    """An index was built with another model than the one given."""
+
+
+class MissingExtraError(KonayukiError, ImportError):
+    """An optional package is not installed."""
