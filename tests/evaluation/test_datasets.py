@@ -1,5 +1,7 @@
 """Every layout gives the same set; every bad row is refused with its place and the reason."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,19 +9,19 @@ from hypothesis import strategies as st
 from evaluation.layouts import CORPUS, PAIRS, QRELS, QUERIES, write_beir, write_nano, write_table
 from konayuki.errors import DatasetError, InputError, MissingExtraError, NotFoundError
 from konayuki.evaluation.datasets import read_sets
-from konayuki.evaluation.records import Passage, RetrievalSet, SimilaritySet
+from konayuki.evaluation.records import EvaluationSet, Passage, RetrievalSet, SimilaritySet
 from shared_data import data_folder
 
 SUFFIXES = [".parquet", ".jsonl", ".jsonl.gz", ".tsv", ".csv"]
 
 
-def read_one(folder, **options):
-    (one,) = read_sets(folder, **options)
+def read_one(folder: Path, *, strict: bool | None = None) -> EvaluationSet:
+    (one,) = read_sets(folder, strict=strict)
     return one
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_format_gives_the_same_set(tmp_path, suffix):
+def test_every_format_gives_the_same_set(tmp_path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
 
@@ -34,7 +36,7 @@ def test_every_format_gives_the_same_set(tmp_path, suffix):
     assert one.is_graded
 
 
-def test_qrels_may_lie_in_a_folder_of_splits_as_in_beir(tmp_path):
+def test_qrels_may_lie_in_a_folder_of_splits_as_in_beir(tmp_path: Path) -> None:
     folder = write_beir(tmp_path / "one")
     (folder / "qrels.jsonl").unlink()
     write_table(folder / "qrels" / "test.tsv", QRELS)
@@ -42,7 +44,7 @@ def test_qrels_may_lie_in_a_folder_of_splits_as_in_beir(tmp_path):
     assert read_one(folder).qrels["q1"] == {"d1": 1}
 
 
-def test_qrels_without_scores_list_relevant_pairs(tmp_path):
+def test_qrels_without_scores_list_relevant_pairs(tmp_path: Path) -> None:
     pairs = [{"query-id": "q1", "corpus-id": "d1"}, {"query-id": "q2", "corpus-id": ["d1", "d2"]}]
 
     one = read_one(write_beir(tmp_path / "one", qrels=pairs))
@@ -50,7 +52,7 @@ def test_qrels_without_scores_list_relevant_pairs(tmp_path):
     assert one.qrels == {"q1": {"d1": 1}, "q2": {"d1": 1, "d2": 1}}
 
 
-def test_a_folder_of_sets_is_a_collection_in_the_order_of_names(tmp_path):
+def test_a_folder_of_sets_is_a_collection_in_the_order_of_names(tmp_path: Path) -> None:
     write_beir(tmp_path / "b", suffix=".csv")
     write_beir(tmp_path / "a")
     write_table(tmp_path / "pairs" / "stsb.jsonl", PAIRS)
@@ -63,7 +65,7 @@ def test_a_folder_of_sets_is_a_collection_in_the_order_of_names(tmp_path):
         list(read_sets(tmp_path, only=["c"]))
 
 
-def test_similarity_pairs(tmp_path):
+def test_similarity_pairs(tmp_path: Path) -> None:
     write_table(tmp_path / "sts" / "stsb.csv", PAIRS)
 
     one = read_one(tmp_path / "sts")
@@ -73,7 +75,7 @@ def test_similarity_pairs(tmp_path):
     assert one.scores == (4.5, 0.0, 4.0)
 
 
-def test_the_layout_of_nanobeir_is_a_collection(tmp_path):
+def test_the_layout_of_nanobeir_is_a_collection(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     write_nano(tmp_path / "nano", ("NanoFEVER", "NanoNQ"))
 
@@ -84,7 +86,7 @@ def test_the_layout_of_nanobeir_is_a_collection(tmp_path):
     assert first.qrels == {"q1": {"d1": 1}, "q2": {"d2": 1, "d1": 1}}
 
 
-def change(rows, number, **values):
+def change(rows: list[dict], number: int, **values: object) -> list[dict]:
     return [{**row, **values} if index == number else row for index, row in enumerate(rows, 1)]
 
 
@@ -133,7 +135,7 @@ BAD_TABLES = {
 
 
 @pytest.mark.parametrize("case", BAD_TABLES)
-def test_a_bad_set_is_refused_with_the_row_and_the_reason(tmp_path, case):
+def test_a_bad_set_is_refused_with_the_row_and_the_reason(tmp_path: Path, case: str) -> None:
     tables, message = BAD_TABLES[case]
     write_beir(tmp_path / "bad", **tables)
 
@@ -155,7 +157,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_damaged_file_is_named(tmp_path, name):
+def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     if name.endswith(".parquet"):
         pytest.importorskip("pyarrow")
     content, message = BAD_FILES[name]
@@ -167,7 +169,7 @@ def test_a_damaged_file_is_named(tmp_path, name):
         read_one(folder)
 
 
-def test_a_missing_table_is_named(tmp_path):
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
     folder = write_beir(tmp_path / "bad")
     (folder / "qrels.jsonl").unlink()
 
@@ -177,7 +179,7 @@ def test_a_missing_table_is_named(tmp_path):
         read_one(folder)
 
 
-def test_lenient_reading_does_as_sentence_transformers_and_says_so(tmp_path):
+def test_lenient_reading_does_as_sentence_transformers_and_says_so(tmp_path: Path) -> None:
     corpus = [*CORPUS, {"_id": "d4", "text": ""}, {"_id": "d1", "text": "富士山"}]
     qrels = [*QRELS, {"query-id": "q1", "corpus-id": "d4", "score": 1}]
     folder = write_beir(tmp_path / "one", corpus=corpus, qrels=qrels)
@@ -193,7 +195,7 @@ def test_lenient_reading_does_as_sentence_transformers_and_says_so(tmp_path):
     )
 
 
-def test_a_source_that_is_neither_a_folder_nor_a_hub_id(tmp_path):
+def test_a_source_that_is_neither_a_folder_nor_a_hub_id(tmp_path: Path) -> None:
     for source in (tmp_path / "nowhere", "nowhere", "./a/b"):
         with pytest.raises(NotFoundError, match="there is no folder"):
             read_sets(source)
@@ -201,11 +203,13 @@ def test_a_source_that_is_neither_a_folder_nor_a_hub_id(tmp_path):
         list(read_sets(tmp_path))
 
 
-def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+def test_parquet_without_pyarrow_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_beir(tmp_path / "one")
     (tmp_path / "one" / "corpus.jsonl").rename(tmp_path / "one" / "corpus.parquet")
 
-    def no_pyarrow(name):
+    def no_pyarrow(name: str) -> None:
         raise ModuleNotFoundError(name=name.partition(".")[0])
 
     monkeypatch.setattr("konayuki.extras.import_module", no_pyarrow)
@@ -214,13 +218,13 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
         read_one(tmp_path / "one")
 
 
-def test_a_title_stands_before_the_text_where_asked_for():
+def test_a_title_stands_before_the_text_where_asked_for() -> None:
     assert Passage("一番高い山。", "富士山").full_text(titles=True) == "富士山 一番高い山。"
     assert Passage("一番高い山。", "富士山").full_text(titles=False) == "一番高い山。"
     assert Passage("一番高い山。").full_text(titles=True) == "一番高い山。"
 
 
-def test_a_sample_keeps_the_corpus_and_is_always_the_same():
+def test_a_sample_keeps_the_corpus_and_is_always_the_same() -> None:
     questions = {f"q{number}": f"問{number}" for number in range(50)}
     one = RetrievalSet("s", {"d": Passage("文")}, questions, {key: {"d": 1} for key in questions})
 
@@ -241,7 +245,9 @@ def test_a_sample_keeps_the_corpus_and_is_always_the_same():
         max_size=5,
     )
 )
-def test_any_text_and_id_survive_the_journey_through_json_lines(tmp_path, texts):
+def test_any_text_and_id_survive_the_journey_through_json_lines(
+    tmp_path: Path, texts: dict[str, str]
+) -> None:
     rows = [{"_id": key, "text": text} for key, text in texts.items()]
     qrels = [{"query-id": key, "corpus-id": key} for key in texts]
 
@@ -251,7 +257,7 @@ def test_any_text_and_id_survive_the_journey_through_json_lines(tmp_path, texts)
     assert {key: passage.text for key, passage in one.corpus.items()} == texts
 
 
-def test_the_shared_sets_are_read_without_a_complaint():
+def test_the_shared_sets_are_read_without_a_complaint() -> None:
     folder = data_folder()
     if folder is None:
         pytest.skip("the shared evaluation sets are not here")

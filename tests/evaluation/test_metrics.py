@@ -23,7 +23,7 @@ from konayuki.evaluation.metrics import (
 RANKED = ["a", "b", "c", "d", "e"]
 
 
-def test_metrics_of_a_ranking_counted_by_hand():
+def test_metrics_of_a_ranking_counted_by_hand() -> None:
     relevant = {"b", "d", "z"}
 
     assert accuracy(RANKED, relevant, at=1) == 0.0
@@ -37,7 +37,7 @@ def test_metrics_of_a_ranking_counted_by_hand():
     assert average_precision(RANKED, relevant, at=2) == pytest.approx((1 / 2) / 2)
 
 
-def test_graded_ndcg_counted_by_hand():
+def test_graded_ndcg_counted_by_hand() -> None:
     gains = {"a": 1, "c": 3, "z": 2}
     found = 1 / math.log2(2) + 3 / math.log2(4)
     best = 3 / math.log2(2) + 2 / math.log2(3) + 1 / math.log2(4)
@@ -46,7 +46,7 @@ def test_graded_ndcg_counted_by_hand():
     assert ndcg(RANKED, {}, at=10) == 0.0
 
 
-def test_graded_ndcg_is_reported_only_where_gains_differ():
+def test_graded_ndcg_is_reported_only_where_gains_differ() -> None:
     rankings = {"q": RANKED}
 
     assert "graded_ndcg@10" not in retrieval_metrics(rankings, {"q": {"a": 1}})
@@ -54,13 +54,15 @@ def test_graded_ndcg_is_reported_only_where_gains_differ():
     assert graded["graded_ndcg@10"] < graded["ndcg@10"] == 1.0
 
 
-def test_a_question_without_a_ranking_scores_zero():
+def test_a_question_without_a_ranking_scores_zero() -> None:
     metrics = retrieval_metrics({"q1": ["a"]}, {"q1": {"a": 1}, "q2": {"b": 1}})
 
     assert metrics["accuracy@1"] == metrics["ndcg@10"] == metrics["map@100"] == 0.5
 
 
-def random_case(seed: int, *, largest_gain: int):
+def random_case(
+    seed: int, *, largest_gain: int
+) -> tuple[dict[str, list[str]], dict[str, dict[str, int]]]:
     """Return rankings and judgements over a pool of documents, some of them not retrieved."""
     draw = random.Random(seed)  # noqa: S311 - test data
     pool = [f"d{number}" for number in range(400)]
@@ -76,7 +78,7 @@ def random_case(seed: int, *, largest_gain: int):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_binary_metrics_equal_those_of_sentence_transformers(seed):
+def test_binary_metrics_equal_those_of_sentence_transformers(seed: int) -> None:
     evaluation = pytest.importorskip("sentence_transformers.evaluation")
     rankings, qrels = random_case(seed, largest_gain=1)
     evaluator = evaluation.InformationRetrievalEvaluator(
@@ -103,7 +105,7 @@ def test_binary_metrics_equal_those_of_sentence_transformers(seed):
     assert retrieval_metrics(rankings, qrels) == pytest.approx(expected, abs=1e-9)
 
 
-def test_graded_ndcg_equals_trec_eval():
+def test_graded_ndcg_equals_trec_eval() -> None:
     ir_measures = pytest.importorskip("ir_measures")
     rankings, qrels = random_case(7, largest_gain=3)
     scored = {
@@ -121,7 +123,7 @@ def test_graded_ndcg_equals_trec_eval():
 
 
 @pytest.mark.parametrize("decimals", [8, 1])  # one decimal: many ties
-def test_correlations_equal_those_of_scipy(decimals):
+def test_correlations_equal_those_of_scipy(decimals: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     draw = np.random.default_rng(5)
     first = draw.normal(size=500).round(decimals)
@@ -137,14 +139,16 @@ def test_correlations_equal_those_of_scipy(decimals):
     )
 
 
-def test_a_constant_side_correlates_with_nothing():
+def test_a_constant_side_correlates_with_nothing() -> None:
     assert pearson(np.ones(4), np.arange(4.0)) == 0.0
 
 
 @given(
     st.permutations([f"d{number}" for number in range(12)]), st.sets(st.integers(0, 11), min_size=1)
 )
-def test_every_metric_lies_between_zero_and_one_and_is_one_for_the_best_order(ranked, relevant):
+def test_every_metric_lies_between_zero_and_one_and_is_one_for_the_best_order(
+    ranked: list[str], relevant: set[int]
+) -> None:
     gains = {f"d{number}": 1 for number in relevant}
     metrics = retrieval_metrics({"q": ranked}, {"q": gains})
     best = sorted(ranked, key=lambda doc: doc not in gains)

@@ -9,12 +9,12 @@ from hypothesis.extra import numpy as arrays
 from konayuki.evaluation import rank
 from konayuki.evaluation.datasets import read_sets
 from konayuki.evaluation.metrics import retrieval_metrics
-from konayuki.evaluation.rank import Scored, rank_vectors, rankings, top_k, unit_rows
+from konayuki.evaluation.rank import FloatMatrix, Scored, rank_vectors, rankings, top_k, unit_rows
 from konayuki.evaluation.records import RetrievalSet
 from shared_data import data_folder
 
 
-def test_equal_scores_keep_the_order_of_the_ids_whatever_the_order_of_the_corpus():
+def test_equal_scores_keep_the_order_of_the_ids_whatever_the_order_of_the_corpus() -> None:
     vectors = np.array([[0.5, 0], [1, 0], [0.5, 0], [0.5, 0], [0, 1]], np.float32)
     query = np.array([[1, 0]], np.float32)
 
@@ -23,7 +23,7 @@ def test_equal_scores_keep_the_order_of_the_ids_whatever_the_order_of_the_corpus
     assert run == {"q": [Scored("z", 1.0), Scored("B", 0.5), Scored("a", 0.5)]}
 
 
-def test_golden_metrics_of_a_ranking_with_ties_across_the_cut_off():
+def test_golden_metrics_of_a_ranking_with_ties_across_the_cut_off() -> None:
     # 12 documents share the score of the 9th place: ids decide which two stand at 9 and 10.
     scores = np.array([[0.9 - 0.01 * row for row in range(8)] + [0.5] * 12], np.float32)
     doc_ids = [f"top{row}" for row in range(8)] + [f"tie{row:02d}" for row in reversed(range(12))]
@@ -48,7 +48,7 @@ def test_golden_metrics_of_a_ranking_with_ties_across_the_cut_off():
     ),
     st.integers(1, 40),
 )
-def test_top_k_equals_a_stable_sort(scores, k):
+def test_top_k_equals_a_stable_sort(scores: FloatMatrix, k: int) -> None:
     columns, values = top_k(scores, k)
 
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -56,7 +56,7 @@ def test_top_k_equals_a_stable_sort(scores, k):
     assert (values == np.take_along_axis(scores, expected, axis=1)).all()
 
 
-def test_the_size_of_a_block_changes_nothing(monkeypatch):
+def test_the_size_of_a_block_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(3)
     queries, documents = draw.integers(-2, 3, (17, 6)), draw.integers(-2, 3, (50, 6))
     arguments = (
@@ -72,7 +72,7 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
     assert rank_vectors(*arguments) == whole
 
 
-def test_zero_rows_stay_zero():
+def test_zero_rows_stay_zero() -> None:
     assert not np.isnan(unit_rows(np.zeros((2, 4), np.float32))).any()
 
 
@@ -82,7 +82,7 @@ class BigramVectors:
     similarity_fn_name = "cosine"
     dim = 64
 
-    def vectors(self, texts):
+    def vectors(self, texts: list[str]) -> FloatMatrix:
         out = np.zeros((len(texts), self.dim), np.float32)
         for row, text in enumerate(texts):
             codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
@@ -90,7 +90,9 @@ class BigramVectors:
         return unit_rows(out)
 
 
-def scores_by_sentence_transformers(evaluation_set: RetrievalSet, model: BigramVectors):
+def scores_by_sentence_transformers(
+    evaluation_set: RetrievalSet, model: BigramVectors
+) -> dict[str, float]:
     """Return their metrics on our vectors and our scores, ties resolved by their code."""
     torch = pytest.importorskip("torch")
     evaluation = pytest.importorskip("sentence_transformers.evaluation")
@@ -99,7 +101,7 @@ def scores_by_sentence_transformers(evaluation_set: RetrievalSet, model: BigramV
         similarity_fn_name = "cosine"
         model_card_data = type("Card", (), {"set_evaluation_metrics": lambda *_, **__: None})()
 
-        def encode_query(self, texts, **_):
+        def encode_query(self, texts: list[str], **_: object) -> object:
             return torch.from_numpy(model.vectors(texts))
 
         encode_document = encode_query
@@ -117,7 +119,7 @@ def scores_by_sentence_transformers(evaluation_set: RetrievalSet, model: BigramV
 
 
 @pytest.mark.parametrize("name", ["aio-quiz", "niilc", "sql_docs_ja"])
-def test_a_real_run_scores_as_in_sentence_transformers(name):
+def test_a_real_run_scores_as_in_sentence_transformers(name: str) -> None:
     folder = data_folder()
     if folder is None:
         pytest.skip("the shared evaluation sets are not here")

@@ -1,5 +1,6 @@
 """Evaluation sets of the Hugging Face hub, read by `datasets`: the NanoBEIR and mteb layouts."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -74,6 +75,8 @@ def _rows(dataset_id: str, config: str, split: str) -> Iterator[Row]:
 def _ask(dataset_id: str, function: str, *arguments: str, **options: str) -> Any:  # noqa: ANN401
     """Call a function of `datasets`; whatever fails there is an error about this data set."""
     datasets = require("datasets", "eval")
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
     try:
         return getattr(datasets, function)(*arguments, **options)
     except Exception as error:
