@@ -219,7 +219,7 @@ def test_parquet_without_pyarrow_names_the_extra(
 
 
 def test_a_title_stands_before_the_text_where_asked_for() -> None:
-    assert Passage("一番高い山。", "富士山").full_text(titles=True) == "富士山 一番高い山。"
+    assert Passage("一番高い山。", "富士山").full_text(titles=True) == "富士山\n一番高い山。"
     assert Passage("一番高い山。", "富士山").full_text(titles=False) == "一番高い山。"
     assert Passage("一番高い山。").full_text(titles=True) == "一番高い山。"
 

@@ -19,8 +19,8 @@ class Passage(NamedTuple):
     title: str = ""
 
     def full_text(self, *, titles: bool) -> str:
-        """Return what is ranked: "title text" as BEIR and mteb join them, or the text alone."""
-        return f"{self.title} {self.text}" if titles and self.title else self.text
+        """Return what is ranked: title and text as an Index joins them, or the text alone."""
+        return f"{self.title}\n{self.text}" if titles and self.title else self.text
 
 
 @dataclass(frozen=True)

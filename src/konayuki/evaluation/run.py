@@ -1,6 +1,6 @@
 """Evaluate a model on sets: encode once, rank at every dimension, score."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -112,11 +112,3 @@ def _similarity_scores(
             SetScores(pairs.name, Setting("dense", dim, bits), metrics, len(pairs.scores), 0)
         )
     return found
-
-
-def evaluate_sets(
-    model: Encoder, sets: Iterable[EvaluationSet], dims: Sequence[int] = (), *, titles: bool = True
-) -> Iterator[SetScores]:
-    """Yield the dense scores of every set at every dimension."""
-    for evaluation_set in sets:
-        yield from evaluate_dense(model, evaluation_set, dims, titles=titles)
