@@ -145,20 +145,21 @@ def _metrics_table(report: Report, setting: Setting) -> str:
 
 
 def _settings_table(report: Report, metric: str, title: str) -> str:
-    settings = [
-        setting
-        for setting in report.settings
-        if any(metric in s.metrics for s in report.scores if s.setting == setting)
-    ]
+    """Return one metric: a setting a row, a set a column, their mean last."""
+    settings = [setting for setting in report.settings if _has(report, setting, metric)]
+    names = list(dict.fromkeys(s.set_name for s in report.scores if metric in s.metrics))
+    with_mean = metric == MAIN_METRIC and len(names) > 1
     rows = []
-    for name in report.set_names:
-        found = [report.find(name, setting) for setting in settings]
-        values = [one.metrics.get(metric) if one else None for one in found]
-        if any(value is not None for value in values):
-            rows.append([name, *("" if value is None else f"{value:.4f}" for value in values)])
-    if metric == MAIN_METRIC and len(rows) > 1:
-        rows.append(["mean", *(f"{report.mean(setting)[metric]:.4f}" for setting in settings)])
-    return format_table([title, *(setting.label for setting in settings)], rows)
+    for setting in settings:
+        found = [report.find(name, setting) for name in names]
+        values = [f"{one.metrics[metric]:.4f}" if one else "" for one in found]
+        mean = [f"{report.mean(setting)[metric]:.4f}"] if with_mean else []
+        rows.append([setting.label, *values, *mean])
+    return format_table([title, *names, *(["mean"] if with_mean else [])], rows)
+
+
+def _has(report: Report, setting: Setting, metric: str) -> bool:
+    return any(metric in one.metrics for one in report.scores if one.setting == setting)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
