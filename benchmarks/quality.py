@@ -284,8 +284,14 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw quality against the time of a question, on a logarithmic scale."""
     from konayuki.evaluation import plots
 
-    figure = plots.new_figure(9, 5.4)
-    axes = figure.subplots()
+    with plots.picture(path, 9, 5.4) as figure:
+        scatter(figure.subplots(), rows)
+
+
+def scatter(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401 - matplotlib is optional
+    """Draw one point a row, its area growing with its megabytes."""
+    from konayuki.evaluation import plots
+
     plots.style(axes, "Quality against speed", "ms a question, one core (log)", "mean nDCG@10")
     axes.set_xscale("log")
     for row in rows:
@@ -296,7 +302,6 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         label = f"{row['name']} ({row['megabytes']:.0f} MB)"
         axes.annotate(label, (x, y), (7, 0), textcoords="offset points", fontsize=7.5, va="center")
     axes.margins(x=0.25)
-    plots.save(figure, path)
 
 
 if __name__ == "__main__":

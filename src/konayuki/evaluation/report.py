@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,13 +165,17 @@ def _has(report: Report, setting: Setting, metric: str) -> bool:
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return lines with the first column flush left, the others flush right."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = []
-    for row in (header, *rows):
-        first, *others = (
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join([first, *others]).rstrip())
-    lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join(lines) + "\n"
+    lines = [header, *rows]
+    widths = [max(n_cells(line[column]) for line in lines) for column in range(len(header))]
+    shown = []
+    for line in lines:
+        gaps = [" " * (width - n_cells(cell)) for cell, width in zip(line, widths, strict=True)]
+        others = (gap + cell for gap, cell in zip(gaps[1:], line[1:], strict=True))
+        shown.append("  ".join([line[0] + gaps[0], *others]).rstrip())
+    shown.insert(1, "-" * max(map(n_cells, shown)))
+    return "\n".join(shown) + "\n"
+
+
+def n_cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes: kana and kanji take two each."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
