@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from konayuki.errors import InputError
 from konayuki.search.sentences import sentence_ends
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$|(?<!.) {0,3}(#{1,6})$")

@@ -84,5 +84,6 @@ class _Parser(HTMLParser):
 
     def _part(self) -> tuple[int, str, str]:
         heading = " ".join("".join(self._heading).split())
-        lines = [line.strip(" \t") for line in "".join(self._body).split("\n")]
+        # A single space in front is what is left of wrapping; more of them are indented code.
+        lines = [re.sub(r"^ (?! )", "", line.rstrip()) for line in "".join(self._body).split("\n")]
         return self._level, heading, re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

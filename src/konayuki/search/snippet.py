@@ -66,18 +66,18 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     """Return where the window begins whose matches are the longest and the most various."""
     if not spans:
         return 0
-    candidates = [0, *sentence_ends(text), *(max(0, start - width // 6) for start, _ in spans)]
-    latest = len(text) - width // 2
+    sentence_starts = {0, *sentence_ends(text)}
+    candidates = sentence_starts | {max(0, start - width // 6) for start, _ in spans}
+    latest = max(0, len(text) - width // 2)
 
-    def worth(start: int) -> float:
+    def worth(start: int) -> tuple[float, bool, int]:
         seen: dict[str, float] = {}
         for a, b in spans:
             if start <= a and b <= start + width:
                 seen[text[a:b]] = max(seen.get(text[a:b], 0.0) * 1.1, float((b - a) ** 1.5))
-        return sum(seen.values())
+        return sum(seen.values()), start in sentence_starts, start
 
-    # max keeps the first of equals: sentence starts come before arbitrary places.
-    return max((place for place in candidates if place <= max(latest, 0)), key=worth)
+    return max((place for place in candidates if place <= latest), key=worth)
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
