@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from search_100k import RESULTS, environment
 
 import konayuki
 from konayuki.evaluation import RetrievalSet, read_sets
@@ -25,6 +24,7 @@ from konayuki.evaluation.metrics import ndcg
 from konayuki.search import Index
 from konayuki.search.fusion import fuse
 from konayuki.search.ranking import Question
+from search_100k import RESULTS, environment
 
 Scores = NDArray[np.float32]
 WEIGHTS = np.arange(0.1, 0.75, 0.05).round(2).tolist()
@@ -80,6 +80,11 @@ def absolute(c: Candidates, weight: float) -> Scores:
     return (1 - weight) * c.lexical / max(c.ceiling, 1e-9) + weight * c.dense
 
 
+def plain_sum(c: Candidates, weight: float) -> Scores:
+    """The cosine and a share of the BM25, nothing scaled."""
+    return c.dense + weight * c.lexical
+
+
 def reciprocal_ranks(c: Candidates, weight: float, constant: int = 60) -> Scores:
     """Ranks alone."""
     ranks = [np.empty(len(c.dense)) for _ in range(2)]
@@ -116,6 +121,8 @@ def variants() -> Iterator[tuple[str, Fusion]]:
         for slope in (-0.5, 0.5, 1.0):
             name = f"by_similarity {weight} {slope:+}"
             yield name, partial(by_similarity, weight=weight, slope=slope)
+    for weight in (0.006, 0.008, 0.01, 0.012, 0.015, 0.02, 0.03):
+        yield f"plain_sum {weight}", partial(plain_sum, weight=weight)
     yield "shipped", lambda c: fuse(c.lexical, c.dense)
 
 
