@@ -47,9 +47,10 @@ class Kernel:
         """Return a table of packed 4-bit rows, ready to pool; nothing but the tanh is copied.
 
         Args:
-            codes: uint8 (vocab_size, width / 2), high nibble = even column.
+            codes: uint8 (vocab_size, columns / 2), high nibble = even column.
             scales: float32 (vocab_size,); a value is (q / 7.5 - 1) * scale.
-            alpha: float32 (width,), as are `beta` and `bias`: y = beta * tanh(alpha * x + bias).
+            alpha: float32 (width,), as are `beta` and `bias`: y = beta * tanh(alpha * x + bias);
+                width may be less than columns, and the rest of a row is then left alone.
             beta: see `alpha`.
             bias: see `alpha`.
 
@@ -58,33 +59,34 @@ class Kernel:
         """
         _expect(codes, "codes", np.uint8, (None, None))
         _expect(scales, "scales", np.float32, (len(codes),))
-        return self._table((codes, scales, None), 2 * codes.shape[1], (alpha, beta, bias))
+        addresses = (address_of(codes), address_of(scales), 0)
+        return self._table((codes, scales), addresses, 2 * codes.shape[1], (alpha, beta, bias))
 
     def float_table(self, rows: Floats, alpha: Floats, beta: Floats, bias: Floats) -> "Table":
-        """Return a table of float32 rows (vocab_size, width), ready to pool; see `packed_table`.
+        """Return a table of float32 rows (vocab_size, columns), ready to pool; see `packed_table`.
 
         Raises:
             InputError: an array of another dtype or shape, or not in C order.
         """
         _expect(rows, "rows", np.float32, (None, None))
-        return self._table((None, None, rows), rows.shape[1], (alpha, beta, bias))
+        return self._table((rows,), (0, 0, address_of(rows)), rows.shape[1], (alpha, beta, bias))
 
     def _table(
         self,
-        parts: tuple[NDArray[Any] | None, Floats | None, Floats | None],
-        width: int,
+        held: tuple[NDArray[Any], ...],
+        addresses: tuple[int, int, int],
+        columns: int,
         tanh: tuple[Floats, Floats, Floats],
     ) -> "Table":
+        width = len(tanh[0])
+        if not 1 <= width <= columns:
+            raise InputError(f"alpha has {width} entries: expected 1 to {columns}")
         for name, vector in zip(("alpha", "beta", "bias"), tanh, strict=True):
             _expect(vector, name, np.float32, (width,))
-        held = tuple(part for part in parts if part is not None)
-        addresses = [0 if part is None else _address(part) for part in parts]
-        handle = self.module.bind(
-            self.module.levels().index(self.level),
-            len(held[0]),
-            width,
-            *addresses,
-            *map(_address, tanh),
+        level = self.module.levels().index(self.level)
+        padded = [np.pad(vector, (0, columns - width)) for vector in tanh]
+        handle = self.module.bind_table(
+            level, len(held[0]), columns, *addresses, *map(address_of, padded)
         )
         return Table(self.module, handle, held, width)
 
@@ -96,7 +98,7 @@ class Table:
         self, module: ModuleType, handle: object, held: tuple[NDArray[Any], ...], width: int
     ) -> None:
         self._module = module
-        self._handle = handle
+        self.handle = handle
         self._held = held  # the kernel reads these arrays: they live as long as the handle
         self.width = width
 
@@ -135,13 +137,13 @@ class Table:
             raise InputError("offsets is empty: expected one more entry than texts")
         out = np.empty((len(offsets) - 1, dim), np.float32)
         try:
-            self._module.pool(
-                self._handle,
-                _address(ids),
+            self._module.pool_ids(
+                self.handle,
+                address_of(ids),
                 len(ids),
-                _address(offsets),
+                address_of(offsets),
                 len(out),
-                _address(out),
+                address_of(out),
                 dim,
                 normalize,
                 default_threads() if threads is None else threads,
@@ -187,7 +189,8 @@ def _module() -> ModuleType | None:
         return None
 
 
-def _address(array: NDArray[Any]) -> int:
+def address_of(array: NDArray[Any]) -> int:
+    """Return where the data of an array starts."""
     address: int = array.__array_interface__["data"][0]  # a third of the cost of `array.ctypes`
     return address
 
