@@ -15,6 +15,7 @@ from konayuki.errors import DimensionError, InputError
 Floats = NDArray[np.float32]
 
 ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
+MAX_COLUMNS = 65536  # of a matrix to scan: its dot products fit into 32 bits
 
 
 def default_threads() -> int:
@@ -70,6 +71,76 @@ class Kernel:
         """
         _expect(rows, "rows", np.float32, (None, None))
         return self._table((rows,), (0, 0, address_of(rows)), rows.shape[1], (alpha, beta, bias))
+
+    def scan(
+        self,
+        matrix: NDArray[np.int8],
+        query: NDArray[np.int8],
+        k: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the `k` rows with the largest dot product: rows int64 (k,), scores int32 (k,).
+
+        Scores are exact integers; larger ones come first, of equal ones the smaller row. There are
+        fewer than `k` where fewer rows are there or allowed. The lock of the interpreter is free.
+
+        Args:
+            matrix: int8 (n_rows, columns), C order.
+            query: int8 (columns,).
+            k: how many, at least 1.
+            allowed: bool (n_rows,); rows that are False are left out.
+            threads: at most this many; by default as many as the process may use.
+
+        Raises:
+            InputError: an array of another dtype or shape, more than 65,536 columns, or `k` < 1.
+        """
+        self._check_scan(matrix, query)
+        if allowed is not None:
+            _expect(allowed, "allowed", np.bool_, (len(matrix),))
+        if k < 1:
+            raise InputError(f"k is {k}: expected at least 1")
+        k = min(k, len(matrix))
+        rows, scores = np.empty(k, np.int64), np.empty(k, np.int32)
+        count = self.module.scan_int8(
+            self.module.levels().index(self.level),
+            *(address_of(matrix), *matrix.shape, address_of(query)),
+            0 if allowed is None else address_of(allowed),
+            *(k, address_of(rows), address_of(scores)),
+            threads or default_threads(),
+        )
+        return rows[:count], scores[:count]
+
+    def score(
+        self, matrix: NDArray[np.int8], query: NDArray[np.int8], rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the given rows of `matrix`, best first, and their dot products; see `scan`.
+
+        The second step of a funnel: `scan` a copy of the first columns for candidates, which is
+        so much less memory to read, then score the candidates by all columns.
+
+        Raises:
+            InputError: an array of another dtype or shape, or a row that the matrix lacks.
+        """
+        self._check_scan(matrix, query)
+        _expect(rows, "rows", np.int64, (None,))
+        rows, scores = rows.copy(), np.empty(len(rows), np.int32)
+        try:
+            self.module.score_int8(
+                self.module.levels().index(self.level),
+                *(address_of(matrix), *matrix.shape, address_of(query)),
+                *(address_of(rows), address_of(scores), len(rows)),
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        return rows, scores
+
+    def _check_scan(self, matrix: NDArray[np.int8], query: NDArray[np.int8]) -> None:
+        _expect(matrix, "matrix", np.int8, (None, None))
+        _expect(query, "query", np.int8, (matrix.shape[1],))
+        if not 1 <= matrix.shape[1] <= MAX_COLUMNS:
+            raise InputError(f"{matrix.shape[1]} columns: expected 1 to {MAX_COLUMNS}")
 
     def _table(
         self,

@@ -65,6 +65,8 @@ static PyMethodDef methods[] = {
     BINDING(fold_identities, "(unigram, text whose characters normalise to themselves)"),
     BINDING(tokenize, "(unigram, texts, prepare, threads) -> (ids, offsets) as bytearrays"),
     BINDING(encode, "(unigram, texts, prepare, table, out, dim, normalize, threads)"),
+    BINDING(scan_int8, "(level, matrix, n_rows, columns, query, allowed, k, rows, scores, threads)"),
+    BINDING(score_int8, "(level, matrix, n_rows, columns, query, rows, scores, count)"),
     {NULL, NULL, 0, NULL},
 };
 
