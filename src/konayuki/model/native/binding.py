@@ -181,6 +181,7 @@ class Table:
         *,
         normalize: bool,
         threads: int | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """Return one vector per text: float32 (n_texts, dim).
 
@@ -194,6 +195,7 @@ class Table:
             dim: 1 to `width`.
             normalize: whether vectors get length 1; a zero vector stays zero.
             threads: at most this many; by default as many as the process may use.
+            out: where to write, float32 (n_texts, dim) in C order; it is returned then.
 
         Raises:
             DimensionError: `dim` is not within 1 to `width`.
@@ -206,7 +208,7 @@ class Table:
         _expect(offsets, "offsets", np.int64, (None,))
         if not len(offsets):
             raise InputError("offsets is empty: expected one more entry than texts")
-        out = np.empty((len(offsets) - 1, dim), np.float32)
+        out = result_array(out, (len(offsets) - 1, dim))
         try:
             self._module.pool_ids(
                 self.handle,
@@ -264,6 +266,16 @@ def address_of(array: NDArray[Any]) -> int:
     """Return where the data of an array starts."""
     address: int = array.__array_interface__["data"][0]  # a third of the cost of `array.ctypes`
     return address
+
+
+def result_array(out: Floats | None, shape: tuple[int, int]) -> Floats:
+    """Return `out` after a check of it, or a new array where it is None."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    _expect(out, "out", np.float32, shape)
+    if not out.flags.writeable:
+        raise InputError("out is read-only: expected an array to write to")
+    return out
 
 
 def _expect(
