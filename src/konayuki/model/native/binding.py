@@ -15,7 +15,7 @@ from konayuki.errors import DimensionError, InputError
 Floats = NDArray[np.float32]
 
 ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
-MAX_COLUMNS = 65536  # of a matrix to scan: its dot products fit into 32 bits
+MAX_COLUMNS = 65536  # of a matrix to scan: sums fit into 32 bits
 
 
 def default_threads() -> int:
@@ -80,11 +80,12 @@ class Kernel:
         *,
         allowed: NDArray[np.bool_] | None = None,
         threads: int | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the `k` rows with the largest dot product: rows int64 (k,), scores int32 (k,).
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the `k` rows with the largest cosine: rows int64 (k,), cosines float32 (k,).
 
-        Scores are exact integers; larger ones come first, of equal ones the smaller row. There are
-        fewer than `k` where fewer rows are there or allowed. The lock of the interpreter is free.
+        Larger cosines come first, of equal ones the smaller row; a zero row or a zero query gives
+        0. There are fewer than `k` where fewer rows are there or allowed. The answer is the same on
+        every processor and for any number of threads. The lock of the interpreter is free.
 
         Args:
             matrix: int8 (n_rows, columns), C order.
@@ -102,7 +103,7 @@ class Kernel:
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         k = min(k, len(matrix))
-        rows, scores = np.empty(k, np.int64), np.empty(k, np.int32)
+        rows, scores = np.empty(k, np.int64), np.empty(k, np.float32)
         count = self.module.scan_int8(
             self.module.levels().index(self.level),
             *(address_of(matrix), *matrix.shape, address_of(query)),
@@ -114,8 +115,8 @@ class Kernel:
 
     def score(
         self, matrix: NDArray[np.int8], query: NDArray[np.int8], rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the given rows of `matrix`, best first, and their dot products; see `scan`.
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the given rows of `matrix`, best first, and their cosines; see `scan`.
 
         The second step of a funnel: `scan` a copy of the first columns for candidates, which is
         so much less memory to read, then score the candidates by all columns.
@@ -125,7 +126,7 @@ class Kernel:
         """
         self._check_scan(matrix, query)
         _expect(rows, "rows", np.int64, (None,))
-        rows, scores = rows.copy(), np.empty(len(rows), np.int32)
+        rows, scores = rows.copy(), np.empty(len(rows), np.float32)
         try:
             self.module.score_int8(
                 self.module.levels().index(self.level),
