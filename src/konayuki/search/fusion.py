@@ -45,4 +45,5 @@ def undecided(known: Scores, floors: Scores, ceilings: Scores, k: int) -> NDArra
     certain = np.concatenate([known, floors])
     if k >= len(certain):
         return np.ones(len(ceilings), dtype=np.bool_)
-    return ceilings >= np.partition(certain, -k)[-k]
+    possible: NDArray[np.bool_] = ceilings >= np.partition(certain, -k)[-k]
+    return possible

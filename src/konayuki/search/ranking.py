@@ -90,10 +90,7 @@ class View:
         return [Ranked(*line) for line in zip(*(c.tolist() for c in columns), strict=True)]
 
     def _nearest(self, question: Question, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        vector = _vector(question)
-        if question.allowed is None:
-            return self.vectors.nearest(vector, k)
-        return self.vectors.nearest_among(question.allowed, vector, k)
+        return self.vectors.nearest(_vector(question), k, question.allowed)
 
 
 def _vector(question: Question) -> NDArray[np.float32]:
