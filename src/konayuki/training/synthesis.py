@@ -169,7 +169,7 @@ def people_of(passages: Iterable[str]) -> set[str]:
 
 
 def ask_about_heading(heading: str) -> list[str]:
-    """Return a question for a title of two parts: 「市 歴史」 -> 「市の歴史について教えてください」."""
+    """Return a question for a title of two parts: 「市 歴史」 -> 「市の歴史について…」."""
     parts = heading.split(" ")
     if len(parts) != 2 or not all(2 <= len(part) <= 20 for part in parts):
         return []
