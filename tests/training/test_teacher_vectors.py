@@ -88,6 +88,35 @@ def test_a_stopped_run_goes_on_and_embeds_nothing_twice(
     assert not [path for path in out.iterdir() if path.suffix in (".partial", ".done", ".new")]
 
 
+def test_texts_that_another_column_holds_are_not_embedded_again(
+    pairs: Path, tmp_path: Path
+) -> None:
+    write_pairs(tmp_path, "three", ["aa", "aa"], ["ccce", "fresh"])
+    out, encoder = tmp_path / "out", LetterEncoder()
+    for column in columns_of(["one"]):
+        embed_column(LetterEncoder(), pairs, out, column)
+    for column in columns_of(["three"]):
+        embed_column(encoder, tmp_path, out, column)
+
+    assert encoder.seen == ["passage: fresh"]
+    assert read_manifest(out)["three.query"]["n_known_before"] == 1
+    np.testing.assert_array_equal(
+        load_vectors(out, "three", "positive").of_rows(np.arange(2)),
+        LetterEncoder().encode(["ccce", "fresh"], "").astype(np.float16),
+    )
+
+
+def test_a_vector_made_with_another_prefix_or_cut_is_not_taken(pairs: Path, tmp_path: Path) -> None:
+    write_pairs(tmp_path, "three", ["aa"], ["aa"])
+    out, encoder = tmp_path / "out", LetterEncoder()
+    embed_column(encoder, pairs, out, Column("one", "query", "query: ", 32))
+    encoder.seen.clear()
+    embed_column(encoder, tmp_path, out, Column("three", "query", "query: ", 64))
+    embed_column(encoder, tmp_path, out, Column("three", "positive", "passage: ", 32))
+
+    assert encoder.seen == ["query: aa", "passage: aa"]
+
+
 def test_a_sample_is_drawn_by_row_and_the_rest_has_no_vector(pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for column in columns_of(["one"]):

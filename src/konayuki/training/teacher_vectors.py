@@ -16,7 +16,7 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +32,7 @@ PREFIXES = {"query": "query: ", "positive": "passage: ", "negative": "passage: "
 CUTS = {"query": 32, "positive": 128, "negative": 128}
 
 Float16Matrix = npt.NDArray[np.float16]
+Float16Vector = npt.NDArray[np.float16]
 RowArray = npt.NDArray[np.int32]
 
 logger = logging.getLogger(__name__)
@@ -122,13 +123,16 @@ def embed_column(
     texts = _read_texts(pairs / f"{column.file}.parquet", column.column)
     distinct, rows = distinct_texts(texts, n_sample=n_sample)
     started, seconds_before = time.monotonic(), time.process_time()
-    _embed_chunks(encoder, distinct, out, column)
+    known = _known_vectors(out, column, distinct)
+    _embed_chunks(encoder, distinct, out, column, known)
     _save(out / f"{column.name}.rows.npy", rows)
     entry = {
         **asdict(column),
+        "pairs": str(pairs),
         "n_rows": len(texts),
         "n_rows_embedded": int((rows >= 0).sum()),
         "n_texts": len(distinct),
+        "n_known_before": len(known),
         "dim": encoder.dim,
         "wall_s": round(time.monotonic() - started, 1),
         "cpu_s": round(time.process_time() - seconds_before, 1),
@@ -163,7 +167,27 @@ def load_vectors(folder: Path, file: str, column: str) -> VectorTable:
     return VectorTable(vectors, rows)
 
 
-def _embed_chunks(encoder: Encoder, texts: Sequence[str], out: Path, column: Column) -> None:
+def _known_vectors(out: Path, column: Column, texts: Sequence[str]) -> dict[str, Float16Vector]:
+    """Return the vectors of those `texts` that other columns hold with the same prefix and cut."""
+    wanted, known = set(texts), dict[str, Float16Vector]()
+    for entry in read_manifest(out).values():
+        if (entry["prefix"], entry["max_tokens"]) != (column.prefix, column.max_tokens):
+            continue
+        path = Path(entry["pairs"]) / f"{entry['file']}.parquet"
+        table = load_vectors(out, entry["file"], entry["column"])
+        for text, row in zip(_read_texts(path, entry["column"]), table.rows.tolist(), strict=True):
+            if row >= 0 and text in wanted:
+                known[text] = table.vectors[row]
+    return known
+
+
+def _embed_chunks(
+    encoder: Encoder,
+    texts: Sequence[str],
+    out: Path,
+    column: Column,
+    known: Mapping[str, Float16Vector],
+) -> None:
     out.mkdir(parents=True, exist_ok=True)
     partial, progress = out / f"{column.name}.partial", out / f"{column.name}.done"
     shape = (len(texts), encoder.dim)
@@ -172,14 +196,23 @@ def _embed_chunks(encoder: Encoder, texts: Sequence[str], out: Path, column: Col
     vectors = np.lib.format.open_memmap(partial, mode=mode, dtype=np.float16, shape=shape)
     for start in range(done, len(texts), CHUNK_TEXTS):
         chunk = texts[start : start + CHUNK_TEXTS]
-        vectors[start : start + len(chunk)] = encoder.encode(
-            chunk, column.prefix, max_tokens=column.max_tokens
-        )
+        vectors[start : start + len(chunk)] = _embed_chunk(encoder, chunk, column, known)
         vectors.flush()
         _write_json(progress, {"n_done": start + len(chunk), "shape": shape})
         logger.info("%s: %d of %d", column.name, start + len(chunk), len(texts))
     partial.replace(out / f"{column.name}.npy")
     progress.unlink(missing_ok=True)
+
+
+def _embed_chunk(
+    encoder: Encoder, texts: Sequence[str], column: Column, known: Mapping[str, Float16Vector]
+) -> Float16Matrix:
+    fresh = [text for text in texts if text not in known]
+    vectors = {text: known[text] for text in texts if text in known}
+    if fresh:
+        found = encoder.encode(fresh, column.prefix, max_tokens=column.max_tokens)
+        vectors.update(zip(fresh, found.astype(np.float16), strict=True))
+    return np.stack([vectors[text] for text in texts])
 
 
 def _done_so_far(partial: Path, progress: Path, shape: tuple[int, int]) -> int:
@@ -230,6 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("pairs", type=Path, help="folder of Parquet files with query and positive")
     parser.add_argument("out", type=Path, help="folder for the vectors")
     parser.add_argument("--file", action="append", required=True, help="NAME or NAME:N to sample")
+    parser.add_argument(
+        "--columns", nargs="+", default=["positive", "query"], choices=sorted(PREFIXES)
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -237,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     teacher = Teacher.load()
     for file in options.file:
         name, _, size = file.partition(":")
-        for column in columns_of([name]):
+        for column in columns_of([name], names=options.columns):
             n_sample = int(size) if size else None
             embed_column(teacher, options.pairs, options.out, column, n_sample=n_sample)
 
