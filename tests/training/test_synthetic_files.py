@@ -37,6 +37,18 @@ def test_files_have_the_columns_of_pairs_and_one_passage_once(pairs: Path, tmp_p
     assert set(questions["positive"].to_pylist()) == {PASSAGE}
 
 
+def test_a_query_that_two_passages_give_is_dropped(tmp_path: Path) -> None:
+    other = PASSAGE.replace("敬称", "謙譲語").replace("湖の北側", "湖の南側")
+    write(tmp_path / "two.parquet", query=["a", "b"], positive=[PASSAGE, other])
+    synthesize_file(tmp_path, tmp_path, "two", rules=("meaning", "how-many"))
+    found = parquet.read_table(tmp_path / "synth-questions-two.parquet")
+
+    assert found.to_pylist() == [
+        {"query": "敬称とは何ですか", "positive": PASSAGE},
+        {"query": "謙譲語とは何ですか", "positive": other},
+    ]
+
+
 def test_held_out_queries_are_dropped_however_they_are_written(pairs: Path, tmp_path: Path) -> None:
     write(tmp_path / "eval" / "set" / "queries.parquet", _id=["1"], text=["敬称とは　何ですか "])
     out = tmp_path / "out"

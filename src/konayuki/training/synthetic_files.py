@@ -1,7 +1,8 @@
 """Writes files of synthetic pairs, made by rule from the passages of files of pairs.
 
 For each file two are written, in the columns of any other file of pairs: `synth-questions-FILE`
-and `synth-cloze-FILE`. A query that is among the held-out queries is dropped, compared after NFKC.
+and `synth-cloze-FILE`. A query that is among the held-out queries is dropped, compared after NFKC,
+and so is one that several passages give: it asks for none of them.
 
     python -m konayuki.training.synthetic_files PAIRS OUT --held-out EVAL FILE FILE:when,who ...
 """
@@ -9,6 +10,7 @@ and `synth-cloze-FILE`. A query that is among the held-out queries is dropped, c
 import argparse
 import logging
 import unicodedata
+from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
@@ -39,7 +41,7 @@ def synthesize_file(
     """
     passages, headings = _read_passages(pairs / f"{file}.parquet")
     found = synthesize(passages, headings, seed=seed, rules=rules)
-    kept = [pair for pair in found if fold(pair.query) not in held_out]
+    kept = [pair for pair in asked_once(found) if fold(pair.query) not in held_out]
     for name, chosen in [
         ("cloze", [pair for pair in kept if pair.rule == "cloze"]),
         ("questions", [pair for pair in kept if pair.rule != "cloze"]),
@@ -49,6 +51,13 @@ def synthesize_file(
     counts = {rule: sum(pair.rule == rule for pair in kept) for rule in rules}
     logger.info("%s: %d passages, %s", file, len(passages), counts)
     return counts
+
+
+def asked_once(pairs: Iterable[SyntheticPair]) -> list[SyntheticPair]:
+    """Return the pairs whose query no other pair has, in their order."""
+    found = list(pairs)
+    counts = Counter(fold(pair.query) for pair in found)
+    return [pair for pair in found if counts[fold(pair.query)] == 1]
 
 
 def write_pairs(path: Path, pairs: Sequence[SyntheticPair]) -> None:
