@@ -26,8 +26,8 @@ TEA = {"id": "tea", "text": "Green tea is a drink.", "title": "茶", "metadata":
 
 
 @pytest.fixture
-def index(tmp_path: Path):
-    with Index.create(tmp_path / "notes.konayuki", MODEL) as index:
+def index(fresh):
+    with Index.open(fresh(), MODEL) as index:
         yield index
 
 
@@ -107,6 +107,20 @@ def test_deleting_a_document_deletes_its_chunks_unless_told_otherwise(index: Ind
     assert index.delete(["g"]) == 3
 
 
+@pytest.fixture(scope="module")
+def mountains(tmp_path_factory: pytest.TempPathFactory):
+    metadata = {
+        "a": {"lang": "ja", "year": 2023, "done": True},
+        "b": {"lang": "ja", "year": 2024, "done": False},
+        "c": {"lang": "en", "tags": ["x", "y"], "none": None},
+        "d": {},
+    }
+    texts = ({"id": key, "text": "山の話", "metadata": value} for key, value in metadata.items())
+    with Index.create(tmp_path_factory.mktemp("where") / "i", MODEL) as index:
+        index.add(texts)
+        yield index
+
+
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
@@ -123,15 +137,8 @@ def test_deleting_a_document_deletes_its_chunks_unless_told_otherwise(index: Ind
         ({}, {"a", "b", "c", "d"}),
     ],
 )
-def test_a_filter_admits_exactly_what_matches(index: Index, mode: str, where, expected):
-    metadata = {
-        "a": {"lang": "ja", "year": 2023, "done": True},
-        "b": {"lang": "ja", "year": 2024, "done": False},
-        "c": {"lang": "en", "tags": ["x", "y"], "none": None},
-        "d": {},
-    }
-    index.add({"id": key, "text": "山の話", "metadata": value} for key, value in metadata.items())
-    assert set(ids(index, "山の話", mode=mode, where=where)) == expected
+def test_a_filter_admits_exactly_what_matches(mountains: Index, mode: str, where, expected):
+    assert set(ids(mountains, "山の話", mode=mode, where=where)) == expected
 
 
 def test_a_rare_match_is_found_among_many_better_ones(index: Index, mode: str):
@@ -201,11 +208,9 @@ def test_documents_without_words_are_kept(index: Index, mode: str):
     ],
 )
 def test_a_bad_record_is_named_and_nothing_of_its_batch_stored(index: Index, record, message):
-    index.add([BIWA])
     with pytest.raises(InputError, match=message):
         index.add([FUJI, record])
-    assert (len(index), "fuji" in index) == (1, False)
-    assert index.add([FUJI]) == 1
+    assert (len(index), "fuji" in index) == (0, False)
 
 
 def test_batches_before_a_bad_record_stay_and_are_found(index: Index, monkeypatch):
@@ -236,27 +241,27 @@ def test_deleting_with_a_string_is_refused(index: Index):
         index.delete("abc")
 
 
-def test_an_index_keeps_everything_over_reopening(tmp_path: Path, mode: str):
-    with Index.create(tmp_path / "i", MODEL) as index:
+def test_an_index_keeps_everything_over_reopening(fresh):
+    folder = fresh()
+    with Index.open(folder, MODEL) as index:
         index.add(records(200))
         index.delete([f"d{n}" for n in range(0, 200, 3)])
-        before = [index.search(query, 20, mode) for query in queries(10)]
-    with Index.open(tmp_path / "i", MODEL) as index:
-        assert [index.search(query, 20, mode) for query in queries(10)] == before
+        before = [index.search(query, 20, mode) for query in queries(10) for mode in MODES]
+    with Index.open(folder, MODEL) as index:
+        after = [index.search(query, 20, mode) for query in queries(10) for mode in MODES]
+    assert after == before
 
 
-def test_another_model_is_refused_with_both_fingerprints(tmp_path: Path):
-    Index.create(tmp_path / "i", MODEL).close()
+def test_another_model_is_refused_with_both_fingerprints(empty_index: Path):
     with pytest.raises(ModelMismatchError, match="hash-64-0.*hash-64-9"):
-        Index.open(tmp_path / "i", HashEncoder(seed=9))
+        Index.open(empty_index, HashEncoder(seed=9))
     with pytest.raises(ModelMismatchError, match="64 dimensions.*32"):
-        Index.open(tmp_path / "i", HashEncoder(dim=32))
+        Index.open(empty_index, HashEncoder(dim=32))
 
 
-def test_an_index_is_not_created_over_anything(tmp_path: Path):
-    Index.create(tmp_path / "i", MODEL).close()
+def test_an_index_is_not_created_over_anything(tmp_path: Path, empty_index: Path):
     with pytest.raises(InputError, match="already exists(.|\n)*Index.open"):
-        Index.create(tmp_path / "i", MODEL)
+        Index.create(empty_index, MODEL)
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="already exists"):
         Index.create(tmp_path / "file", MODEL)
@@ -281,7 +286,7 @@ def test_a_second_writer_is_told_who_writes(tmp_path: Path, index: Index):
 
 def test_a_reader_sees_a_write_with_its_next_query(tmp_path: Path, index: Index, mode: str):
     with Index.open(tmp_path / "notes.konayuki", MODEL) as reader:
-        for number in range(5):
+        for number in range(2):
             index.add([{"id": str(number), "text": f"新着{number}の記事"}])
             assert str(number) in ids(reader, f"新着{number}の記事", mode=mode)
             assert len(reader) == number + 1
