@@ -20,7 +20,7 @@ from konayuki.model.checkpoint import (
 from konayuki.model.folder import write_folder
 from konayuki.model.packed import FloatMatrix, PackedTable
 from konayuki.model.pooling import Pooler, unit_rows
-from konayuki.model.texts import batches_of, check_not_empty, lone_surrogate
+from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
 from konayuki.model.weights import Difference, Weights, largest_difference
@@ -158,6 +158,7 @@ class StaticModel:
             return vector
         blocks = []
         start = 0
+        check_iterable(texts)
         total = len(texts) if isinstance(texts, Sized) else None
         shown = track(texts, "encode", total=total, unit="text", enabled=show_progress)
         for batch in batches_of(shown, batch_size):
@@ -229,7 +230,7 @@ class StaticModel:
 
     def _unit_vectors(self, values: str | Sequence[str] | FloatMatrix) -> FloatMatrix:
         if isinstance(values, str) or (
-            not isinstance(values, np.ndarray) and any(isinstance(v, str) for v in values)
+            not isinstance(values, np.ndarray) and (not len(values) or isinstance(values[0], str))
         ):
             return np.atleast_2d(self.encode(values))
         vectors = np.atleast_2d(np.asarray(values, dtype=np.float32))
