@@ -4,8 +4,9 @@
 
 Every peer runs in a process of its own on one core. A question's time is processor time of a warm
 process: text in, best ten of 11,143 passages out (every vector compared, or an index asked).
-Megabytes are the weights or the dictionary that must be held. Writes benchmarks/results/quality.json and .png;
-`--peers a,b` measures these alone and keeps the other rows of the file. The last line is JSON.
+Megabytes are the weights or the dictionary that must be held. Writes quality.json and quality.png
+into benchmarks/results; `--peers a,b` measures these alone and keeps the other rows of the file.
+The last line is JSON.
 """
 
 import argparse
