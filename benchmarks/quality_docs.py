@@ -31,6 +31,15 @@ MODES = ("dense", "lexical", "hybrid")
 N_QUESTIONS = 300
 PARTS = ("under a third", "a third to a half", "half to two thirds", "more")
 BOUNDS = (1 / 3, 1 / 2, 2 / 3)
+PAIRS = (
+    ("予約を取り消したい", "キャンセルの方法"),
+    ("風邪を引いた", "感冒の症状"),
+    ("車の運転", "自動車を走らせる"),
+    ("この薬は食前に飲む", "この薬は食前に飲まない"),
+    ("犬が人を噛む", "人が犬を噛む"),
+    ("1964年の東京オリンピック", "2021年の東京オリンピック"),
+    ("1964年の東京オリンピック", "1964年の大阪の天気"),
+)
 
 
 class Answered(NamedTuple):
@@ -58,6 +67,7 @@ def main() -> int:
         "metrics": metrics_table(results),
         "overlap": overlap_table(answered),
         "demo": demo_table(demo),
+        "pairs": pairs_table(model),
     }
     page = PAGE.read_text(encoding="utf-8")
     for name, text in parts.items():
@@ -131,6 +141,15 @@ def overlap_table(answered: Sequence[Answered]) -> str:
             for mode in MODES
         )
         lines.append(f"| {name} | {len(group)} | {' | '.join(f'{m:.3f}' for m in means)} |")
+    return "\n".join(lines)
+
+
+def pairs_table(model: StaticModel) -> str:
+    """Return the cosines of pairs that show what the model sees and what it does not."""
+    lines = ["| | | cosine |", "|---|---|---|"]
+    for first, second in PAIRS:
+        cosine = float(model.similarity(first, second)[0, 0])
+        lines.append(f"| {first} | {second} | {cosine:.2f} |")
     return "\n".join(lines)
 
 
