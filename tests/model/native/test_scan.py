@@ -8,6 +8,14 @@ from konayuki.errors import InputError
 from .levels import at, each_level
 
 
+def cosines(matrix: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Exact sums, then the roundings that the kernel promises."""
+    dots = (matrix.astype(np.int64) @ query).astype(np.float32)
+    lengths = np.sqrt((matrix.astype(np.int64) ** 2).sum(axis=1).astype(np.float32))
+    lengths *= np.sqrt(np.float32((query.astype(np.int64) ** 2).sum()))
+    return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+
+
 def best_rows(scores: np.ndarray, k: int, allowed: np.ndarray | None) -> np.ndarray:
     rows = np.arange(len(scores)) if allowed is None else np.flatnonzero(allowed)
     return rows[np.lexsort((rows, -scores[rows]))][:k]
@@ -33,7 +41,7 @@ def test_the_best_rows_are_those_of_brute_force(
 
     rows, scores = at(level).scan(matrix, query, k, allowed=allowed)
 
-    exact = matrix.astype(np.int64) @ query
+    exact = cosines(matrix, query)
     np.testing.assert_array_equal(rows, best_rows(exact, k, allowed))
     np.testing.assert_array_equal(scores, exact[rows])
 
@@ -44,10 +52,10 @@ def test_extreme_values_do_not_wrap(level: str) -> None:
     matrix[1] = 127
     for value in (-128, 127):
         query = np.full(65536, value, np.int8)
-        _, scores = at(level).scan(matrix, query, 3)
+        rows, scores = at(level).scan(matrix, query, 3)
 
-        exact = matrix.astype(np.int64).sum(axis=1) * value
-        np.testing.assert_array_equal(scores, np.sort(exact)[::-1])
+        assert rows.tolist() == ([0, 2, 1] if value < 0 else [1, 0, 2])
+        np.testing.assert_allclose(scores, np.sort([np.sign(-value)] * 2 + [np.sign(value)])[::-1])
 
 
 @each_level
@@ -56,7 +64,7 @@ def test_threads_and_ties_do_not_change_the_answer(level: str, k: int) -> None:
     random = np.random.default_rng(1)
     matrix = random.integers(-2, 3, (70000, 20), dtype=np.int8)
     query = random.integers(-2, 3, 20, dtype=np.int8)
-    wanted = best_rows(matrix.astype(np.int64) @ query, k, None)
+    wanted = best_rows(cosines(matrix, query), k, None)
     for threads in (1, 2, 5):
         rows, _ = at(level).scan(matrix, query, k, threads=threads)
 
@@ -72,7 +80,7 @@ def test_given_rows_are_scored_and_sorted(level: str) -> None:
 
     rows, scores = at(level).score(matrix, query, given_rows)
 
-    exact = matrix.astype(np.int64) @ query
+    exact = cosines(matrix, query)
     allowed = np.isin(np.arange(500), given_rows)
     np.testing.assert_array_equal(rows, best_rows(exact, 90, allowed))
     np.testing.assert_array_equal(scores, exact[rows])

@@ -4,15 +4,15 @@
 #include "bindings.h"
 #include "scan.h"
 
-/* The loops of a level; NULL with an exception set. */
-static scan_dots *read_dots(int64_t level) {
+/* The sums of a level; NULL with an exception set. */
+static scan_sums *read_sums(int64_t level) {
     struct level found[MAX_LEVELS];
-    if (level >= 0 && level < level_list(found)) return found[level].dots;
+    if (level >= 0 && level < level_list(found)) return found[level].sums;
     PyErr_SetString(PyExc_ValueError, "no such level");
     return NULL;
 }
 
-static void write_hits(const struct hit *hits, int64_t count, int64_t *rows, int32_t *scores) {
+static void write_hits(const struct hit *hits, int64_t count, int64_t *rows, float *scores) {
     for (int64_t i = 0; i < count; i++) {
         rows[i] = hits[i].row;
         scores[i] = hits[i].score;
@@ -24,9 +24,10 @@ PyObject *scan_int8(PyObject *module, PyObject *const *arguments, Py_ssize_t giv
     int64_t v[10];
     if (read_integers(arguments, given, 10, v)) return NULL;
     const struct scan_job job = {.matrix = address(v[1]), .n_rows = v[2], .columns = v[3],
-                                 .query = address(v[4]), .allowed = address(v[5]), .k = v[6],
-                                 .dots = read_dots(v[0])};
-    if (!job.dots) return NULL;
+                                 .query = address(v[4]), .query_length = scan_length(address(v[4]), v[3]),
+                                 .allowed = address(v[5]), .k = v[6],
+                                 .sums = read_sums(v[0])};
+    if (!job.sums) return NULL;
     struct hit *hits = malloc((size_t)(job.k + 1) * sizeof *hits);
     if (!hits) return PyErr_NoMemory();
     int64_t count;
@@ -43,8 +44,9 @@ PyObject *score_int8(PyObject *module, PyObject *const *arguments, Py_ssize_t gi
     int64_t v[8];
     if (read_integers(arguments, given, 8, v)) return NULL;
     const struct scan_job job = {.matrix = address(v[1]), .n_rows = v[2], .columns = v[3],
-                                 .query = address(v[4]), .dots = read_dots(v[0])};
-    if (!job.dots) return NULL;
+                                 .query = address(v[4]), .query_length = scan_length(address(v[4]), v[3]),
+                                 .sums = read_sums(v[0])};
+    if (!job.sums) return NULL;
     int64_t *rows = address(v[5]);
     const int64_t count = v[7];
     struct hit *hits = malloc((size_t)(count + 1) * sizeof *hits);

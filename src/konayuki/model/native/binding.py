@@ -15,7 +15,7 @@ from konayuki.errors import DimensionError, InputError
 Floats = NDArray[np.float32]
 
 ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
-MAX_COLUMNS = 65536  # of a matrix to scan: its dot products fit into 32 bits
+MAX_COLUMNS = 65536  # of a matrix to scan: sums fit into 32 bits
 
 
 def default_threads() -> int:
@@ -80,11 +80,12 @@ class Kernel:
         *,
         allowed: NDArray[np.bool_] | None = None,
         threads: int | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the `k` rows with the largest dot product: rows int64 (k,), scores int32 (k,).
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the `k` rows with the largest cosine: rows int64 (k,), cosines float32 (k,).
 
-        Scores are exact integers; larger ones come first, of equal ones the smaller row. There are
-        fewer than `k` where fewer rows are there or allowed. The lock of the interpreter is free.
+        Larger cosines come first, of equal ones the smaller row; a zero row or a zero query gives
+        0. There are fewer than `k` where fewer rows are there or allowed. The answer is the same on
+        every processor and for any number of threads. The lock of the interpreter is free.
 
         Args:
             matrix: int8 (n_rows, columns), C order.
@@ -102,7 +103,7 @@ class Kernel:
         if k < 1:
             raise InputError(f"k is {k}: expected at least 1")
         k = min(k, len(matrix))
-        rows, scores = np.empty(k, np.int64), np.empty(k, np.int32)
+        rows, scores = np.empty(k, np.int64), np.empty(k, np.float32)
         count = self.module.scan_int8(
             self.module.levels().index(self.level),
             *(address_of(matrix), *matrix.shape, address_of(query)),
@@ -114,8 +115,8 @@ class Kernel:
 
     def score(
         self, matrix: NDArray[np.int8], query: NDArray[np.int8], rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the given rows of `matrix`, best first, and their dot products; see `scan`.
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the given rows of `matrix`, best first, and their cosines; see `scan`.
 
         The second step of a funnel: `scan` a copy of the first columns for candidates, which is
         so much less memory to read, then score the candidates by all columns.
@@ -125,7 +126,7 @@ class Kernel:
         """
         self._check_scan(matrix, query)
         _expect(rows, "rows", np.int64, (None,))
-        rows, scores = rows.copy(), np.empty(len(rows), np.int32)
+        rows, scores = rows.copy(), np.empty(len(rows), np.float32)
         try:
             self.module.score_int8(
                 self.module.levels().index(self.level),
@@ -181,6 +182,7 @@ class Table:
         *,
         normalize: bool,
         threads: int | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """Return one vector per text: float32 (n_texts, dim).
 
@@ -194,6 +196,7 @@ class Table:
             dim: 1 to `width`.
             normalize: whether vectors get length 1; a zero vector stays zero.
             threads: at most this many; by default as many as the process may use.
+            out: where to write, float32 (n_texts, dim) in C order; it is returned then.
 
         Raises:
             DimensionError: `dim` is not within 1 to `width`.
@@ -206,7 +209,7 @@ class Table:
         _expect(offsets, "offsets", np.int64, (None,))
         if not len(offsets):
             raise InputError("offsets is empty: expected one more entry than texts")
-        out = np.empty((len(offsets) - 1, dim), np.float32)
+        out = result_array(out, (len(offsets) - 1, dim))
         try:
             self._module.pool_ids(
                 self.handle,
@@ -264,6 +267,16 @@ def address_of(array: NDArray[Any]) -> int:
     """Return where the data of an array starts."""
     address: int = array.__array_interface__["data"][0]  # a third of the cost of `array.ctypes`
     return address
+
+
+def result_array(out: Floats | None, shape: tuple[int, int]) -> Floats:
+    """Return `out` after a check of it, or a new array where it is None."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    _expect(out, "out", np.float32, shape)
+    if not out.flags.writeable:
+        raise InputError("out is read-only: expected an array to write to")
+    return out
 
 
 def _expect(

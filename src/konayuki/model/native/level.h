@@ -8,7 +8,7 @@
 struct level {
     const char *name;
     pool_texts *pool;
-    scan_dots *dots;
+    scan_sums *sums;
 };
 
 enum { MAX_LEVELS = 4 };
