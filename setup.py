@@ -1,5 +1,32 @@
-"""Nothing but the compiled part: everything else is in pyproject.toml."""
+"""Nothing but the compiled part: everything else is in pyproject.toml.
 
-from setuptools import setup
+The extension is optional: where it cannot be built, NumPy does its work.
+"""
 
-setup()
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+NATIVE = Path("src/konayuki/model/native")
+# A free-threaded interpreter has no stable ABI yet: there the extension is built for that version.
+STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
+GNU_FLAGS = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-pthread"]
+
+extension = Extension(
+    "konayuki.model.native._kernel",
+    sources=sorted(path.as_posix() for path in NATIVE.glob("*.c")),
+    depends=sorted(path.as_posix() for path in NATIVE.glob("*.h")),
+    define_macros=[("Py_LIMITED_API", "0x030A0000")] if STABLE_ABI else [],
+    py_limited_api=STABLE_ABI,
+    extra_compile_args=["/O2"] if sys.platform == "win32" else GNU_FLAGS,
+    extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
+    optional=True,
+)
+
+setup(
+    ext_modules=[extension],
+    exclude_package_data={"konayuki.model.native": ["*.c", "*.h"]},
+    options={"bdist_wheel": {"py_limited_api": "cp310"}} if STABLE_ABI else {},
+)

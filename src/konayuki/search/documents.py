@@ -157,15 +157,16 @@ class Documents:
             )
         return generation, rows
 
-    def end(self, ids: Sequence[str]) -> tuple[int, int]:
-        """End the life of documents, and of the chunks cut from documents with these ids.
+    def end(self, ids: Sequence[str], *, chunks: bool) -> tuple[int, int]:
+        """End the life of documents; with `chunks` also of those cut from these documents.
 
         Returns:
             The generation of this write and the number of documents that died.
         """
         with self.writing() as (connection, generation):
             n_dead = _end(connection, "id", ids, generation)
-            n_dead += _end(connection, "chunk_of", ids, generation)
+            if chunks:
+                n_dead += _end(connection, "chunk_of", ids, generation)
         return generation, n_dead
 
     def purge(self, generation: int) -> None:
@@ -203,6 +204,32 @@ class Documents:
         values = [item for key, allowed in wanted for item in (key, *allowed)]
         with self.reading() as connection:
             return sorted({row for (row,) in connection.execute(query, values)})
+
+    def ids_of(self, rows: Sequence[int]) -> list[str]:
+        """Return the ids of those rows that live."""
+        found: list[str] = []
+        with self.reading() as connection:
+            for part in _parts(rows):
+                query = (
+                    f"SELECT id FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
+                    " AND died IS NULL"
+                )
+                found.extend(identity for (identity,) in connection.execute(query, part))
+        return found
+
+    def sources(self) -> dict[str, str]:
+        """Return the digest of every file that was indexed, by path."""
+        with self.reading() as connection:
+            return dict(connection.execute("SELECT path, digest FROM sources"))
+
+    def remember_sources(self, digests: Mapping[str, str | None]) -> None:
+        """Set the digests of files; None forgets one."""
+        with self.writing(advance=False) as (connection, _):
+            for path, digest in digests.items():
+                if digest is None:
+                    connection.execute("DELETE FROM sources WHERE path = ?", (path,))
+                else:
+                    connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, digest))
 
     def dead(self, generation: int) -> tuple[list[int], int]:
         """Return the rows that died up to a generation, and the generation last purged."""

@@ -149,8 +149,12 @@ class Index:
                 self._publish()
         return n_records
 
-    def delete(self, ids: Iterable[str]) -> int:
-        """Remove documents by id, and the chunks of documents with these ids.
+    def delete(self, ids: Iterable[str], *, chunks: bool = True) -> int:
+        """Remove documents by id.
+
+        Args:
+            ids: Keys of documents.
+            chunks: Also remove the passages that were cut from documents with these keys.
 
         Returns:
             The number of documents that were removed; ids that are not there count for nothing.
@@ -167,7 +171,7 @@ class Index:
                 raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
         with self._writing:
             self._begin_writing()
-            _, n_dead = self._documents.end(keys)
+            _, n_dead = self._documents.end(keys, chunks=chunks)
             self._publish()
             self._derived.purge()
         return n_dead
@@ -212,6 +216,32 @@ class Index:
         """Return the document with this id, None where there is none."""
         self._check_open()
         return self._documents.get(identity)
+
+    def ids(self, where: Mapping[str, Any]) -> list[str]:
+        """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
+
+        Raises:
+            InputError: The filter cannot be used.
+        """
+        self._check_open()
+        wanted = read_filter(where)
+        return self._documents.ids_of(self._documents.matching(wanted)) if wanted else []
+
+    def sources(self) -> dict[str, str]:
+        """Return the digests of the files that were indexed, by path."""
+        self._check_open()
+        return self._documents.sources()
+
+    def remember_sources(self, digests: Mapping[str, str | None]) -> None:
+        """Note the digests of files, so that an update can skip them; None forgets one.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+        """
+        with self._writing:
+            self._check_open()
+            self._lock.acquire()
+            self._documents.remember_sources(digests)
 
     def __len__(self) -> int:
         """Return the number of documents that a search can find."""

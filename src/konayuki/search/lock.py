@@ -19,6 +19,12 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _holder(descriptor: int) -> str:
+    """Return the number of the process that the file names."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+
+
 class WriterLock:
     """The right to write to one index; held until `release` or the end of the process."""
 
@@ -43,14 +49,10 @@ class WriterLock:
         try:
             _lock(descriptor)
         except OSError as error:
-            holder = (
-                os.pread(descriptor, 32, 0).decode("ascii", "replace")
-                if sys.platform != "win32"
-                else ""
-            )
+            holder = _holder(descriptor)
             os.close(descriptor)
             raise IndexLockedError(
-                f"{self._path.parent}: process {holder.strip() or 'unknown'} is writing to this "
+                f"{self._path.parent}: process {holder} is writing to this "
                 "index; expected no other writer\n"
                 "hint: searching is possible meanwhile; close the other Index to write from here"
             ) from error

@@ -11,6 +11,7 @@ FORMAT_VERSION = 1
 
 
 def settings_of(model: Encoder) -> dict[str, str]:
+    """Return the settings of an index made now with this model."""
     return {
         "format_version": str(FORMAT_VERSION),
         "fingerprint": model.fingerprint,
@@ -19,6 +20,7 @@ def settings_of(model: Encoder) -> dict[str, str]:
 
 
 def as_json(settings: Mapping[str, str]) -> bytes:
+    """Return the content of `index.json`, which tells people and tools what `documents.db` says."""
     content = {
         "format_version": int(settings["format_version"]),
         "fingerprint": settings["fingerprint"],
@@ -28,6 +30,11 @@ def as_json(settings: Mapping[str, str]) -> bytes:
 
 
 def checked(settings: Mapping[str, str], folder: Path) -> Mapping[str, str]:
+    """Return the settings if this version can read such an index.
+
+    Raises:
+        IndexFormatError: They are incomplete or of another format version.
+    """
     try:
         version = int(settings["format_version"])
         int(settings["dim"])
@@ -45,6 +52,11 @@ def checked(settings: Mapping[str, str], folder: Path) -> Mapping[str, str]:
 
 
 def check_model(made_with: Mapping[str, str], given: Mapping[str, str], folder: Path) -> None:
+    """Compare the model that an index was made with and the one that it is opened with.
+
+    Raises:
+        ModelMismatchError: They differ.
+    """
     if (made_with["fingerprint"], made_with["dim"]) != (given["fingerprint"], given["dim"]):
         raise ModelMismatchError(
             f"{folder} was made with model {made_with['fingerprint']} ({made_with['dim']} "

@@ -1,0 +1,190 @@
+"""The two layouts of a model folder, read and written byte for byte."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+
+from konayuki.errors import CheckpointError, DimensionError, InputError, NotFoundError
+from konayuki.model.packed import FloatTable, PackedTable
+from konayuki.model.weights import Weights
+
+EMBEDDING = "embedding.weight"
+TANH = ("dyt.alpha", "dyt.beta", "dyt.bias")
+PACKED_FILE = "embedding.q4_k_m.bin"
+REST_FILE = "model_rest.safetensors"
+FLOAT_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
+FLOAT_DTYPES = ("F32", "F16", "F64")
+SCALE_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to lay a model out in files.
+
+    Attributes:
+        name: what callers ask for.
+        weight_files: the files that hold the weights; the first one is the mark of the layout.
+        read: folder to weights.
+        write: weights to the content of the weight files.
+        module: class name of the sentence-transformers module.
+        module_file: the file of that class.
+    """
+
+    name: str
+    weight_files: tuple[str, ...]
+    read: Callable[[Path], Weights]
+    write: Callable[[Weights], dict[str, bytes]]
+    module: str
+    module_file: str
+
+
+def layout_named(name: str) -> Layout:
+    """Return the layout of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    for layout in LAYOUTS:
+        if layout.name == name:
+            return layout
+    known = ", ".join(repr(layout.name) for layout in LAYOUTS)
+    raise InputError(f"unknown layout: {name!r}; expected one of {known}")
+
+
+def layout_of(folder: Path) -> Layout:
+    """Return the layout of a model folder.
+
+    Raises:
+        NotFoundError: the folder holds no weights of a known layout.
+    """
+    for layout in LAYOUTS:
+        if (folder / layout.weight_files[0]).is_file():
+            return layout
+    known = " or ".join(layout.weight_files[0] for layout in LAYOUTS)
+    raise NotFoundError(f"no model in {folder}: expected a file {known}")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file of a model folder.
+
+    Raises:
+        CheckpointError: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Write the files, each under a temporary name first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as staging:
+        for name, content in files.items():
+            (Path(staging) / name).write_bytes(content)
+        for name in files:
+            os.replace(Path(staging) / name, folder / name)
+
+
+def _read_float(folder: Path) -> Weights:
+    path = folder / FLOAT_FILE
+    tensors = _read_tensors(path, (EMBEDDING, *TANH))
+    table = tensors[EMBEDDING]
+    if table.ndim != 2 or not table.size:
+        raise CheckpointError(
+            f"{path}: {EMBEDDING} has shape {table.shape}; expected (vocab_size, dim)"
+        )
+    return Weights(FloatTable(table), *_tanh_vectors(tensors, table.shape[1], path))
+
+
+def _write_float(weights: Weights) -> dict[str, bytes]:
+    table = weights.unpacked().table
+    assert isinstance(table, FloatTable)
+    return {FLOAT_FILE: to_safetensors({EMBEDDING: table.values, **_named_tanh(weights)})}
+
+
+def _read_packed(folder: Path) -> Weights:
+    rest_path, path = folder / REST_FILE, folder / PACKED_FILE
+    tensors = _read_tensors(rest_path, TANH)
+    dim = tensors[TANH[0]].size
+    vectors = _tanh_vectors(tensors, dim, rest_path)
+    if dim == 0 or dim % 2:
+        raise CheckpointError(f"{rest_path}: {dim} columns; expected an even number above zero")
+    row_bytes = dim // 2 + SCALE_BYTES
+    try:
+        size = path.stat().st_size
+        if size == 0 or size % row_bytes:
+            raise CheckpointError(
+                f"{path}: {size} bytes; expected a multiple of {row_bytes} ({dim} columns)"
+            )
+        content = np.memmap(path, dtype=np.uint8, mode="r")
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    vocab_size = size // row_bytes
+    codes = np.asarray(content[: vocab_size * dim // 2]).reshape(vocab_size, dim // 2)
+    scales = content[vocab_size * dim // 2 :].view("<f4").astype(np.float32)
+    if not np.isfinite(scales).all():
+        raise CheckpointError(f"{path}: a row scale is not finite")
+    return Weights(PackedTable(codes, scales), *vectors)
+
+
+def _write_packed(weights: Weights) -> dict[str, bytes]:
+    if weights.dim % 2:
+        raise DimensionError(f"4-bit rows need an even number of dimensions, not {weights.dim}")
+    table = weights.packed().table
+    assert isinstance(table, PackedTable)
+    content = table.codes.tobytes() + table.scales.astype("<f4").tobytes()
+    return {PACKED_FILE: content, REST_FILE: to_safetensors(_named_tanh(weights))}
+
+
+def _named_tanh(weights: Weights) -> dict[str, NDArray[np.float32]]:
+    return dict(zip(TANH, (weights.alpha, weights.beta, weights.bias), strict=True))
+
+
+def _read_tensors(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
+    """Return tensors of a safetensors file as finite float32."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: _read_tensor(file, name, path) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({error})") from None
+
+
+def _read_tensor(file: safe_open, name: str, path: Path) -> NDArray[np.float32]:
+    if name not in file.keys():  # noqa: SIM118 - not a mapping
+        raise CheckpointError(f"{path}: no tensor {name!r}; it holds {', '.join(file.keys())}")
+    dtype = file.get_slice(name).get_dtype()
+    if dtype not in FLOAT_DTYPES:
+        raise CheckpointError(f"{path}: {name} is {dtype}; expected {' or '.join(FLOAT_DTYPES)}")
+    tensor = np.ascontiguousarray(file.get_tensor(name), dtype=np.float32)
+    if not np.isfinite(tensor).all():
+        raise CheckpointError(f"{path}: {name} holds a value that is not finite")
+    return tensor
+
+
+def _tanh_vectors(
+    tensors: dict[str, NDArray[np.float32]], dim: int, path: Path
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    for name in TANH:
+        if tensors[name].shape != (dim,):
+            raise CheckpointError(
+                f"{path}: {name} has shape {tensors[name].shape}; expected ({dim},)"
+            )
+    alpha, beta, bias = (tensors[name] for name in TANH)
+    return alpha, beta, bias
+
+
+LAYOUTS = (
+    Layout("q4", (PACKED_FILE, REST_FILE), _read_packed, _write_packed, "SSEQ", "SSE_quantize.py"),
+    Layout("float", (FLOAT_FILE,), _read_float, _write_float, "SSE", "SSE.py"),
+)

@@ -1,0 +1,209 @@
+"""Access to the compiled module: what it can do here, and checks of everything handed to it."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.errors import DimensionError, InputError
+
+Floats = NDArray[np.float32]
+
+ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
+
+
+def default_threads() -> int:
+    """Return the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The compiled loops at one instruction set.
+
+    Attributes:
+        module: the extension module.
+        level: name of the instruction set, one of `module.levels()`.
+    """
+
+    module: ModuleType
+    level: str
+
+    def packed_table(
+        self,
+        codes: NDArray[np.uint8],
+        scales: Floats,
+        alpha: Floats,
+        beta: Floats,
+        bias: Floats,
+    ) -> "Table":
+        """Return a table of packed 4-bit rows, ready to pool; nothing but the tanh is copied.
+
+        Args:
+            codes: uint8 (vocab_size, width / 2), high nibble = even column.
+            scales: float32 (vocab_size,); a value is (q / 7.5 - 1) * scale.
+            alpha: float32 (width,), as are `beta` and `bias`: y = beta * tanh(alpha * x + bias).
+            beta: see `alpha`.
+            bias: see `alpha`.
+
+        Raises:
+            InputError: an array of another dtype or shape, or not in C order.
+        """
+        _expect(codes, "codes", np.uint8, (None, None))
+        _expect(scales, "scales", np.float32, (len(codes),))
+        return self._table((codes, scales, None), 2 * codes.shape[1], (alpha, beta, bias))
+
+    def float_table(self, rows: Floats, alpha: Floats, beta: Floats, bias: Floats) -> "Table":
+        """Return a table of float32 rows (vocab_size, width), ready to pool; see `packed_table`.
+
+        Raises:
+            InputError: an array of another dtype or shape, or not in C order.
+        """
+        _expect(rows, "rows", np.float32, (None, None))
+        return self._table((None, None, rows), rows.shape[1], (alpha, beta, bias))
+
+    def _table(
+        self,
+        parts: tuple[NDArray[Any] | None, Floats | None, Floats | None],
+        width: int,
+        tanh: tuple[Floats, Floats, Floats],
+    ) -> "Table":
+        for name, vector in zip(("alpha", "beta", "bias"), tanh, strict=True):
+            _expect(vector, name, np.float32, (width,))
+        held = tuple(part for part in parts if part is not None)
+        addresses = [0 if part is None else _address(part) for part in parts]
+        handle = self.module.bind(
+            self.module.levels().index(self.level),
+            len(held[0]),
+            width,
+            *addresses,
+            *map(_address, tanh),
+        )
+        return Table(self.module, handle, held, width)
+
+
+class Table:
+    """A table that the kernel pools; made by `Kernel.packed_table` and `Kernel.float_table`."""
+
+    def __init__(
+        self, module: ModuleType, handle: object, held: tuple[NDArray[Any], ...], width: int
+    ) -> None:
+        self._module = module
+        self._handle = handle
+        self._held = held  # the kernel reads these arrays: they live as long as the handle
+        self.width = width
+
+    def pool(
+        self,
+        ids: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        dim: int,
+        *,
+        normalize: bool,
+        threads: int | None = None,
+    ) -> Floats:
+        """Return one vector per text: float32 (n_texts, dim).
+
+        A vector is the mean of the text's rows after the tanh, its first `dim` columns, of length 1
+        where `normalize` is true. A text without tokens gives the zero vector either way. The lock
+        of the interpreter is free meanwhile; small batches stay on the calling thread.
+
+        Args:
+            ids: int32 (n_tokens,), rows of the table.
+            offsets: int64 (n_texts + 1,); text i owns ids[offsets[i]:offsets[i + 1]].
+            dim: 1 to `width`.
+            normalize: whether vectors get length 1; a zero vector stays zero.
+            threads: at most this many; by default as many as the process may use.
+
+        Raises:
+            DimensionError: `dim` is not within 1 to `width`.
+            InputError: an array of another dtype or shape, an id that is no row of the table, or
+                offsets that do not ascend within `ids`.
+        """
+        if not 1 <= dim <= self.width:
+            raise DimensionError(f"dim is {dim}: expected 1 to {self.width}")
+        _expect(ids, "ids", np.int32, (None,))
+        _expect(offsets, "offsets", np.int64, (None,))
+        if not len(offsets):
+            raise InputError("offsets is empty: expected one more entry than texts")
+        out = np.empty((len(offsets) - 1, dim), np.float32)
+        try:
+            self._module.pool(
+                self._handle,
+                _address(ids),
+                len(ids),
+                _address(offsets),
+                len(out),
+                _address(out),
+                dim,
+                normalize,
+                default_threads() if threads is None else threads,
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        return out
+
+
+def kernel() -> Kernel | None:
+    """Return the kernel at the level that KONAYUKI_KERNEL names or the best one; None without one.
+
+    Raises:
+        InputError: KONAYUKI_KERNEL names a level that this machine does not have.
+    """
+    wanted = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    module = None if wanted == "numpy" else _module()
+    if module is None:
+        return None
+    levels: tuple[str, ...] = module.levels()
+    if wanted and wanted not in levels:
+        raise InputError(
+            f"{ENVIRONMENT_VARIABLE} is {wanted!r}: expected numpy, {', '.join(levels)}\n"
+            "hint: leave it unset to use the fastest"
+        )
+    return Kernel(module, wanted or levels[0])
+
+
+def describe() -> str:
+    """Return which kernel runs here, as `konayuki info` prints it: "avx512, 2 threads"."""
+    found = kernel()
+    if found is not None:
+        count = default_threads()
+        return f"{found.level}, {count} thread{'' if count == 1 else 's'}"
+    return "numpy: not compiled" if _module() is None else f"numpy: {ENVIRONMENT_VARIABLE}=numpy"
+
+
+@cache
+def _module() -> ModuleType | None:
+    try:
+        return import_module("konayuki.model.native._kernel")
+    except ImportError:  # not built, or built for another machine: NumPy does the same work
+        return None
+
+
+def _address(array: NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]  # a third of the cost of `array.ctypes`
+    return address
+
+
+def _expect(
+    array: NDArray[Any], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]
+) -> None:
+    """Raise unless `array` has this dtype, C order and shape, where None is any size."""
+    fits = array.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype == dtype and fits and array.flags.c_contiguous:
+        return
+    wanted = ", ".join("any" if size is None else str(size) for size in shape)
+    raise InputError(
+        f"{name} is {array.dtype} {array.shape}"
+        f"{'' if array.flags.c_contiguous else ', not contiguous'}: "
+        f"expected contiguous {dtype.__name__} ({wanted})"
+    )

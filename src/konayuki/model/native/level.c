@@ -1,0 +1,18 @@
+#include "level.h"
+
+int level_list(struct level levels[MAX_LEVELS]) {
+    int count = 0;
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        levels[count++] = (struct level){"avx512", pool_texts_avx512};
+    if (avx2) levels[count++] = (struct level){"avx2", pool_texts_avx2};
+    levels[count++] = (struct level){"sse2", pool_texts_vector128};
+#elif defined(__aarch64__) && defined(__GNUC__)
+    levels[count++] = (struct level){"neon", pool_texts_vector128};
+#endif
+    levels[count++] = (struct level){"scalar", pool_texts_scalar};
+    return count;
+}

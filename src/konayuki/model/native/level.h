@@ -1,0 +1,17 @@
+/* The instruction sets that a kernel is built for, chosen when the program runs. */
+#ifndef KONAYUKI_LEVEL_H
+#define KONAYUKI_LEVEL_H
+
+#include "pool.h"
+
+struct level {
+    const char *name;
+    pool_texts *pool;
+};
+
+enum { MAX_LEVELS = 4 };
+
+/* Fills `levels` with those that this processor runs, fastest first; returns how many. */
+int level_list(struct level levels[MAX_LEVELS]);
+
+#endif

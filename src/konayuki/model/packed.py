@@ -1,0 +1,114 @@
+"""4-bit rows: the seed's quantiser, its inverse, and rows on demand."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatMatrix = NDArray[np.float32]
+
+LEVELS = 15
+HALF_RANGE = np.float32(7.5)
+MARGIN = np.float32(1e-8)  # keeps the scale of a row of zeros above zero
+CHUNK_ROWS = 4096
+
+# A byte is two columns: the high nibble is the even one.
+_NIBBLES = np.stack([np.arange(256) >> 4, np.arange(256) & 15], axis=1).astype(np.float32)
+_PAIRS = _NIBBLES / HALF_RANGE - np.float32(1)  # (256, 2)
+
+
+@dataclass(frozen=True)
+class PackedTable:
+    """A table of 4-bit rows; it stays packed in memory.
+
+    Attributes:
+        codes: uint8 (vocab_size, dim / 2), high nibble = even column, low nibble = odd column.
+        scales: float32 (vocab_size,); the value of code q is (q / 7.5 - 1) * scale.
+    """
+
+    codes: NDArray[np.uint8]
+    scales: NDArray[np.float32]
+
+    @property
+    def vocab_size(self) -> int:
+        """Return the number of rows."""
+        return len(self.codes)
+
+    @property
+    def dim(self) -> int:
+        """Return the number of columns."""
+        return 2 * self.codes.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of codes and scales."""
+        return self.codes.nbytes + self.scales.nbytes
+
+    def rows(self, ids: NDArray[np.integer], dim: int) -> FloatMatrix:
+        """Return the first `dim` columns of some rows: float32 (len(ids), dim)."""
+        codes = self.codes[ids, : (dim + 1) // 2]
+        values = _PAIRS[codes].reshape(len(codes), -1)  # (n, dim rounded up to even)
+        values *= self.scales[ids, np.newaxis]
+        return values[:, :dim]
+
+    def crop(self, dim: int) -> "PackedTable":
+        """Return the first `dim` columns (one more where `dim` is odd)."""
+        return PackedTable(np.ascontiguousarray(self.codes[:, : (dim + 1) // 2]), self.scales)
+
+
+@dataclass(frozen=True)
+class FloatTable:
+    """A table of float32 rows, (vocab_size, dim)."""
+
+    values: FloatMatrix
+
+    @property
+    def vocab_size(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+    @property
+    def dim(self) -> int:
+        """Return the number of columns."""
+        return int(self.values.shape[1])
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of the values."""
+        return self.values.nbytes
+
+    def rows(self, ids: NDArray[np.integer], dim: int) -> FloatMatrix:
+        """Return the first `dim` columns of some rows: float32 (len(ids), dim)."""
+        return self.values[ids, :dim]
+
+    def crop(self, dim: int) -> "FloatTable":
+        """Return the first `dim` columns."""
+        return FloatTable(np.ascontiguousarray(self.values[:, :dim]))
+
+
+Table = PackedTable | FloatTable
+
+
+def quantize(table: FloatMatrix) -> PackedTable:
+    """Return the 4-bit rows of a float32 (vocab_size, dim) table, `dim` even.
+
+    The seed's formula in float32, byte for byte: s = max|row| + 1e-8,
+    q = clip(rint((row / s + 1) * 7.5), 0, 15). No value is off by more than s / 15.
+    """
+    vocab_size, dim = table.shape
+    assert dim % 2 == 0, "callers check that the columns pair up"
+    codes = np.empty((vocab_size, dim // 2), dtype=np.uint8)
+    scales = np.empty(vocab_size, dtype=np.float32)
+    for start in range(0, vocab_size, CHUNK_ROWS):
+        rows = np.asarray(table[start : start + CHUNK_ROWS], dtype=np.float32)
+        scale = np.abs(rows).max(axis=1) + MARGIN
+        levels = np.rint((rows / scale[:, np.newaxis] + np.float32(1)) * HALF_RANGE)
+        quantized = np.clip(levels, 0, LEVELS).astype(np.uint8)
+        codes[start : start + CHUNK_ROWS] = quantized[:, 0::2] << 4 | quantized[:, 1::2]
+        scales[start : start + CHUNK_ROWS] = scale
+    return PackedTable(codes, scales)
+
+
+def dequantize(packed: PackedTable) -> FloatMatrix:
+    """Return the float32 (vocab_size, dim) values of 4-bit rows."""
+    return packed.rows(np.arange(packed.vocab_size), packed.dim)

@@ -1,0 +1,55 @@
+"""Token ids to vectors: the definition in NumPy, the compiled kernel where it was built."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.model.packed import FloatMatrix
+from konayuki.model.tokens import TokenBatch
+from konayuki.model.weights import Weights
+
+CHUNK_TOKENS = 4096  # 8 MB of float32 rows at 512 columns
+
+
+def pool(weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool) -> FloatMatrix:
+    """Return one vector per text: float32 (n_texts, dim), C order.
+
+    A text without tokens gives the zero vector. Memory is that of the result and of
+    `CHUNK_TOKENS` rows, however long a text is.
+    """
+    return pool_with_numpy(weights, batch, dim=dim, normalize=normalize)
+
+
+def pool_with_numpy(
+    weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool
+) -> FloatMatrix:
+    """Return what `pool` returns; this is the definition that the kernel is held to."""
+    counts = np.diff(batch.offsets)
+    owners = np.flatnonzero(counts)
+    means = _sums(weights, batch, owners, dim)  # float64 (n_owners, dim)
+    means /= counts[owners, np.newaxis]
+    vectors = np.zeros((len(counts), dim), dtype=np.float32)
+    vectors[owners] = weights.beta[:dim] * np.tanh(weights.alpha[:dim] * means + weights.bias[:dim])
+    return unit_rows(vectors) if normalize else vectors
+
+
+def unit_rows(vectors: FloatMatrix) -> FloatMatrix:
+    """Return the rows at length one; zero rows stay zero, where 0 / 0 would be NaN."""
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    norms[norms == 0] = 1
+    return (vectors / norms[:, np.newaxis]).astype(np.float32)
+
+
+def _sums(
+    weights: Weights, batch: TokenBatch, owners: NDArray[np.int64], dim: int
+) -> NDArray[np.float64]:
+    """Return the sum of the rows of each text that has tokens."""
+    starts = batch.offsets[owners]
+    sums = np.zeros((len(owners), dim))
+    for start in range(0, len(batch.ids), CHUNK_TOKENS):
+        stop = min(start + CHUNK_TOKENS, len(batch.ids))
+        first = np.searchsorted(starts, start, side="right") - 1
+        last = np.searchsorted(starts, stop, side="left")
+        cuts = np.maximum(starts[first:last], start) - start
+        rows = weights.table.rows(batch.ids[start:stop], dim)
+        sums[first:last] += np.add.reduceat(rows, cuts, axis=0)
+    return sums

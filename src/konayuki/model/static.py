@@ -1,0 +1,257 @@
+"""`StaticModel`: the public face of this room."""
+
+import hashlib
+from collections.abc import Iterable, Sequence, Sized
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from konayuki.errors import CheckpointError, DimensionError, InputError, NotFoundError
+from konayuki.model import hub
+from konayuki.model.checkpoint import (
+    TOKENIZER_FILE,
+    layout_named,
+    layout_of,
+    read_bytes,
+    write_files,
+)
+from konayuki.model.packed import FloatMatrix, PackedTable
+from konayuki.model.pooling import pool, unit_rows
+from konayuki.model.texts import batches_of, check_not_empty, lone_surrogate
+from konayuki.model.tokenizer import build_tokenizer
+from konayuki.model.tokens import TokenBatch
+from konayuki.model.weights import Weights
+from konayuki.progress import track
+
+BUNDLED = Path(__file__).parent / "bundled"
+FINGERPRINT_BYTES = 16
+
+
+class StaticModel:
+    """A static embedding model: one row per token, their mean, a tanh per column.
+
+    Instances are immutable, can be shared by threads and pickled.
+
+    Args:
+        weights: the numbers.
+        tokenizer_json: the bytes of the `tokenizer.json` that belongs to them.
+        source: where they came from, for messages.
+
+    Raises:
+        CheckpointError: the tokenizer is damaged or knows more tokens than the table has rows.
+    """
+
+    def __init__(
+        self, weights: Weights, tokenizer_json: bytes, source: str | PathLike[str] = ""
+    ) -> None:
+        self._weights = weights
+        self._tokenizer_json = tokenizer_json
+        self._source = Path(source)
+        path = self._source / TOKENIZER_FILE
+        self._tokenizer = build_tokenizer(tokenizer_json, path)
+        if self._tokenizer.vocab_size > weights.vocab_size:
+            raise CheckpointError(
+                f"{path}: {self._tokenizer.vocab_size} tokens, but the table has "
+                f"{weights.vocab_size} rows"
+            )
+
+    @classmethod
+    def load(
+        cls,
+        folder_or_hub_id: str | PathLike[str] | None = None,
+        *,
+        dim: int | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> "StaticModel":
+        """Return the model of a folder or a hub id; the bundled one unless given.
+
+        Args:
+            folder_or_hub_id: a folder in one of the two layouts, or `owner/name`.
+            dim: keep only the first `dim` outputs.
+            revision: branch, tag or commit of a hub model.
+            token: access token of the hub, or whether to use the stored one.
+
+        Raises:
+            NotFoundError: there is no such folder or hub model.
+            CheckpointError: a file of the folder is damaged; the message names it.
+            DimensionError: the model has fewer than `dim` outputs.
+            MissingExtraError: it needs a package that is not installed.
+        """
+        folder = _folder(folder_or_hub_id, revision=revision, token=token)
+        weights = layout_of(folder).read(folder)
+        weights = weights.crop(_checked_dim(dim, weights.dim))
+        return cls(weights, read_bytes(folder / TOKENIZER_FILE), folder)
+
+    @property
+    def dim(self) -> int:
+        """Return the number of outputs."""
+        return self._weights.dim
+
+    @property
+    def vocab_size(self) -> int:
+        """Return the number of rows of the table."""
+        return self._weights.vocab_size
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of weights held in memory."""
+        return self._weights.nbytes
+
+    @property
+    def layout(self) -> str:
+        """Return the layout that keeps the rows as they are: "q4" or "float"."""
+        return "q4" if isinstance(self._weights.table, PackedTable) else "float"
+
+    @property
+    def tokenizer_backend(self) -> str:
+        """Return the library that tokenises: "sentencepiece" or "tokenizers"."""
+        return self._tokenizer.backend
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return a hash of weights and tokenizer: equal fingerprints give equal vectors."""
+        digest = hashlib.blake2b(self._tokenizer_json, digest_size=FINGERPRINT_BYTES)
+        weights = self._weights
+        table = weights.table
+        arrays = (table.codes, table.scales) if isinstance(table, PackedTable) else (table.values,)
+        for array in (*arrays, weights.alpha, weights.beta, weights.bias):
+            digest.update(str((array.dtype.str, array.shape)).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        dim: int | None = None,
+        normalize: bool = True,
+        show_progress: bool = False,
+        *,
+        strict: bool = False,
+        batch_size: int = 1024,
+    ) -> FloatMatrix:
+        """Return one vector per text: float32, C order, (n_texts, dim); one text gives (dim,).
+
+        Generators are read as they come; beside the result, memory holds one batch. A text
+        without tokens gives the zero vector.
+
+        Args:
+            texts: one text, or any iterable of texts.
+            dim: keep only the first `dim` outputs.
+            normalize: scale each vector to length one.
+            show_progress: draw a bar on stderr, where that is a terminal.
+            strict: refuse texts that are empty or white space.
+            batch_size: texts per batch.
+
+        Raises:
+            InputError: an item is no string or holds a lone surrogate; the message says which.
+            EmptyTextError: `strict` is set and a text is empty.
+            DimensionError: the model has fewer than `dim` outputs.
+        """
+        dim = _checked_dim(dim, self.dim)
+        if isinstance(texts, str):
+            return self._vectors([texts], 0, dim, normalize, strict)[0]
+        blocks = []
+        start = 0
+        total = len(texts) if isinstance(texts, Sized) else None
+        shown = track(texts, "encode", total=total, unit="text", enabled=show_progress)
+        for batch in batches_of(shown, batch_size):
+            blocks.append(self._vectors(batch, start, dim, normalize, strict))
+            start += len(batch)
+        return np.concatenate(blocks) if blocks else np.empty((0, dim), dtype=np.float32)
+
+    def tokenize(self, texts: Sequence[str]) -> TokenBatch:
+        """Return the token ids of the texts: ids int32 (n_tokens,), offsets int64 (n_texts + 1,).
+
+        Raises:
+            InputError: an item is no string or holds a lone surrogate.
+        """
+        return self._tokens(texts, 0)
+
+    def similarity(
+        self, a: str | Sequence[str] | FloatMatrix, b: str | Sequence[str] | FloatMatrix
+    ) -> FloatMatrix:
+        """Return the cosine of each pair: float32 (len(a), len(b)); zero vectors give 0.
+
+        Args:
+            a: vectors (n, dim), one vector (dim,), texts or one text.
+            b: likewise, with the same number of columns.
+
+        Raises:
+            InputError: the shapes do not fit together.
+        """
+        left, right = self._unit_vectors(a), self._unit_vectors(b)
+        if left.shape[1] != right.shape[1]:
+            raise DimensionError(
+                f"cannot compare vectors of {left.shape[1]} and {right.shape[1]} dimensions"
+            )
+        return left @ right.T
+
+    def save(self, folder: str | PathLike[str], layout: str = "q4") -> None:
+        """Write a folder that `load` and sentence-transformers read.
+
+        Args:
+            folder: made where it is not there; files of the same names are replaced.
+            layout: "float" (float32 rows) or "q4" (4-bit rows).
+
+        Raises:
+            InputError: an unknown layout.
+            DimensionError: 4-bit rows of an odd number of dimensions.
+        """
+        chosen = layout_named(layout)
+        files = {**chosen.write(self._weights), TOKENIZER_FILE: self._tokenizer_json}
+        write_files(Path(folder), files)
+
+    def _vectors(
+        self, texts: Sequence[str], start: int, dim: int, normalize: bool, strict: bool
+    ) -> FloatMatrix:
+        batch = self._tokens(texts, start)
+        if strict:
+            check_not_empty(texts, start)
+        return pool(self._weights, batch, dim=dim, normalize=normalize)
+
+    def _tokens(self, texts: Sequence[str], start: int) -> TokenBatch:
+        try:
+            return self._tokenizer.encode(texts)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise lone_surrogate(texts, start) or error from None
+
+    def _unit_vectors(self, values: str | Sequence[str] | FloatMatrix) -> FloatMatrix:
+        if isinstance(values, str) or (
+            not isinstance(values, np.ndarray) and any(isinstance(v, str) for v in values)
+        ):
+            return np.atleast_2d(self.encode(values))
+        vectors = np.atleast_2d(np.asarray(values, dtype=np.float32))
+        if vectors.ndim != 2:
+            raise InputError(f"vectors have shape {vectors.shape}; expected (n, dim) or (dim,)")
+        return unit_rows(vectors)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._weights, self._tokenizer_json, str(self._source))
+
+    def __repr__(self) -> str:
+        return f"StaticModel({self.vocab_size} x {self.dim}, {self.layout}, {self._source})"
+
+
+def _folder(
+    name: str | PathLike[str] | None, *, revision: str | None, token: str | bool | None
+) -> Path:
+    if name is None:
+        return BUNDLED
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if isinstance(name, str) and hub.looks_like_hub_id(name):
+        return hub.download(name, revision=revision, token=token)
+    raise NotFoundError(f"no model folder {str(name)!r}")
+
+
+def _checked_dim(dim: int | None, available: int) -> int:
+    if dim is None:
+        return available
+    if not 1 <= dim <= available:
+        raise DimensionError(f"cannot cut to {dim} dimensions: the model has {available}")
+    return dim
