@@ -1,7 +1,5 @@
 """The two layouts of a model folder, read and written byte for byte."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +32,8 @@ class Layout:
         weight_files: the files that hold the weights; the first one is the mark of the layout.
         read: folder to weights.
         write: weights to the content of the weight files.
-        module: class name of the sentence-transformers module.
-        module_file: the file of that class.
+        module: the sentence-transformers module, as modules.json names it.
+        module_files: the source files that travel with it.
     """
 
     name: str
@@ -43,7 +41,7 @@ class Layout:
     read: Callable[[Path], Weights]
     write: Callable[[Weights], dict[str, bytes]]
     module: str
-    module_file: str
+    module_files: tuple[str, ...]
 
 
 def layout_named(name: str) -> Layout:
@@ -84,16 +82,6 @@ def read_bytes(path: Path) -> bytes:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def write_files(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files, each under a temporary name first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as staging:
-        for name, content in files.items():
-            (Path(staging) / name).write_bytes(content)
-        for name in files:
-            os.replace(Path(staging) / name, folder / name)
-
-
 def _read_float(folder: Path) -> Weights:
     path = folder / FLOAT_FILE
     tensors = _read_tensors(path, (EMBEDDING, *TANH))
@@ -106,9 +94,8 @@ def _read_float(folder: Path) -> Weights:
 
 
 def _write_float(weights: Weights) -> dict[str, bytes]:
-    table = weights.unpacked().table
-    assert isinstance(table, FloatTable)
-    return {FLOAT_FILE: to_safetensors({EMBEDDING: table.values, **_named_tanh(weights)})}
+    values = weights.float_table().values
+    return {FLOAT_FILE: to_safetensors({EMBEDDING: values, **_named_tanh(weights)})}
 
 
 def _read_packed(folder: Path) -> Weights:
@@ -139,8 +126,7 @@ def _read_packed(folder: Path) -> Weights:
 def _write_packed(weights: Weights) -> dict[str, bytes]:
     if weights.dim % 2:
         raise DimensionError(f"4-bit rows need an even number of dimensions, not {weights.dim}")
-    table = weights.packed().table
-    assert isinstance(table, PackedTable)
+    table = weights.packed_table()
     content = table.codes.tobytes() + table.scales.astype("<f4").tobytes()
     return {PACKED_FILE: content, REST_FILE: to_safetensors(_named_tanh(weights))}
 
@@ -185,6 +171,20 @@ def _tanh_vectors(
 
 
 LAYOUTS = (
-    Layout("q4", (PACKED_FILE, REST_FILE), _read_packed, _write_packed, "SSEQ", "SSE_quantize.py"),
-    Layout("float", (FLOAT_FILE,), _read_float, _write_float, "SSE", "SSE.py"),
+    Layout(
+        name="q4",
+        weight_files=(PACKED_FILE, REST_FILE),
+        read=_read_packed,
+        write=_write_packed,
+        module="SSE_quantize.SSEQ",
+        module_files=("SSE_quantize.py", "SSE.py"),
+    ),
+    Layout(
+        name="float",
+        weight_files=(FLOAT_FILE,),
+        read=_read_float,
+        write=_write_float,
+        module="SSE.SSE",
+        module_files=("SSE.py",),
+    ),
 )

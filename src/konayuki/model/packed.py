@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.errors import DimensionError
+
 FloatMatrix = NDArray[np.float32]
 
 LEVELS = 15
@@ -94,9 +96,13 @@ def quantize(table: FloatMatrix) -> PackedTable:
 
     The seed's formula in float32, byte for byte: s = max|row| + 1e-8,
     q = clip(rint((row / s + 1) * 7.5), 0, 15). No value is off by more than s / 15.
+
+    Raises:
+        DimensionError: an odd number of columns.
     """
     vocab_size, dim = table.shape
-    assert dim % 2 == 0, "callers check that the columns pair up"
+    if dim % 2:
+        raise DimensionError(f"4-bit rows need an even number of dimensions, not {dim}")
     codes = np.empty((vocab_size, dim // 2), dtype=np.uint8)
     scales = np.empty(vocab_size, dtype=np.float32)
     for start in range(0, vocab_size, CHUNK_ROWS):

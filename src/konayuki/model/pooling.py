@@ -3,26 +3,38 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.model.packed import FloatMatrix
+from konayuki.model.native import Kernel, kernel
+from konayuki.model.native import Table as KernelTable
+from konayuki.model.packed import FloatMatrix, PackedTable
 from konayuki.model.tokens import TokenBatch
 from konayuki.model.weights import Weights
 
 CHUNK_TOKENS = 4096  # 8 MB of float32 rows at 512 columns
 
 
+class Pooler:
+    """Pools batches with one set of weights, in the compiled kernel where it was built."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        found = kernel()
+        self._table = None if found is None else _kernel_table(found, weights)
+
+    def pool(self, batch: TokenBatch, *, dim: int, normalize: bool) -> FloatMatrix:
+        """Return one vector per text: float32 (n_texts, dim), C order.
+
+        A text without tokens gives the zero vector.
+        """
+        if self._table is None:
+            return pool(self._weights, batch, dim=dim, normalize=normalize)
+        return self._table.pool(batch.ids, batch.offsets, dim, normalize=normalize)
+
+
 def pool(weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool) -> FloatMatrix:
-    """Return one vector per text: float32 (n_texts, dim), C order.
+    """Return what `Pooler.pool` returns, in NumPy: the definition that the kernel is held to.
 
-    A text without tokens gives the zero vector. Memory is that of the result and of
-    `CHUNK_TOKENS` rows, however long a text is.
+    Memory is that of the result and of `CHUNK_TOKENS` rows, however long a text is.
     """
-    return pool_with_numpy(weights, batch, dim=dim, normalize=normalize)
-
-
-def pool_with_numpy(
-    weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool
-) -> FloatMatrix:
-    """Return what `pool` returns; this is the definition that the kernel is held to."""
     counts = np.diff(batch.offsets)
     owners = np.flatnonzero(counts)
     means = _sums(weights, batch, owners, dim)  # float64 (n_owners, dim)
@@ -53,3 +65,13 @@ def _sums(
         rows = weights.table.rows(batch.ids[start:stop], dim)
         sums[first:last] += np.add.reduceat(rows, cuts, axis=0)
     return sums
+
+
+def _kernel_table(found: Kernel, weights: Weights) -> KernelTable:
+    table = weights.table
+    # A packed table cut at an odd column keeps that column's neighbour: it shares the byte.
+    padding = (0, table.dim - weights.dim)
+    tanh = [np.pad(vector, padding) for vector in (weights.alpha, weights.beta, weights.bias)]
+    if isinstance(table, PackedTable):
+        return found.packed_table(table.codes, table.scales, *tanh)
+    return found.float_table(table.values, *tanh)

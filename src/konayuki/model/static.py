@@ -16,10 +16,10 @@ from konayuki.model.checkpoint import (
     layout_named,
     layout_of,
     read_bytes,
-    write_files,
 )
+from konayuki.model.folder import write_folder
 from konayuki.model.packed import FloatMatrix, PackedTable
-from konayuki.model.pooling import pool, unit_rows
+from konayuki.model.pooling import Pooler, unit_rows
 from konayuki.model.texts import batches_of, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
@@ -50,6 +50,7 @@ class StaticModel:
         self._weights = weights
         self._tokenizer_json = tokenizer_json
         self._source = Path(source)
+        self._pooler = Pooler(weights)
         path = self._source / TOKENIZER_FILE
         self._tokenizer = build_tokenizer(tokenizer_json, path)
         if self._tokenizer.vocab_size > weights.vocab_size:
@@ -201,9 +202,7 @@ class StaticModel:
             InputError: an unknown layout.
             DimensionError: 4-bit rows of an odd number of dimensions.
         """
-        chosen = layout_named(layout)
-        files = {**chosen.write(self._weights), TOKENIZER_FILE: self._tokenizer_json}
-        write_files(Path(folder), files)
+        write_folder(Path(folder), self._weights, self._tokenizer_json, layout_named(layout))
 
     def _vectors(
         self, texts: Sequence[str], start: int, dim: int, normalize: bool, strict: bool
@@ -211,7 +210,7 @@ class StaticModel:
         batch = self._tokens(texts, start)
         if strict:
             check_not_empty(texts, start)
-        return pool(self._weights, batch, dim=dim, normalize=normalize)
+        return self._pooler.pool(batch, dim=dim, normalize=normalize)
 
     def _tokens(self, texts: Sequence[str], start: int) -> TokenBatch:
         try:

@@ -46,15 +46,12 @@ class Weights:
         vectors = (vector[:dim].copy() for vector in (self.alpha, self.beta, self.bias))
         return Weights(self.table.crop(dim), *vectors)
 
-    def packed(self) -> "Weights":
-        """Return the weights with 4-bit rows."""
-        if isinstance(self.table, PackedTable):
-            return self
-        return Weights(quantize(self.table.values), self.alpha, self.beta, self.bias)
+    def packed_table(self) -> PackedTable:
+        """Return the table as 4-bit rows, quantised unless it is already."""
+        return self.table if isinstance(self.table, PackedTable) else quantize(self.table.values)
 
-    def unpacked(self) -> "Weights":
-        """Return the weights with float32 rows."""
+    def float_table(self) -> FloatTable:
+        """Return the table as float32 rows of `dim` columns."""
         if isinstance(self.table, FloatTable):
-            return self
-        values = np.ascontiguousarray(dequantize(self.table)[:, : self.dim])
-        return Weights(FloatTable(values), self.alpha, self.beta, self.bias)
+            return self.table
+        return FloatTable(np.ascontiguousarray(dequantize(self.table)[:, : self.dim]))
