@@ -1,6 +1,7 @@
 """What the service does, without a socket: an engine and a request in, a response out."""
 
 import base64
+import re
 import time
 from collections.abc import Iterator
 
@@ -38,6 +39,7 @@ from konayuki.serving.schemas import (
     Usage,
 )
 
+_ENDING = re.compile("[\u3041-\u3096]{1,3}")
 SNIPPET_CHARACTERS = 160
 SHOWN_CHARACTERS = 10_000  # a snippet comes from the beginning of a passage that is longer
 
@@ -192,13 +194,19 @@ def _hit(hit: Hit, query: str) -> HitResponse:
 def _segments(part: Snippet) -> Iterator[Segment]:
     """Yield the pieces of a snippet, so that no client has to count characters as we do."""
     place = 0
-    for start, end in part.spans:
+    for start, end in _telling(part):
         if place < start:
             yield Segment(text=part.text[place:start], match=False)
         yield Segment(text=part.text[start:end], match=True)
         place = end
     if place < len(part.text):
         yield Segment(text=part.text[place:], match=False)
+
+
+def _telling(part: Snippet) -> list[tuple[int, int]]:
+    """Return the spans worth marking: short runs of hiragana are endings, if there is more."""
+    spans = [span for span in part.spans if not _ENDING.fullmatch(part.text, *span)]
+    return spans or part.spans
 
 
 def _no_document(identity: str) -> Problem:

@@ -56,7 +56,7 @@ class Engine:
         if settings.index is not None:
             path = Path(settings.index)
             index = _open(path, model, create=settings.create)
-        return cls(
+        engine = cls(
             model=model,
             names=("konayuki", *settings.aliases),
             index=index,
@@ -64,6 +64,14 @@ class Engine:
             read_only=settings.read_only,
             shares_index=settings.workers > 1,
         )
+        engine.warm_up()
+        return engine
+
+    def warm_up(self) -> None:
+        """Do once what is slow the first time: nobody should wait for pages of a file."""
+        self.encode(["粉雪"])
+        if self.index is not None:
+            self.index.search("粉雪")
 
     @property
     def writable(self) -> bool:
