@@ -127,7 +127,8 @@ class Derived:
                 state = self._vectors.state()
                 dead, purged = self._documents.dead(lexical.mark.generation)
                 # Purged meanwhile: rows of this generation are gone, a later one is there.
-                if purged <= state.purged <= lexical.mark.generation:
+                whole = purged <= state.purged <= lexical.mark.generation
+                if whole and lexical.mark.last_row <= state.last_row:
                     vectors = self._vectors.view(state, lexical.mark.last_row, dead)
                     return View(lexical.mark.generation, lexical, vectors, version)
         raise IndexFormatError(f"{self._vectors.folder}: does not fit the documents")
