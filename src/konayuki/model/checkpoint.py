@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,9 +147,10 @@ def _read_tensors(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.fl
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from None
 
 
-def _read_tensor(file: safe_open, name: str, path: Path) -> NDArray[np.float32]:
-    if name not in file.keys():  # noqa: SIM118 - not a mapping
-        raise CheckpointError(f"{path}: no tensor {name!r}; it holds {', '.join(file.keys())}")
+def _read_tensor(file: Any, name: str, path: Path) -> NDArray[np.float32]:
+    names = list(file.keys())
+    if name not in names:
+        raise CheckpointError(f"{path}: no tensor {name!r}; it holds {', '.join(names)}")
     dtype = file.get_slice(name).get_dtype()
     if dtype not in FLOAT_DTYPES:
         raise CheckpointError(f"{path}: {name} is {dtype}; expected {' or '.join(FLOAT_DTYPES)}")

@@ -1,9 +1,14 @@
 """The normaliser of a `tokenizer.json`, in Python, character for character."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
-from unicodedata import normalize
+from unicodedata import is_normalized, normalize
+
+from konayuki.model import code_points
+from konayuki.model.charsmap import CharacterMap
 
 Normalizer = Callable[[str], str]
 Definition = Mapping[str, Any]
@@ -11,8 +16,8 @@ Definition = Mapping[str, Any]
 # What Rust calls white space: Python adds U+001C to U+001F.
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 WHITE_SPACE_RUN = re.compile(f"[{WHITE_SPACE}]+")
-LEADING = re.compile(f"^[{WHITE_SPACE}]+")
-TRAILING = re.compile(f"[{WHITE_SPACE}]+$(?!\n)")
+LEADING = re.compile(rf"\A[{WHITE_SPACE}]+")
+TRAILING = re.compile(rf"[{WHITE_SPACE}]+\Z")
 
 
 class UnsupportedError(Exception):
@@ -63,7 +68,27 @@ def _sequence(definition: Definition) -> Normalizer:
 
 def _unicode(definition: Definition) -> Normalizer:
     form = definition["type"]
-    return lambda text: normalize(form, text)
+
+    def run(text: str) -> str:
+        if is_normalized(form, text):
+            return text
+        parts = young().split(text)
+        if len(parts) == 1:
+            return normalize(form, text)
+        parts[::2] = [normalize(form, part) for part in parts[::2]]  # the others are the young
+        return "".join(parts)
+
+    return run
+
+
+@cache
+def young() -> re.Pattern[str]:
+    """Return the pattern that splits a text at characters that `tokenizers` does not know yet."""
+    return re.compile(f"([{code_points.YOUNG}])")
+
+
+def _precompiled(definition: Definition) -> Normalizer:
+    return CharacterMap(b64decode(definition["precompiled_charsmap"], validate=True))
 
 
 def _strip(definition: Definition) -> Normalizer:
@@ -104,4 +129,5 @@ BUILDERS: dict[str, Callable[[Definition], Normalizer]] = {
     "Strip": _strip,
     "Replace": _replace,
     "Prepend": _prepend,
+    "Precompiled": _precompiled,
 }

@@ -39,7 +39,7 @@ class PackedTable:
     @property
     def dim(self) -> int:
         """Return the number of columns."""
-        return 2 * self.codes.shape[1]
+        return 2 * int(self.codes.shape[1])
 
     @property
     def nbytes(self) -> int:

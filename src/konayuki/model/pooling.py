@@ -48,7 +48,8 @@ def unit_rows(vectors: FloatMatrix) -> FloatMatrix:
     """Return the rows at length one; zero rows stay zero, where 0 / 0 would be NaN."""
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     norms[norms == 0] = 1
-    return (vectors / norms[:, np.newaxis]).astype(np.float32)
+    units: FloatMatrix = (vectors / norms[:, np.newaxis]).astype(np.float32)
+    return units
 
 
 def _sums(

@@ -1,6 +1,7 @@
-"""The pre-tokeniser of a `tokenizer.json`, as the one string that SentencePiece segments."""
+"""The pre-tokeniser of a `tokenizer.json`, as one string in which words cannot share a piece."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from konayuki.model.normalizers import WHITE_SPACE_RUN, Definition, UnsupportedError
 
@@ -8,19 +9,42 @@ from konayuki.model.normalizers import WHITE_SPACE_RUN, Definition, UnsupportedE
 SEPARATOR = " "
 ONLY_PYTHON_SPLITS = "\x1c\x1d\x1e\x1f"
 
-Joiner = Callable[[str], str]
+
+@dataclass(frozen=True)
+class PreTokenizer:
+    """How normalised text becomes the string to segment, and that string its words.
+
+    Attributes:
+        prepare: normalised text to the string to segment.
+        words: that string to the words that are segmented independently of each other.
+        glue: what lies between two words of that string.
+    """
+
+    prepare: Callable[[str], str]
+    words: Callable[[str], list[str]]
+    glue: str
 
 
-def build_joiner(definition: Definition | None, pieces: Sequence[str]) -> Joiner:
-    """Return the function from normalised text to the string to segment.
+def build_pretokenizer(definition: Definition | None, pieces: Sequence[str]) -> PreTokenizer:
+    """Return the pre-tokeniser that a definition describes.
+
+    Args:
+        definition: the entry `pre_tokenizer` of a `tokenizer.json`.
+        pieces: the vocabulary; whether words stay apart by themselves depends on it.
 
     Raises:
         UnsupportedError: a kind of pre-tokeniser that is not emulated here.
     """
     steps = _flatten(definition)
     kinds = [step["type"] for step in steps]
+    if not kinds:
+        return PreTokenizer(str, _whole, "")
     if kinds == ["WhitespaceSplit"]:
-        return join_words
+        return PreTokenizer(join_words, lambda prepared: prepared.split(SEPARATOR), SEPARATOR)
+    if kinds == ["Metaspace"]:
+        return _metaspace(steps[0], pieces, split_first=False)
+    if kinds == ["WhitespaceSplit", "Metaspace"]:
+        return _metaspace(steps[1], pieces, split_first=True)
     raise UnsupportedError(f"pre-tokeniser {kinds}")
 
 
@@ -34,6 +58,38 @@ def split_words(text: str) -> list[str]:
 def join_words(text: str) -> str:
     """Return the words with one separator between two."""
     return SEPARATOR.join(split_words(text))
+
+
+def _metaspace(definition: Definition, pieces: Sequence[str], split_first: bool) -> PreTokenizer:
+    mark = definition["replacement"]
+    scheme = definition.get("prepend_scheme", "always")
+    split = definition.get("split", True)
+    if len(mark) != 1 or scheme not in {"always", "never", "first"}:
+        raise UnsupportedError(f"metaspace {mark!r}, {scheme!r}")
+    if split_first and (scheme != "always" or not split):
+        raise UnsupportedError("words without a mark of their own")
+    if split and (mark not in pieces or any(mark in piece[1:] for piece in pieces)):
+        raise UnsupportedError("a piece that crosses words")
+
+    def mark_word(word: str) -> str:
+        word = word.replace(" ", mark)
+        return word if scheme == "never" or word.startswith(mark) else mark + word
+
+    def mark_words(text: str) -> str:
+        return "".join(map(mark_word, split_words(text)))
+
+    def mark_text(text: str) -> str:
+        return mark_word(text) if text else ""
+
+    def words(prepared: str) -> list[str]:
+        first, *rest = prepared.split(mark)
+        return [word for word in (first, *(mark + part for part in rest)) if word]
+
+    return PreTokenizer(mark_words if split_first else mark_text, words if split else _whole, "")
+
+
+def _whole(prepared: str) -> list[str]:
+    return [prepared]
 
 
 def _flatten(definition: Definition | None) -> list[Definition]:

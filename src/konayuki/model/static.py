@@ -23,7 +23,7 @@ from konayuki.model.pooling import Pooler, unit_rows
 from konayuki.model.texts import batches_of, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
-from konayuki.model.weights import Weights
+from konayuki.model.weights import Difference, Weights, largest_difference
 from konayuki.progress import track
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -154,7 +154,8 @@ class StaticModel:
         """
         dim = _checked_dim(dim, self.dim)
         if isinstance(texts, str):
-            return self._vectors([texts], 0, dim, normalize, strict)[0]
+            vector: FloatMatrix = self._vectors([texts], 0, dim, normalize, strict)[0]
+            return vector
         blocks = []
         start = 0
         total = len(texts) if isinstance(texts, Sized) else None
@@ -203,6 +204,14 @@ class StaticModel:
             DimensionError: 4-bit rows of an odd number of dimensions.
         """
         write_folder(Path(folder), self._weights, self._tokenizer_json, layout_named(layout))
+
+    def largest_difference(self, other: "StaticModel") -> Difference:
+        """Return how far the rows are from those of a model with the same tokens.
+
+        Raises:
+            DimensionError: the tables have different shapes.
+        """
+        return largest_difference(self._weights, other._weights)
 
     def _vectors(
         self, texts: Sequence[str], start: int, dim: int, normalize: bool, strict: bool

@@ -1,11 +1,21 @@
 """The numbers of a model: a table and the three vectors of its tanh."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.model.packed import FloatTable, PackedTable, Table, dequantize, quantize
+from konayuki.errors import DimensionError
+from konayuki.model.packed import (
+    CHUNK_ROWS,
+    MARGIN,
+    FloatTable,
+    PackedTable,
+    Table,
+    dequantize,
+    quantize,
+)
 
 FloatVector = NDArray[np.float32]
 
@@ -55,3 +65,34 @@ class Weights:
         if isinstance(self.table, FloatTable):
             return self.table
         return FloatTable(np.ascontiguousarray(dequantize(self.table)[:, : self.dim]))
+
+
+class Difference(NamedTuple):
+    """How far the values of two tables are apart.
+
+    Attributes:
+        absolute: the largest difference of two values.
+        relative: the largest difference as a part of the largest value in its row.
+    """
+
+    absolute: float
+    relative: float
+
+
+def largest_difference(first: Weights, second: Weights) -> Difference:
+    """Return how far the rows of `first` are from those of `second`.
+
+    Raises:
+        DimensionError: the tables have different shapes.
+    """
+    shapes = [(weights.vocab_size, weights.dim) for weights in (first, second)]
+    if shapes[0] != shapes[1]:
+        raise DimensionError(f"cannot compare tables of shape {shapes[0]} and {shapes[1]}")
+    absolute = relative = 0.0
+    for start in range(0, first.vocab_size, CHUNK_ROWS):
+        ids = np.arange(start, min(start + CHUNK_ROWS, first.vocab_size))
+        theirs = second.table.rows(ids, first.dim)
+        apart = np.abs(first.table.rows(ids, first.dim) - theirs).max(axis=1)
+        absolute = max(absolute, float(apart.max()))
+        relative = max(relative, float((apart / (np.abs(theirs).max(axis=1) + MARGIN)).max()))
+    return Difference(absolute, relative)

@@ -3,6 +3,10 @@
 This file travels with the model: it needs torch and sentence-transformers, nothing else.
 """
 
+# Names and signatures are those that sentence-transformers calls.
+# ruff: noqa: ANN001, ANN002, ANN003, ANN201, ANN202, ANN204, ANN206, D102
+# mypy: ignore-errors
+
 import shutil
 from pathlib import Path
 

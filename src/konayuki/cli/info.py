@@ -1,0 +1,54 @@
+"""`konayuki info`: what a model or an index is made of."""
+
+import argparse
+import json
+from pathlib import Path
+
+INDEX_FILE = "index.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument(
+        "source", nargs="?", help="model folder, hub id or index (default: the bundled model)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the facts, one a line or as JSON."""
+    is_index = args.source is not None and (Path(args.source) / INDEX_FILE).is_file()
+    facts = index_facts(args.source) if is_index else model_facts(args.source)
+    if args.json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return 0
+    width = max(map(len, facts)) + 2
+    for name, value in facts.items():
+        shown = f"{value:,}" if isinstance(value, int) else value
+        print(f"{name.replace('_', ' '):<{width}}{shown}")
+    return 0
+
+
+def model_facts(source: str | None) -> dict[str, object]:
+    """Return what a model is made of."""
+    from konayuki.model import StaticModel
+    from konayuki.model.native import describe
+
+    model = StaticModel.load(source)
+    return {
+        "model": source or "bundled",
+        "dim": model.dim,
+        "vocab_size": model.vocab_size,
+        "bytes": model.nbytes,
+        "layout": model.layout,
+        "tokenizer": model.tokenizer_backend,
+        "kernel": describe(),
+        "fingerprint": model.fingerprint,
+    }
+
+
+def index_facts(source: str) -> dict[str, object]:
+    """Return what an index is made of."""
+    from konayuki.search import Index
+
+    return {"index": source, **Index.open(source).info()}
