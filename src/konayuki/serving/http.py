@@ -7,6 +7,7 @@ from functools import partial
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -28,6 +29,23 @@ from konayuki.serving.settings import Settings
 from konayuki.serving.work import WorkPool
 
 logger = logging.getLogger(__name__)
+
+
+class KeyConvertor(Convertor[str]):
+    """A path parameter that takes all that is left: an id may hold slashes and line ends."""
+
+    regex = "(?s:.+)"
+
+    def convert(self, value: str) -> str:
+        """Return the key as it came."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the key as it goes into a path."""
+        return value
+
+
+register_url_convertor("key", KeyConvertor())
 
 
 def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) -> Starlette:
@@ -98,8 +116,7 @@ def _route(
         body = await pool.run(partial(_answer, operation, engine, parse))
         return HttpResponse(body, media_type="application/json")
 
-    # An id may hold slashes, as the names of files do.
-    path = operation.path.replace("}", ":path}")
+    path = operation.path.replace("}", ":key}")
     return Route(path, endpoint, methods=[operation.method], name=operation.name)
 
 
