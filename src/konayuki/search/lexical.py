@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import struct
 import zlib
 from collections import Counter
@@ -24,6 +25,7 @@ _WRITER_BYTES = 128_000_000
 _FOOTER_MAGIC = 1337
 _MAX_QUERY_TERMS = 512
 _LONGEST_FACT = 1024
+_MOST_OF_A_TERM = 2.2  # k1 + 1, with the k1 of tantivy
 _SUFFIXES = (".fast", ".fieldnorm", ".idx", ".store", ".term")
 
 
@@ -83,12 +85,15 @@ class LexicalView:
         found, scores = self._rows_of(self._searcher.search(query, len(rows), count=False).hits)
         return dict(zip(found.tolist(), scores.tolist(), strict=True))
 
-    def coverage(self, text: str) -> list[tuple[str, str, int, int]]:
-        """Return field, term, repetitions in the query and documents that hold it."""
-        return [
-            (field, term, count, self._searcher.doc_freq(field, term))
-            for (field, term), count in _query_terms(text)
-        ]
+    def ceiling(self, text: str) -> float:
+        """Return the BM25 that no document exceeds: every term of the query without end."""
+        n_documents = self._searcher.num_docs
+        total = 0.0
+        for (field, term), count in _query_terms(text):
+            holding = self._searcher.doc_freq(field, term)
+            idf = math.log1p((n_documents - holding + 0.5) / (holding + 0.5))
+            total += count * idf * _MOST_OF_A_TERM
+        return total
 
     def _query(self, text: str, where: Filter = ()) -> Query | None:
         clauses = [

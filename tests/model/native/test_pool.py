@@ -197,3 +197,19 @@ def test_a_table_outlives_the_names_of_its_arrays(level: str) -> None:
 
     wanted = pooled_by_definition(rows, parts, [[7, 4999]], 512, True)
     np.testing.assert_allclose(vectors, wanted, atol=TOLERANCE)
+
+
+@each_level
+def test_a_tanh_narrower_than_the_rows_leaves_the_last_columns_alone(level: str) -> None:
+    parts = random_table(9, 20, 34)
+    ids, offsets = as_batch([[1, 2, 3], [19]])
+    whole, _ = tables(level, parts)[0]
+    narrow = at(level).packed_table(
+        parts["codes"], parts["scales"], *(parts[name][:33] for name in ("alpha", "beta", "bias"))
+    )
+
+    vectors = narrow.pool(ids, offsets, 33, normalize=True)
+
+    np.testing.assert_array_equal(vectors, whole.pool(ids, offsets, 33, normalize=True))
+    with pytest.raises(DimensionError, match="expected 1 to 33"):
+        narrow.pool(ids, offsets, 34, normalize=True)

@@ -15,6 +15,7 @@ from konayuki.errors import DimensionError, InputError
 Floats = NDArray[np.float32]
 
 ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
+MAX_COLUMNS = 65536  # of a matrix to scan: sums fit into 32 bits
 
 
 def default_threads() -> int:
@@ -47,9 +48,10 @@ class Kernel:
         """Return a table of packed 4-bit rows, ready to pool; nothing but the tanh is copied.
 
         Args:
-            codes: uint8 (vocab_size, width / 2), high nibble = even column.
+            codes: uint8 (vocab_size, columns / 2), high nibble = even column.
             scales: float32 (vocab_size,); a value is (q / 7.5 - 1) * scale.
-            alpha: float32 (width,), as are `beta` and `bias`: y = beta * tanh(alpha * x + bias).
+            alpha: float32 (width,), as are `beta` and `bias`: y = beta * tanh(alpha * x + bias);
+                width may be less than columns, and the rest of a row is then left alone.
             beta: see `alpha`.
             bias: see `alpha`.
 
@@ -58,33 +60,105 @@ class Kernel:
         """
         _expect(codes, "codes", np.uint8, (None, None))
         _expect(scales, "scales", np.float32, (len(codes),))
-        return self._table((codes, scales, None), 2 * codes.shape[1], (alpha, beta, bias))
+        addresses = (address_of(codes), address_of(scales), 0)
+        return self._table((codes, scales), addresses, 2 * codes.shape[1], (alpha, beta, bias))
 
     def float_table(self, rows: Floats, alpha: Floats, beta: Floats, bias: Floats) -> "Table":
-        """Return a table of float32 rows (vocab_size, width), ready to pool; see `packed_table`.
+        """Return a table of float32 rows (vocab_size, columns), ready to pool; see `packed_table`.
 
         Raises:
             InputError: an array of another dtype or shape, or not in C order.
         """
         _expect(rows, "rows", np.float32, (None, None))
-        return self._table((None, None, rows), rows.shape[1], (alpha, beta, bias))
+        return self._table((rows,), (0, 0, address_of(rows)), rows.shape[1], (alpha, beta, bias))
+
+    def scan(
+        self,
+        matrix: NDArray[np.int8],
+        query: NDArray[np.int8],
+        k: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the `k` rows with the largest cosine: rows int64 (k,), cosines float32 (k,).
+
+        Larger cosines come first, of equal ones the smaller row; a zero row or a zero query gives
+        0. There are fewer than `k` where fewer rows are there or allowed. The answer is the same on
+        every processor and for any number of threads. The lock of the interpreter is free.
+
+        Args:
+            matrix: int8 (n_rows, columns), C order.
+            query: int8 (columns,).
+            k: how many, at least 1.
+            allowed: bool (n_rows,); rows that are False are left out.
+            threads: at most this many; by default as many as the process may use.
+
+        Raises:
+            InputError: an array of another dtype or shape, more than 65,536 columns, or `k` < 1.
+        """
+        self._check_scan(matrix, query)
+        if allowed is not None:
+            _expect(allowed, "allowed", np.bool_, (len(matrix),))
+        if k < 1:
+            raise InputError(f"k is {k}: expected at least 1")
+        k = min(k, len(matrix))
+        rows, scores = np.empty(k, np.int64), np.empty(k, np.float32)
+        count = self.module.scan_int8(
+            self.module.levels().index(self.level),
+            *(address_of(matrix), *matrix.shape, address_of(query)),
+            0 if allowed is None else address_of(allowed),
+            *(k, address_of(rows), address_of(scores)),
+            threads or default_threads(),
+        )
+        return rows[:count], scores[:count]
+
+    def score(
+        self, matrix: NDArray[np.int8], query: NDArray[np.int8], rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the given rows of `matrix`, best first, and their cosines; see `scan`.
+
+        The second step of a funnel: `scan` a copy of the first columns for candidates, which is
+        so much less memory to read, then score the candidates by all columns.
+
+        Raises:
+            InputError: an array of another dtype or shape, or a row that the matrix lacks.
+        """
+        self._check_scan(matrix, query)
+        _expect(rows, "rows", np.int64, (None,))
+        rows, scores = rows.copy(), np.empty(len(rows), np.float32)
+        try:
+            self.module.score_int8(
+                self.module.levels().index(self.level),
+                *(address_of(matrix), *matrix.shape, address_of(query)),
+                *(address_of(rows), address_of(scores), len(rows)),
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        return rows, scores
+
+    def _check_scan(self, matrix: NDArray[np.int8], query: NDArray[np.int8]) -> None:
+        _expect(matrix, "matrix", np.int8, (None, None))
+        _expect(query, "query", np.int8, (matrix.shape[1],))
+        if not 1 <= matrix.shape[1] <= MAX_COLUMNS:
+            raise InputError(f"{matrix.shape[1]} columns: expected 1 to {MAX_COLUMNS}")
 
     def _table(
         self,
-        parts: tuple[NDArray[Any] | None, Floats | None, Floats | None],
-        width: int,
+        held: tuple[NDArray[Any], ...],
+        addresses: tuple[int, int, int],
+        columns: int,
         tanh: tuple[Floats, Floats, Floats],
     ) -> "Table":
+        width = len(tanh[0])
+        if not 1 <= width <= columns:
+            raise InputError(f"alpha has {width} entries: expected 1 to {columns}")
         for name, vector in zip(("alpha", "beta", "bias"), tanh, strict=True):
             _expect(vector, name, np.float32, (width,))
-        held = tuple(part for part in parts if part is not None)
-        addresses = [0 if part is None else _address(part) for part in parts]
-        handle = self.module.bind(
-            self.module.levels().index(self.level),
-            len(held[0]),
-            width,
-            *addresses,
-            *map(_address, tanh),
+        level = self.module.levels().index(self.level)
+        padded = [np.pad(vector, (0, columns - width)) for vector in tanh]
+        handle = self.module.bind_table(
+            level, len(held[0]), columns, *addresses, *map(address_of, padded)
         )
         return Table(self.module, handle, held, width)
 
@@ -96,7 +170,7 @@ class Table:
         self, module: ModuleType, handle: object, held: tuple[NDArray[Any], ...], width: int
     ) -> None:
         self._module = module
-        self._handle = handle
+        self.handle = handle
         self._held = held  # the kernel reads these arrays: they live as long as the handle
         self.width = width
 
@@ -108,6 +182,7 @@ class Table:
         *,
         normalize: bool,
         threads: int | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """Return one vector per text: float32 (n_texts, dim).
 
@@ -121,6 +196,7 @@ class Table:
             dim: 1 to `width`.
             normalize: whether vectors get length 1; a zero vector stays zero.
             threads: at most this many; by default as many as the process may use.
+            out: where to write, float32 (n_texts, dim) in C order; it is returned then.
 
         Raises:
             DimensionError: `dim` is not within 1 to `width`.
@@ -133,15 +209,15 @@ class Table:
         _expect(offsets, "offsets", np.int64, (None,))
         if not len(offsets):
             raise InputError("offsets is empty: expected one more entry than texts")
-        out = np.empty((len(offsets) - 1, dim), np.float32)
+        out = result_array(out, (len(offsets) - 1, dim))
         try:
-            self._module.pool(
-                self._handle,
-                _address(ids),
+            self._module.pool_ids(
+                self.handle,
+                address_of(ids),
                 len(ids),
-                _address(offsets),
+                address_of(offsets),
                 len(out),
-                _address(out),
+                address_of(out),
                 dim,
                 normalize,
                 default_threads() if threads is None else threads,
@@ -187,9 +263,20 @@ def _module() -> ModuleType | None:
         return None
 
 
-def _address(array: NDArray[Any]) -> int:
+def address_of(array: NDArray[Any]) -> int:
+    """Return where the data of an array starts."""
     address: int = array.__array_interface__["data"][0]  # a third of the cost of `array.ctypes`
     return address
+
+
+def result_array(out: Floats | None, shape: tuple[int, int]) -> Floats:
+    """Return `out` after a check of it, or a new array where it is None."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    _expect(out, "out", np.float32, shape)
+    if not out.flags.writeable:
+        raise InputError("out is read-only: expected an array to write to")
+    return out
 
 
 def _expect(

@@ -3,10 +3,12 @@
 #define KONAYUKI_LEVEL_H
 
 #include "pool.h"
+#include "scan.h"
 
 struct level {
     const char *name;
     pool_texts *pool;
+    scan_sums *sums;
 };
 
 enum { MAX_LEVELS = 4 };

@@ -4,28 +4,17 @@
  * `binding.py` beside this file is the only caller; it checks types, shapes and contiguity and keeps
  * the arrays alive. What could lead outside an array, ids and offsets, is checked here.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdlib.h>
+#include "bindings.h"
 
-#include "level.h"
+#include <stdlib.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "packed rows are read as little-endian words"
 #endif
 
-static const char TABLE[] = "konayuki.table";
-
-struct bound_table {
-    struct pool_table table;
-    struct level level;
-};
-
-/* Reads `count` integers; -1 with an exception set where one is none. */
-static int read_integers(PyObject *const *arguments, Py_ssize_t given, Py_ssize_t count,
-                         int64_t *values) {
+int read_integers(PyObject *const *arguments, Py_ssize_t given, Py_ssize_t count, int64_t *values) {
     if (given != count) {
-        PyErr_Format(PyExc_TypeError, "expected %zd arguments, got %zd", count, given);
+        PyErr_Format(PyExc_TypeError, "expected %zd integers, got %zd", count, given);
         return -1;
     }
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -35,8 +24,22 @@ static int read_integers(PyObject *const *arguments, Py_ssize_t given, Py_ssize_
     return 0;
 }
 
-static void *address(int64_t value) {
-    return (void *)(uintptr_t)value;
+int read_text(struct reader *reader, PyObject *text) {
+    reader->length = PyUnicode_GetLength(text);
+    if (reader->length < 0) return -1;
+    if (reader->length >= INT32_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "a text has more than 2147483646 characters");
+        return -1;
+    }
+    if (reader->length > reader->capacity) {
+        const Py_ssize_t capacity = reader->length + reader->capacity + 256;
+        uint32_t *grown = realloc(reader->code_points, (size_t)capacity * sizeof *grown);
+        if (!grown) return PyErr_NoMemory(), -1;
+        reader->code_points = grown;
+        reader->capacity = capacity;
+    }
+    if (!reader->length) return 0;
+    return PyUnicode_AsUCS4(text, reader->code_points, reader->length, 0) ? 0 : -1;
 }
 
 static PyObject *levels(PyObject *module, PyObject *unused) {
@@ -51,73 +54,19 @@ static PyObject *levels(PyObject *module, PyObject *unused) {
     return names;
 }
 
-static void free_table(PyObject *capsule) {
-    struct bound_table *bound = PyCapsule_GetPointer(capsule, TABLE);
-    pool_table_clear(&bound->table);
-    free(bound);
-}
-
-static PyObject *bind(PyObject *module, PyObject *const *arguments, Py_ssize_t given) {
-    (void)module;
-    int64_t v[9];
-    struct level found[MAX_LEVELS];
-    if (read_integers(arguments, given, 9, v)) return NULL;
-    if (v[0] < 0 || v[0] >= level_list(found)) {
-        PyErr_SetString(PyExc_ValueError, "no such level");
-        return NULL;
-    }
-    struct bound_table *bound = calloc(1, sizeof *bound);
-    if (!bound) return PyErr_NoMemory();
-    bound->level = found[v[0]];
-    bound->table = (struct pool_table){.codes = address(v[3]), .scales = address(v[4]),
-                                       .rows = address(v[5]), .vocab = v[1], .width = v[2]};
-    PyObject *capsule = NULL;
-    if (pool_table_fill(&bound->table, address(v[6]), address(v[7]), address(v[8])))
-        PyErr_NoMemory();
-    else
-        capsule = PyCapsule_New(bound, TABLE, free_table);
-    if (!capsule) {
-        pool_table_clear(&bound->table);
-        free(bound);
-    }
-    return capsule;
-}
-
-static PyObject *raise_fault(enum pool_fault fault, int64_t where, const struct pool_job *job) {
-    if (fault == POOL_BAD_ID)
-        return PyErr_Format(PyExc_ValueError,
-                            "token %lld has id %d: the table has rows 0 to %lld", (long long)where,
-                            (int)job->ids[where], (long long)job->table->vocab - 1);
-    return PyErr_Format(PyExc_ValueError,
-                        "offset %lld is %lld: offsets ascend and stay within the ids",
-                        (long long)where, (long long)job->offsets[where]);
-}
-
-static PyObject *pool(PyObject *module, PyObject *const *arguments, Py_ssize_t given) {
-    (void)module;
-    int64_t v[8], where = 0;
-    struct bound_table *bound = given ? PyCapsule_GetPointer(arguments[0], TABLE) : NULL;
-    if (!bound || read_integers(arguments + 1, given - 1, 8, v)) return NULL;
-    const struct pool_job job = {.table = &bound->table, .ids = address(v[0]),
-                                 .offsets = address(v[2]), .out = address(v[4]), .dim = v[5],
-                                 .normalize = v[6] != 0};
-    enum pool_fault fault;
-    int status = 0;
-    Py_BEGIN_ALLOW_THREADS;
-    fault = pool_check(&job, v[1], v[3], &where);
-    if (fault == POOL_OK) status = pool_run(&job, bound->level.pool, v[3], (int)v[7]);
-    Py_END_ALLOW_THREADS;
-    if (fault != POOL_OK) return raise_fault(fault, where, &job);
-    if (status) return PyErr_NoMemory();
-    Py_RETURN_NONE;
-}
+#define BINDING(name, text) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, text}
 
 static PyMethodDef methods[] = {
     {"levels", levels, METH_NOARGS, "levels() -> names of usable instruction sets, best first"},
-    {"bind", (PyCFunction)(void (*)(void))bind, METH_FASTCALL,
-     "bind(level, vocab, width, codes, scales, rows, alpha, beta, bias) -> table"},
-    {"pool", (PyCFunction)(void (*)(void))pool, METH_FASTCALL,
-     "pool(table, ids, n_ids, offsets, n_texts, out, dim, normalize, threads)"},
+    BINDING(bind_table, "(level, vocab, width, codes, scales, rows, alpha, beta, bias) -> table"),
+    BINDING(pool_ids, "(table, ids, n_ids, offsets, n_texts, out, dim, normalize, threads)"),
+    BINDING(make_unigram, "(pieces, scores, unk_id, white_space) -> unigram"),
+    BINDING(fold_character, "(unigram, code_point, normalized code point, or -1: in context)"),
+    BINDING(fold_identities, "(unigram, text whose characters normalise to themselves)"),
+    BINDING(tokenize, "(unigram, texts, prepare, threads) -> (ids, offsets) as bytearrays"),
+    BINDING(encode, "(unigram, texts, prepare, table, out, dim, normalize, threads)"),
+    BINDING(scan_int8, "(level, matrix, n_rows, columns, query, allowed, k, rows, scores, threads)"),
+    BINDING(score_int8, "(level, matrix, n_rows, columns, query, rows, scores, count)"),
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,0 +1,148 @@
+/* Python's way to tokenising and encoding; `Unigram` in unigram.py is the caller.
+ *
+ * Texts are read as code points while the lock is held and turned into symbols at once: two bytes a
+ * character are all that is kept, and the strings are not made to remember their UTF-8. A text that
+ * the table of folded characters cannot normalise goes through the callback `prepare` there and then;
+ * what follows runs without the lock.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch.h"
+#include "bindings.h"
+
+static void batch_clear(struct batch *batch) {
+    free(batch->symbols);
+    free(batch->offsets);
+}
+
+/* A batch under construction. */
+struct builder {
+    struct batch batch;
+    struct reader reader;
+    int64_t capacity; /* of batch.symbols */
+};
+
+/* Writes the symbols of `text` behind those of the batch. 1: done, 0: it has to be normalised first,
+   -1: an exception is set. */
+static int map_text(struct builder *builder, const struct symbol_table *table, PyObject *text) {
+    struct reader *reader = &builder->reader;
+    struct batch *batch = &builder->batch;
+    if (read_text(reader, text)) return -1;
+    const int64_t start = batch->offsets[batch->texts], end = start + reader->length;
+    if (end > builder->capacity) {
+        uint16_t *grown = realloc(batch->symbols, (size_t)(2 * end + 1024) * sizeof *grown);
+        if (!grown) return PyErr_NoMemory(), -1;
+        batch->symbols = grown;
+        builder->capacity = 2 * end + 1024;
+    }
+    return symbols_map(table, reader->code_points, reader->length, batch->symbols + start);
+}
+
+static int add_text(struct builder *builder, const struct unigram *unigram, PyObject *text,
+                    PyObject *prepare) {
+    int done = map_text(builder, &unigram->folded, text);
+    if (!done) {
+        PyObject *normalized = PyObject_CallFunctionObjArgs(prepare, text, NULL);
+        if (!normalized) return -1;
+        done = map_text(builder, &unigram->plain, normalized);
+        Py_DECREF(normalized);
+    }
+    if (done < 0) return -1;
+    struct batch *batch = &builder->batch;
+    const int64_t length = builder->reader.length;
+    batch->offsets[batch->texts + 1] = batch->offsets[batch->texts] + length;
+    batch->texts++;
+    if (length > batch->longest) batch->longest = length;
+    return 0;
+}
+
+/* The batch of a list of strings; -1 with an exception set. */
+static int build_batch(struct batch *batch, const struct unigram *unigram, PyObject *texts,
+                       PyObject *prepare) {
+    struct builder builder = {0};
+    const Py_ssize_t n_texts = PyList_Size(texts);
+    int fault = n_texts < 0;
+    builder.batch.offsets = fault ? NULL : calloc((size_t)n_texts + 1, sizeof(int64_t));
+    if (!fault && !builder.batch.offsets) PyErr_NoMemory(), fault = -1;
+    for (Py_ssize_t i = 0; i < n_texts && !fault; i++) {
+        PyObject *text = PyList_GetItem(texts, i); /* `prepare` may change the list */
+        Py_XINCREF(text);
+        fault = text ? add_text(&builder, unigram, text, prepare) : -1;
+        Py_XDECREF(text);
+    }
+    free(builder.reader.code_points);
+    if (fault)
+        batch_clear(&builder.batch);
+    else
+        *batch = builder.batch;
+    return fault ? -1 : 0;
+}
+
+/* The ids end to end and their offsets as two bytearrays; `ids` has gaps between texts. */
+static PyObject *pack_ids(const struct batch *batch, const int32_t *ids, const int64_t *counts) {
+    int64_t total = 0;
+    for (int64_t i = 0; i < batch->texts; i++) total += counts[i];
+    PyObject *flat = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(total * 4));
+    PyObject *offsets = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)((batch->texts + 1) * 8));
+    if (flat && offsets) {
+        char *id = PyByteArray_AsString(flat), *offset = PyByteArray_AsString(offsets);
+        int64_t end = 0;
+        memcpy(offset, &end, 8);
+        for (int64_t i = 0; i < batch->texts; i++) {
+            memcpy(id + end * 4, ids + batch->offsets[i], (size_t)counts[i] * 4);
+            end += counts[i];
+            memcpy(offset + (i + 1) * 8, &end, 8);
+        }
+    }
+    PyObject *pair = flat && offsets ? PyTuple_Pack(2, flat, offsets) : NULL;
+    Py_XDECREF(flat);
+    Py_XDECREF(offsets);
+    return pair;
+}
+
+PyObject *tokenize(PyObject *module, PyObject *const *arguments, Py_ssize_t given) {
+    (void)module;
+    int64_t threads;
+    struct batch batch;
+    struct unigram *unigram = given == 4 ? read_unigram(arguments[0]) : NULL;
+    if (!unigram || read_integers(arguments + 3, 1, 1, &threads)) return NULL;
+    if (build_batch(&batch, unigram, arguments[1], arguments[2])) return NULL;
+    int32_t *ids = malloc((size_t)(batch.offsets[batch.texts] + 1) * sizeof *ids);
+    int64_t *counts = malloc((size_t)(batch.texts + 1) * sizeof *counts);
+    int status = ids && counts ? 0 : -1;
+    if (!status) {
+        Py_BEGIN_ALLOW_THREADS;
+        status = batch_tokenize(&batch, unigram, ids, counts, (int)threads);
+        Py_END_ALLOW_THREADS;
+    }
+    PyObject *result = status ? PyErr_NoMemory() : pack_ids(&batch, ids, counts);
+    free(ids);
+    free(counts);
+    batch_clear(&batch);
+    return result;
+}
+
+PyObject *encode(PyObject *module, PyObject *const *arguments, Py_ssize_t given) {
+    (void)module;
+    int64_t v[4];
+    struct batch batch;
+    struct unigram *unigram = given == 8 ? read_unigram(arguments[0]) : NULL;
+    struct bound_table *bound = unigram ? read_table(arguments[3]) : NULL;
+    if (!bound || read_integers(arguments + 4, 4, 4, v)) return NULL;
+    if (unigram->n_pieces > bound->table.vocab) {
+        PyErr_Format(PyExc_ValueError, "%d pieces, but the table has %lld rows",
+                     (int)unigram->n_pieces, (long long)bound->table.vocab);
+        return NULL;
+    }
+    if (build_batch(&batch, unigram, arguments[1], arguments[2])) return NULL;
+    const struct pool_job job = {.table = &bound->table, .out = address(v[0]), .dim = v[1],
+                                 .normalize = v[2] != 0};
+    int status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = batch_encode(&batch, unigram, &job, bound->level.pool, (int)v[3]);
+    Py_END_ALLOW_THREADS;
+    batch_clear(&batch);
+    if (status) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
