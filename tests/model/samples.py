@@ -29,16 +29,28 @@ SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
 
 def counted_pieces(longest: int = 4) -> list[tuple[str, float]]:
-    """Every stretch of a word of TEXT with a score: the more frequent and the longer the better."""
+    """Every stretch of a word of TEXT with a score: the more frequent and the longer the better.
+
+    The scores are multiples of 1/256, and many are equal: ties are everywhere.
+    """
     counts: Counter[str] = Counter()
     for word in TEXT.lower().split():
         for start in range(len(word)):
             for end in range(start + 1, min(start + longest, len(word)) + 1):
                 counts[word[start:end]] += 1
     total = sum(counts.values())
-    return [
-        (piece, math.log(count * len(piece) / total)) for piece, count in sorted(counts.items())
+    scores = {piece: math.log(count * len(piece) / total) for piece, count in counts.items()}
+    return [(piece, round(score * 256) / 256) for piece, score in sorted(scores.items())]
+
+
+def off_grid(parts: dict[str, Any]) -> dict[str, Any]:
+    """The same with scores that single precision has to round, and no two of them equal."""
+    random = np.random.default_rng(7)
+    model = parts["model"]
+    pieces = [
+        (piece, score and score + float(random.normal(0, 0.3))) for piece, score in model["vocab"]
     ]
+    return {**parts, "model": {**model, "vocab": pieces}}
 
 
 def added(content: str, token_id: int, *, lstrip: bool = False) -> dict[str, Any]:
@@ -73,13 +85,10 @@ def definition(vocabulary: list[tuple[str, float]], unk_id: int, **parts: Any) -
     }
 
 
-def ours(*, on_grid: bool = True) -> dict[str, Any]:
+def ours() -> dict[str, Any]:
     """A tokenizer of the kind that we ship."""
-    pieces = [("<unk>", 0.0), *counted_pieces()]
-    if on_grid:
-        pieces = [(piece, round(score * 256) / 256) for piece, score in pieces]
     return definition(
-        pieces,
+        [("<unk>", 0.0), *counted_pieces()],
         0,
         added_tokens=[added("<unk>", 0)],
         normalizer={"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}]},
@@ -125,7 +134,7 @@ def metaspace(scheme: str = "always", *, split: bool = True) -> dict[str, Any]:
 def roberta_pieces() -> list[tuple[str, float]]:
     words = [("▁" + piece, score - 0.5) for piece, score in counted_pieces(3)]
     specials = [(token, 0.0) for token in SPECIAL]
-    return [*specials, ("▁", -3.7), *counted_pieces(), *words, ("<mask>", 0.0)]
+    return [*specials, ("▁", -3.75), *counted_pieces(), *words, ("<mask>", 0.0)]
 
 
 def roberta(**parts: Any) -> dict[str, Any]:
@@ -181,8 +190,9 @@ def unsplit() -> dict[str, Any]:
 
 DEFINITIONS = {
     "ours": ours,
-    "ours, scores off the grid": lambda: ours(on_grid=False),
+    "ours, scores off the grid": lambda: off_grid(ours()),
     "roberta": roberta,
+    "roberta, scores off the grid": lambda: off_grid(roberta()),
     "roberta, folded blanks": modern_roberta,
     "never prepended": lambda: roberta(pre_tokenizer=metaspace("never")),
     "unsplit metaspace": lambda: roberta(

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_data import data_folder
 
 from konayuki.errors import CheckpointError, InputError, MissingExtraError
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import Tokenizer
 from konayuki.model.unigram import exact_length
+from shared_data import data_folder
 
 from .samples import DEFINITIONS, TEXT, as_bytes, ours, roberta, small_model, word_piece
 
@@ -51,7 +51,7 @@ def check(kind: str, texts: list[str]) -> None:
     assert offsets[-1] == len(ids)
     for index, text in enumerate(texts):
         wanted = library.encode(text, add_special_tokens=False).ids
-        assert ids[offsets[index] : offsets[index + 1]].tolist() == wanted, ascii(text)
+        assert ids[offsets[index] : offsets[index + 1]].tolist() == wanted, ascii(text)[:200]
 
 
 @each_kind
@@ -179,4 +179,4 @@ def test_scores_on_a_grid_are_exact_for_long_words() -> None:
 
 def test_settings_for_padding_and_truncation_are_ignored() -> None:
     assert json.loads(as_bytes(ours()))["truncation"]["max_length"] == 4
-    assert len(both("ours")[0].encode([TEXT]).ids) > 100
+    assert len(both("ours")[0].encode([TEXT]).ids) > 50
