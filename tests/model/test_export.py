@@ -108,11 +108,11 @@ def test_sentence_transformers_gives_our_vectors(tmp_path: Path, layout: str) ->
     model = StaticModel.load(tmp_path / "model")
 
     for name in ("full", "again"):
-        np.testing.assert_allclose(theirs[name], model.encode(TEXTS), atol=2e-6)
+        np.testing.assert_allclose(theirs[name], model.encode(TEXTS), atol=1e-5)
     for name in ("raw", "sliced"):
-        np.testing.assert_allclose(theirs[name], model.encode(TEXTS, normalize=False), atol=2e-6)
+        np.testing.assert_allclose(theirs[name], model.encode(TEXTS, normalize=False), atol=1e-5)
     for dim in (8, 4):
-        np.testing.assert_allclose(theirs[str(dim)], model.encode(TEXTS, dim=dim), atol=2e-6)
+        np.testing.assert_allclose(theirs[str(dim)], model.encode(TEXTS, dim=dim), atol=1e-5)
     assert np.abs(theirs["short"][0] - theirs["raw"][0]).max() > 0.01
     again = StaticModel.load(tmp_path / "again")
     np.testing.assert_allclose(again.encode(TEXTS), model.encode(TEXTS), atol=1e-6)
