@@ -17,7 +17,7 @@ from konayuki.model.viterbi import UNKNOWN_PENALTY, ExactSegmenter
 
 Ids = NDArray[np.int32]
 
-FEW_TEXTS = 64  # below this a second thread costs more than it brings
+FEW_TEXTS = 64  # a list starts threads, 0.1 ms or more: below this it costs more than it brings
 FLOAT32_BITS = 24
 FINEST_GRID_BITS = 12
 SHORTEST_EXACT = 256  # characters; scores that are exact for less count as off the grid
@@ -78,8 +78,7 @@ class UnigramTokenizer:
                 special[index] = self._encode_with_care(text)
                 prepared = ""
             ordinary.append(prepared.encode())
-        threads = 1 if len(texts) < FEW_TEXTS else -1
-        batch = self._segment(ordinary, threads)
+        batch = self._segment(ordinary)
         return batch if not special else _replaced(batch, special)
 
     def _needs_care(self, prepared: str) -> bool:
@@ -107,19 +106,21 @@ class UnigramTokenizer:
         n_waiting = 0
         for word in self._pretokenizer.words(prepared):
             if self._needs_care(word) or n_waiting + len(word) >= self._longest:
-                yield self._segment([glue.join(waiting).encode()], 1).ids
+                yield self._segment([glue.join(waiting).encode()]).ids
                 waiting, n_waiting = [], 0
             if self._needs_care(word):
                 yield np.array(self._exact.segment(word), dtype=np.int32)
                 continue
             waiting.append(word)
             n_waiting += len(word) + len(glue)
-        yield self._segment([glue.join(waiting).encode()], 1).ids
+        yield self._segment([glue.join(waiting).encode()]).ids
 
-    def _segment(self, prepared: list[bytes], threads: int) -> TokenBatch:
-        if not prepared:
-            return as_batch([])
-        segmented: Any = self._processor.encode(prepared, return_type="numpy", num_threads=threads)
+    def _segment(self, prepared: list[bytes]) -> TokenBatch:
+        encode: Any = self._processor.encode
+        if len(prepared) < FEW_TEXTS:
+            segmented = [encode(text, return_type="numpy") for text in prepared]
+        else:
+            segmented = encode(prepared, return_type="numpy", num_threads=-1)
         batch = as_batch(segmented)
         return batch if batch.ids.size == 0 else self._own_ids(batch)
 
