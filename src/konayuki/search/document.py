@@ -8,6 +8,8 @@ from typing import Any
 
 from konayuki.errors import InputError
 
+# Made once: json.dumps makes a new encoder for every call with settings of its own.
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 FIELDS = ("id", "text", "title", "metadata", "chunk_of", "heading", "position")
 
 
@@ -41,7 +43,7 @@ class Document:
     @property
     def stored_metadata(self) -> str:
         """The metadata as JSON text."""
-        return json.dumps(self.metadata, ensure_ascii=False, separators=(",", ":"))
+        return _JSON.encode(self.metadata) if self.metadata else "{}"
 
 
 def read_document(record: object, number: int) -> Document:
@@ -119,7 +121,7 @@ def _metadata(record: Mapping[str, Any], where: str) -> dict[str, Any]:
         if not isinstance(key, str):
             raise InputError(f"{where}: metadata key {key!r} is not a string")
     try:
-        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
+        text = _JSON.encode(dict(value))
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{where}: field 'metadata' cannot be written as JSON: {error}") from error
@@ -144,7 +146,7 @@ def canonical(value: str | float | bool | None) -> str:
     """Return a scalar as filters compare it: 1 and 1.0 are the same, 1 and true are not."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return json.dumps(value, ensure_ascii=False)
+    return _JSON.encode(value)
 
 
 def read_filter(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:

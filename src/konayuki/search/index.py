@@ -173,7 +173,6 @@ class Index:
             self._begin_writing()
             _, n_dead = self._documents.end(keys, chunks=chunks)
             self._publish()
-            self._derived.purge()
         return n_dead
 
     def search(
@@ -346,6 +345,7 @@ class Index:
         with self._writing:
             self._settled = False
             self._derived.publish(self._documents.clock().generation)
+            self._derived.purge()
             self._settled = True
             self._current(force=True)
 

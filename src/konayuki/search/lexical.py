@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ _MAX_QUERY_TERMS = 512
 _LONGEST_FACT = 1024
 _MOST_OF_A_TERM = 2.2  # k1 + 1, with the k1 of tantivy
 _SUFFIXES = (".fast", ".fieldnorm", ".idx", ".store", ".term")
+_SWEPT = {*_SUFFIXES, ".pos", ".del", ".temp"}
 
 
 class Mark(NamedTuple):
@@ -217,7 +219,10 @@ class LexicalIndex:
         entry.add_integer("generation", mark.generation)
         entry.add_integer("last_row", mark.last_row)
         writer.add_document(entry)
-        writer.commit()
+        try:
+            writer.commit()
+        except (ValueError, OSError) as error:
+            raise IndexFormatError(f"{self.folder}: {error}") from error
 
     def version(self) -> tuple[int, ...]:
         """Return something that changes whenever another process commits."""
@@ -231,13 +236,29 @@ class LexicalIndex:
 
     def forget(self) -> None:
         """Drop what was added or removed since the last commit."""
-        self._writer = None
+        with suppress(ValueError):  # a writer that failed cannot even roll back
+            if self._writer is not None:
+                self._writer.rollback()
+        self.rest()
+
+    def sweep(self) -> None:
+        """As the only writer: remove files that no commit speaks of, left by a killed one.
+
+        tantivy would stumble over them when it comes to write a file of the same name.
+        """
+        assert self.folder is not None  # noqa: S101 - ours: only files can be swept
+        known = {path.name for path in _segment_files(self.folder)}
+        for path in self.folder.iterdir():
+            if path.suffix in _SWEPT and path.name not in known:
+                with suppress(OSError):  # still mapped, on a system that forbids removal
+                    path.unlink()
 
     def rest(self) -> None:
         """Finish merges and let the right to write go."""
-        if self._writer is not None:
-            self._writer.wait_merging_threads()
-        self._writer = None
+        writer, self._writer = self._writer, None
+        with suppress(ValueError):  # a merge that failed changes nothing
+            if writer is not None:
+                writer.wait_merging_threads()
 
     def close(self) -> None:
         """Let the files go."""
