@@ -6,7 +6,7 @@ import math
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +27,8 @@ _FOOTER_MAGIC = 1337
 _MAX_QUERY_TERMS = 512
 _LONGEST_FACT = 1024
 _MOST_OF_A_TERM = 2.2  # k1 + 1, with the k1 of tantivy
-_SUFFIXES = (".fast", ".fieldnorm", ".idx", ".store", ".term")
-_SWEPT = {*_SUFFIXES, ".pos", ".del", ".temp"}
+_SUFFIXES = (".fast", ".fieldnorm", ".idx", ".pos", ".store", ".term")
+_SWEPT = {*_SUFFIXES, ".del", ".temp"}
 
 
 class Mark(NamedTuple):
@@ -59,10 +59,19 @@ class LexicalView:
         self._schema = schema
         self.mark = self._read_mark()
 
-    def best(self, text: str, k: int, where: Filter = ()) -> tuple[Rows, NDArray[np.float32]]:
-        """Return the rows that match a query best and their BM25 scores, best first.
+    def best(
+        self, text: str, k: int, living: Callable[[Rows], NDArray[np.bool_]], where: Filter = ()
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """Return the living rows that match a query best and their BM25 scores, best first.
 
         At least `k` of them where as many match, and every row whose score ties with the last.
+
+        Args:
+            text: The query.
+            k: How many.
+            living: Tells which rows live. tantivy was told of the dead, but a merge in the
+                background can lose a deletion (seen with 0.27), so its word is not enough.
+            where: (key, allowed values) pairs that must all hold.
         """
         query = self._query(text, where)
         if query is None or k == 0:
@@ -70,9 +79,12 @@ class LexicalView:
         limit = k + 16
         while True:
             hits = self._searcher.search(query, limit, count=False).hits
-            if len(hits) < limit or hits[k - 1][0] > hits[-1][0]:
-                floor = hits[min(k, len(hits)) - 1][0] if hits else 0.0
-                return self._rows_of([hit for hit in hits if hit[0] >= floor])
+            rows, scores = self._rows_of(hits)
+            kept = living(rows)
+            rows, scores = rows[kept], scores[kept]
+            if len(hits) < limit or (len(rows) >= k and scores[k - 1] > hits[-1][0]):
+                floor = scores[min(k, len(rows)) - 1] if len(rows) else 0.0
+                return rows[scores >= floor], scores[scores >= floor]
             limit *= 4
 
     def scores_of(self, text: str, rows: Sequence[int]) -> dict[int, float]:
@@ -249,7 +261,8 @@ class LexicalIndex:
         assert self.folder is not None  # noqa: S101 - ours: only files can be swept
         known = {path.name for path in _segment_files(self.folder)}
         for path in self.folder.iterdir():
-            if path.suffix in _SWEPT and path.name not in known:
+            left = path.suffix in _SWEPT or path.name.startswith(".tmp")
+            if left and path.name not in known:
                 with suppress(OSError):  # still mapped, on a system that forbids removal
                     path.unlink()
 
