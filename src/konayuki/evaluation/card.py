@@ -133,9 +133,9 @@ def curves(facts: CardFacts) -> tuple[dict[str, Line], dict[str, Line]]:
     main, report = facts.main_setting, facts.report
     dense = [s for s in report.settings if s.mode == "dense" and report.mean(s)]
     own = [setting for setting in dense if setting.bits == main.bits]
-    by_dim: dict[str, Line] = {
-        "mean": _columns((s.dim or 0, report.mean(s)[MAIN_METRIC]) for s in own)
-    }
+    by_dim: dict[str, Line] = {}
+    if len(facts.of_main(retrieval=True)) > 1:
+        by_dim["mean"] = _columns((s.dim or 0, report.mean(s)[MAIN_METRIC]) for s in own)
     for one in facts.of_main(retrieval=True):
         found = ((s, report.find(one.set_name, s)) for s in own)
         by_dim[one.set_name] = _columns(

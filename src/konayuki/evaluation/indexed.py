@@ -65,7 +65,7 @@ def evaluate_indexed(
         tempfile.TemporaryDirectory(prefix="konayuki-evaluate-") as folder,
         Index.create(Path(folder) / "index", cut) as index,
     ):
-        index.add(_records(evaluation_set, titles=titles), show_progress=show_progress)
+        index.add(records_of(evaluation_set, titles=titles), show_progress=show_progress)
         for mode in modes:
             rankings = _ask_all(index, evaluation_set, mode, show_progress=show_progress)
             setting = Setting(mode) if mode == "lexical" else Setting(mode, cut.dim, bits)
@@ -74,7 +74,8 @@ def evaluate_indexed(
     return found
 
 
-def _records(evaluation_set: RetrievalSet, *, titles: bool) -> Iterator[dict[str, str]]:
+def records_of(evaluation_set: RetrievalSet, *, titles: bool) -> Iterator[dict[str, str]]:
+    """Yield what an index is given: the passages, with their titles where asked for."""
     for doc_id, passage in evaluation_set.corpus.items():
         title = {"title": passage.title} if titles and passage.title else {}
         yield {"id": doc_id, "text": passage.text, **title}

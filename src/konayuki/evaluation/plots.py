@@ -4,10 +4,11 @@ Labels are English; the name of a set may be Japanese and is drawn with an insta
 or as "set 3" where there is none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from konayuki.extras import require
 
@@ -47,11 +48,20 @@ def label_for(name: str, number: int) -> str:
     return name if drawable else f"set {number}"
 
 
-def new_figure(width: float, height: float) -> "Figure":
-    """Return a figure of inches that belongs to no window."""
-    figure: Figure = require("matplotlib.figure", "eval").Figure((width, height), dpi=144)
-    figure.set_layout_engine("constrained")
-    return figure
+@contextmanager
+def picture(path: Path, width: float, height: float) -> Iterator["Figure"]:
+    """Give a figure of so many inches that belongs to no window, and write it as PNG in the end.
+
+    Neither date nor version goes into the file: equal pictures are equal files.
+    """
+    families = ["DejaVu Sans", *filter(None, [japanese_font()])]
+    # A text takes the families of the moment at which it is made, so all drawing happens inside.
+    with require("matplotlib", "eval").rc_context({"font.family": families}):
+        figure: Figure = require("matplotlib.figure", "eval").Figure((width, height), dpi=144)
+        figure.set_layout_engine("constrained")
+        yield figure
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Software": None})
 
 
 def style(axes: "Axes", title: str, x_label: str, y_label: str) -> None:
@@ -64,19 +74,6 @@ def style(axes: "Axes", title: str, x_label: str, y_label: str) -> None:
     axes.tick_params(labelsize=8, colors=INK)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-
-
-def font_settings() -> dict[str, Any]:
-    """Return the font families to draw with: the usual one, then a Japanese one."""
-    japanese = japanese_font()
-    return {"font.family": ["DejaVu Sans", *([japanese] if japanese else [])]}
-
-
-def save(figure: "Figure", path: Path) -> None:
-    """Write a figure as PNG without a date, so that equal pictures are equal files."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with require("matplotlib", "eval").rc_context(font_settings()):
-        figure.savefig(path, metadata={"Software": None})
 
 
 def plot_lines(
@@ -113,16 +110,15 @@ def draw_curves(
         by_bits: name of a line to bit widths and values; empty where one width was measured.
         path: where the PNG goes.
     """
-    figure = new_figure(10 if by_bits else 6, 4)
-    panels = figure.subplots(1, 2 if by_bits else 1, squeeze=False)[0]
-    style(panels[0], "Quality by dimension", "dimensions", "nDCG@10")
-    plot_lines(panels[0], by_dim, emphasis="mean" if "mean" in by_dim else None)
-    log_axis(panels[0], {x for xs, _ in by_dim.values() for x in xs})
-    if by_bits:
-        style(panels[1], "Quality by bits of a weight", "bits", "nDCG@10, mean")
-        plot_lines(panels[1], by_bits)
-        log_axis(panels[1], {x for xs, _ in by_bits.values() for x in xs})
-    save(figure, path)
+    with picture(path, 10 if by_bits else 6, 4) as figure:
+        panels = figure.subplots(1, 2 if by_bits else 1, squeeze=False)[0]
+        style(panels[0], "Quality by dimension", "dimensions", "nDCG@10")
+        plot_lines(panels[0], by_dim, emphasis="mean" if "mean" in by_dim else None)
+        log_axis(panels[0], {x for xs, _ in by_dim.values() for x in xs})
+        if by_bits:
+            style(panels[1], "Quality by bits of a weight", "bits", "nDCG@10, mean")
+            plot_lines(panels[1], by_bits)
+            log_axis(panels[1], {x for xs, _ in by_bits.values() for x in xs})
 
 
 def log_axis(axes: "Axes", ticks: set[float]) -> None:
@@ -135,15 +131,14 @@ def log_axis(axes: "Axes", ticks: set[float]) -> None:
 
 def draw_history(title: str, y_label: str, lines: dict[str, Line], path: Path) -> None:
     """Draw values by training step."""
-    figure = new_figure(6, 4)
-    axes = figure.subplots()
-    style(axes, title, "step", y_label)
-    for number, (name, (steps, values)) in enumerate(lines.items(), start=1):
-        color = COLORS[(number - 1) % len(COLORS)]
-        axes.plot(steps, values, color=color, linewidth=1.6, label=label_for(name, number))
-    if len(lines) > 1:
-        axes.legend(fontsize=8, frameon=False)
-    save(figure, path)
+    with picture(path, 6, 4) as figure:
+        axes = figure.subplots()
+        style(axes, title, "step", y_label)
+        for number, (name, (steps, values)) in enumerate(lines.items(), start=1):
+            color = COLORS[(number - 1) % len(COLORS)]
+            axes.plot(steps, values, color=color, linewidth=1.6, label=label_for(name, number))
+        if len(lines) > 1:
+            axes.legend(fontsize=8, frameon=False)
 
 
 def draw_architecture(vocab_size: int, dim: int, bits: int, path: Path) -> None:
@@ -155,26 +150,25 @@ def draw_architecture(vocab_size: int, dim: int, bits: int, path: Path) -> None:
         ("table rows", f"{vocab_size:,} x {dim}\n{bits} bits, one scale a row"),
         ("mean", f"x: {dim} numbers"),
         ("separable tanh", r"$y_k = c_k \tanh(a_k x_k + b_k)$"),
-        ("vector", f"first {matryoshka(dim)}\nof {dim}, length 1"),
+        ("vector", f"{dim} numbers, or the first\n{matryoshka(dim)}; length 1"),
     ]
-    figure = new_figure(11, 2.3)
-    axes = figure.subplots()
-    axes.set_axis_off()
-    axes.set_xlim(0, len(stages) * 2)
-    axes.set_ylim(0, 2)
-    for number, (name, detail) in enumerate(stages):
-        left, color = number * 2 + 0.1, COLORS[number % len(COLORS)]
-        box = patches.FancyBboxPatch(
-            (left, 0.35), 1.55, 1.3, boxstyle="round,pad=0.05", facecolor=color, alpha=0.12
-        )
-        axes.add_patch(box)
-        axes.text(left + 0.78, 1.3, name, ha="center", va="center", fontsize=9.5, weight="bold")
-        axes.text(left + 0.78, 0.78, detail, ha="center", va="center", fontsize=7.5, color=INK)
-        if number:
-            axes.annotate(
-                "", (left - 0.05, 1.0), (left - 0.37, 1.0), arrowprops={"arrowstyle": "->"}
+    with picture(path, 11, 2.3) as figure:
+        axes = figure.subplots()
+        axes.set_axis_off()
+        axes.set_xlim(0, len(stages) * 2)
+        axes.set_ylim(0, 2)
+        for number, (name, detail) in enumerate(stages):
+            left, color = number * 2 + 0.1, COLORS[number % len(COLORS)]
+            box = patches.FancyBboxPatch(
+                (left, 0.35), 1.55, 1.3, boxstyle="round,pad=0.05", facecolor=color, alpha=0.12
             )
-    save(figure, path)
+            axes.add_patch(box)
+            axes.text(left + 0.78, 1.3, name, ha="center", va="center", fontsize=9.5, weight="bold")
+            axes.text(left + 0.78, 0.78, detail, ha="center", va="center", fontsize=7.5, color=INK)
+            if number:
+                axes.annotate(
+                    "", (left - 0.05, 1.0), (left - 0.37, 1.0), arrowprops={"arrowstyle": "->"}
+                )
 
 
 def matryoshka(dim: int) -> str:

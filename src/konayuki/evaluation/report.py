@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -145,31 +146,36 @@ def _metrics_table(report: Report, setting: Setting) -> str:
 
 
 def _settings_table(report: Report, metric: str, title: str) -> str:
-    settings = [
-        setting
-        for setting in report.settings
-        if any(metric in s.metrics for s in report.scores if s.setting == setting)
-    ]
+    """Return one metric: a setting a row, a set a column, their mean last."""
+    settings = [setting for setting in report.settings if _has(report, setting, metric)]
+    names = list(dict.fromkeys(s.set_name for s in report.scores if metric in s.metrics))
+    with_mean = metric == MAIN_METRIC and len(names) > 1
     rows = []
-    for name in report.set_names:
-        found = [report.find(name, setting) for setting in settings]
-        values = [one.metrics.get(metric) if one else None for one in found]
-        if any(value is not None for value in values):
-            rows.append([name, *("" if value is None else f"{value:.4f}" for value in values)])
-    if metric == MAIN_METRIC and len(rows) > 1:
-        rows.append(["mean", *(f"{report.mean(setting)[metric]:.4f}" for setting in settings)])
-    return format_table([title, *(setting.label for setting in settings)], rows)
+    for setting in settings:
+        found = [report.find(name, setting) for name in names]
+        values = [f"{one.metrics[metric]:.4f}" if one else "" for one in found]
+        mean = [f"{report.mean(setting)[metric]:.4f}"] if with_mean else []
+        rows.append([setting.label, *values, *mean])
+    return format_table([title, *names, *(["mean"] if with_mean else [])], rows)
+
+
+def _has(report: Report, setting: Setting, metric: str) -> bool:
+    return any(metric in one.metrics for one in report.scores if one.setting == setting)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return lines with the first column flush left, the others flush right."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = []
-    for row in (header, *rows):
-        first, *others = (
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join([first, *others]).rstrip())
-    lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join(lines) + "\n"
+    lines = [header, *rows]
+    widths = [max(n_cells(line[column]) for line in lines) for column in range(len(header))]
+    shown = []
+    for line in lines:
+        gaps = [" " * (width - n_cells(cell)) for cell, width in zip(line, widths, strict=True)]
+        others = (gap + cell for gap, cell in zip(gaps[1:], line[1:], strict=True))
+        shown.append("  ".join([line[0] + gaps[0], *others]).rstrip())
+    shown.insert(1, "-" * max(map(n_cells, shown)))
+    return "\n".join(shown) + "\n"
+
+
+def n_cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes: kana and kanji take two each."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
