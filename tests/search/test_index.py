@@ -4,8 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from search.corpus import queries, records
-from search.stand_in import HashEncoder
 
 from konayuki.errors import (
     IndexFormatError,
@@ -18,6 +16,8 @@ from konayuki.search import Index
 from konayuki.search.documents import Documents
 from konayuki.search.index import MODES
 from konayuki.search.settings import settings_of
+from search.corpus import queries, records
+from search.stand_in import HashEncoder
 
 MODEL = HashEncoder()
 FUJI = {"id": "fuji", "text": "富士山は高さ3776メートルの山である。", "metadata": {"lang": "ja"}}
@@ -62,7 +62,8 @@ def test_words_are_found_whatever_their_width_and_case(index: Index, query: str)
 
 def test_a_hit_carries_everything_that_was_stored(index: Index):
     full = {
-        "id": "guide#2", "text": "手順を示す。", "title": "案内", "metadata": {"tags": ["a", 1], "x": {}},
+        "id": "guide#2", "text": "手順を示す。", "title": "案内",
+        "metadata": {"tags": ["a", 1], "x": {}},
         "chunk_of": "guide", "heading": "導入 > 準備", "position": 2,
     }  # fmt: skip
     index.add([full])
@@ -257,14 +258,14 @@ def test_an_index_keeps_everything_over_reopening(fresh):
 
 
 def test_another_model_is_refused_with_both_fingerprints(empty_index: Path):
-    with pytest.raises(ModelMismatchError, match="hash-64-0.*hash-64-9"):
+    with pytest.raises(ModelMismatchError, match=r"hash-64-0.*hash-64-9"):
         Index.open(empty_index, HashEncoder(seed=9))
-    with pytest.raises(ModelMismatchError, match="64 dimensions.*32"):
+    with pytest.raises(ModelMismatchError, match=r"64 dimensions.*32"):
         Index.open(empty_index, HashEncoder(dim=32))
 
 
 def test_an_index_is_not_created_over_anything(tmp_path: Path, empty_index: Path):
-    with pytest.raises(InputError, match="already exists(.|\n)*Index.open"):
+    with pytest.raises(InputError, match=r"already exists(.|\n)*Index.open"):
         Index.create(empty_index, MODEL)
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="already exists"):

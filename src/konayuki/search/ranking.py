@@ -89,6 +89,11 @@ class View:
         columns = (rows, fuse(lexical, dense), lexical, dense)
         return [Ranked(*line) for line in zip(*(c.tolist() for c in columns), strict=True)]
 
+    def _matching(
+        self, question: Question, k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self.lexical.best(question.text, k, self.vectors.living, question.filter)
+
     def _nearest(self, question: Question, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return self.vectors.nearest(_vector(question), k, question.allowed)
 
