@@ -129,6 +129,15 @@ def _metadata(record: Mapping[str, Any], where: str) -> dict[str, Any]:
     return result
 
 
+def is_writable(text: str) -> bool:
+    """Whether UTF-8 can write a text: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def facts_of(metadata: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Return the (key, value) pairs that a filter can ask for.
 
@@ -163,8 +172,8 @@ def read_filter(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, 
 
 
 def _filter_key(key: object) -> str:
-    if not isinstance(key, str):
-        raise InputError(f"where: key {key!r} is not a string")
+    if not isinstance(key, str) or not is_writable(key):
+        raise InputError(f"where: key {key!r} is not a string that UTF-8 can write")
     return key
 
 
@@ -172,6 +181,8 @@ def _allowed(key: str, value: object) -> tuple[str, ...]:
     items = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
     for item in items:
         scalar = item is None or isinstance(item, str | int | float)
+        if isinstance(item, str) and not is_writable(item):
+            raise InputError(f"where: {key!r} is {value!r}: holds a lone surrogate")
         if not scalar or (isinstance(item, float) and not math.isfinite(item)):
             raise InputError(
                 f"where: {key!r} is {value!r}: expected a string, number, boolean, None "

@@ -78,11 +78,16 @@ class LexicalView:
             return _found([], [])
         limit = k + 16
         while True:
+            limit = min(limit, self._searcher.num_docs)  # tantivy reserves room for every one
             hits = self._searcher.search(query, limit, count=False).hits
             rows, scores = self._rows_of(hits)
             kept = living(rows)
             rows, scores = rows[kept], scores[kept]
-            if len(hits) < limit or (len(rows) >= k and scores[k - 1] > hits[-1][0]):
+            if (
+                len(hits) < limit
+                or limit == self._searcher.num_docs
+                or (len(rows) >= k and scores[k - 1] > hits[-1][0])
+            ):
                 floor = scores[min(k, len(rows)) - 1] if len(rows) else 0.0
                 return rows[scores >= floor], scores[scores >= floor]
             limit *= 4
