@@ -83,11 +83,8 @@ class LexicalView:
             rows, scores = self._rows_of(hits)
             kept = living(rows)
             rows, scores = rows[kept], scores[kept]
-            if (
-                len(hits) < limit
-                or limit == self._searcher.num_docs
-                or (len(rows) >= k and scores[k - 1] > hits[-1][0])
-            ):
+            exhausted = len(hits) < limit or limit == self._searcher.num_docs
+            if exhausted or (len(rows) >= k and scores[k - 1] > hits[-1][0]):
                 floor = scores[min(k, len(rows)) - 1] if len(rows) else 0.0
                 return rows[scores >= floor], scores[scores >= floor]
             limit *= 4
