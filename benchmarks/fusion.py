@@ -23,7 +23,7 @@ from konayuki.evaluation import RetrievalSet, read_sets
 from konayuki.evaluation.metrics import ndcg
 from konayuki.search import Index
 from konayuki.search.fusion import fuse
-from konayuki.search.ranking import Question
+from konayuki.search.ranking import View
 from search_100k import RESULTS, environment
 
 Scores = NDArray[np.float32]
@@ -141,18 +141,31 @@ def candidates_of(
         found = []
         for query_id, text in source.queries.items():
             vector = model.encode([text])[0]
-            ranked = view.both_ways(Question(text, vector), depth // 2)
+            rows, lexical = both_lists(view, text, vector, depth)
             gains = source.qrels[query_id]
             found.append(
                 Candidates(
-                    lexical=np.array([line.lexical for line in ranked], dtype=np.float32),
-                    dense=np.array([line.dense for line in ranked], dtype=np.float32),
+                    lexical=lexical,
+                    dense=view.vectors.cosines(rows, vector),
                     ceiling=view.lexical.ceiling(text),
-                    gains=np.array([gains.get(ids[line.row], 0) for line in ranked]),
+                    gains=np.array([gains.get(ids[row], 0) for row in rows.tolist()]),
                     all_gains=sorted(gains.values(), reverse=True),
                 )
             )
         return found
+
+
+def both_lists(
+    view: View, text: str, vector: Scores, depth: int
+) -> tuple[NDArray[np.int64], Scores]:
+    """Return the best rows of both halves and the BM25 of all of them."""
+    by_words, scores = view.lexical.best(text, depth, view.vectors.living)
+    by_meaning, _ = view.vectors.nearest(vector, depth)
+    known = dict(zip(by_words.tolist(), scores.tolist(), strict=True))
+    others = [row for row in by_meaning.tolist() if row not in known]
+    known.update(dict.fromkeys(others, 0.0) | view.lexical.scores_of(text, others))
+    rows = np.array(sorted(known), dtype=np.int64)
+    return rows, np.array([known[row] for row in rows.tolist()], dtype=np.float32)
 
 
 def quality(fusion: Fusion, questions: Sequence[Candidates]) -> float:

@@ -57,7 +57,7 @@ class View:
 
     def lexically(self, question: Question, k: int) -> list[Ranked]:
         """Rank by BM25: at least `k` rows where as many match, and all that tie with the last."""
-        rows, scores = self.lexical.best(question.text, k, question.filter)
+        rows, scores = self._matching(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [Ranked(row, score, score, None) for row, score in pairs]
 
@@ -70,7 +70,7 @@ class View:
     def both_ways(self, question: Question, k: int) -> list[Ranked]:
         """Rank by the fused score of the best candidates of both halves."""
         depth = max(_DEPTH, 2 * k)
-        rows, lexical = self.lexical.best(question.text, depth, question.filter)
+        rows, lexical = self._matching(question, depth)
         dense = self.vectors.cosines(rows, _vector(question))
         # Whoever is not among the best by words has at most the BM25 of the last of them.
         most = float(lexical[-1]) if len(rows) >= depth else 0.0
@@ -88,6 +88,11 @@ class View:
         dense = np.concatenate([dense, near_dense])
         columns = (rows, fuse(lexical, dense), lexical, dense)
         return [Ranked(*line) for line in zip(*(c.tolist() for c in columns), strict=True)]
+
+    def _matching(
+        self, question: Question, k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self.lexical.best(question.text, k, self.vectors.living, question.filter)
 
     def _nearest(self, question: Question, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return self.vectors.nearest(_vector(question), k, question.allowed)

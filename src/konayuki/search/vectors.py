@@ -88,6 +88,16 @@ class VectorView:
         """Return the cosine of a query with each of these rows, which the view must hold."""
         return cosines(self.codes[np.searchsorted(self.rows, rows)], query)
 
+    def living(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return which of these rows live in this generation: bool (n,)."""
+        places = np.searchsorted(self.rows, rows)
+        inside = places < len(self.rows)
+        places = np.where(inside, places, 0)
+        if not len(self.rows):
+            return inside
+        living: NDArray[np.bool_] = inside & (self.rows[places] == rows)
+        return living if self.alive is None else living & self.alive[places]
+
     def places(self, rows: Rows) -> NDArray[np.int64]:
         """Return the places of those rows that the view holds."""
         places = np.searchsorted(self.rows, rows)
