@@ -50,14 +50,28 @@ static inline void offer(struct heap *heap, int64_t row, float score) {
 
 /* Cosines of up to ROWS_A_BLOCK rows from `first` on. The integers are exact, and what follows them
    rounds the same way everywhere: scores do not depend on the processor. */
-static void block_scores(const struct scan_job *job, int64_t first, int64_t n_rows,
-                         float *scores) {
+static void block_cosines(const struct scan_job *job, int64_t first, int64_t n_rows,
+                          float *scores) {
     int32_t dots[ROWS_A_BLOCK], squares[ROWS_A_BLOCK];
-    job->sums(job->matrix + first * job->columns, n_rows, job->query, job->columns, dots, squares);
+    const int8_t *rows = (const int8_t *)job->rows + first * job->columns;
+    job->sums(rows, n_rows, job->query, job->columns, dots, squares);
     for (int64_t i = 0; i < n_rows; i++) {
         const float length = sqrtf((float)squares[i]) * job->query_length;
         scores[i] = (float)dots[i] / (length > 0.0f ? length : 1.0f);
     }
+}
+
+static void block_scores(const struct scan_job *job, int64_t first, int64_t n_rows,
+                         float *scores) {
+    if (job->sums) {
+        block_cosines(job, first, n_rows, scores);
+        return;
+    }
+    int32_t dots[ROWS_A_BLOCK];
+    const int64_t chunks = sketch_chunks(job->columns);
+    const uint8_t *sketches = (const uint8_t *)job->rows + first * chunks * SKETCH_BYTES;
+    job->dots(sketches, n_rows, job->query, chunks, dots);
+    for (int64_t i = 0; i < n_rows; i++) scores[i] = (float)dots[i];
 }
 
 static void scan_all(const struct scan_job *job, int64_t first, int64_t last, struct heap *heap) {
@@ -141,6 +155,6 @@ int64_t scan_run(const struct scan_job *job, struct hit *hits, int threads) {
 }
 
 void scan_rows(const struct scan_job *job, struct hit *hits, int64_t n_hits) {
-    for (int64_t i = 0; i < n_hits; i++) block_scores(job, hits[i].row, 1, &hits[i].score);
+    for (int64_t i = 0; i < n_hits; i++) block_cosines(job, hits[i].row, 1, &hits[i].score);
     qsort(hits, (size_t)n_hits, sizeof *hits, by_rank);
 }
