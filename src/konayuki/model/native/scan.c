@@ -7,8 +7,8 @@
 #include "parallel.h"
 
 /* Rows whose cosines are computed before they are looked at; rows that a thread takes at a time
-   where there are several; bytes of matrix from which a second thread pays. */
-enum { ROWS_A_BLOCK = 128, ROWS_A_RANGE = 16384, BYTES_FOR_THREADS = 1 << 20 };
+   where there are several; bytes from which a second thread pays. */
+enum { ROWS_A_BLOCK = 128, ROWS_A_RANGE = 16384, BYTES_FOR_THREADS = 1 << 24 };
 
 /* The best hits so far as a heap with the worst on top. */
 struct heap {
@@ -139,7 +139,8 @@ static int64_t merge(const struct run *run, int64_t ranges, struct hit *hits) {
 
 int64_t scan_run(const struct scan_job *job, struct hit *hits, int threads) {
     if (!job->n_rows) return 0;
-    if (job->n_rows * job->columns < BYTES_FOR_THREADS) threads = 1;
+    const int64_t row_bytes = job->sums ? job->columns : job->columns / 4;
+    if (job->n_rows * row_bytes < BYTES_FOR_THREADS) threads = 1;
     int64_t grain = threads > 1 ? ROWS_A_RANGE : job->n_rows;
     if (grain < job->k) grain = job->k; /* or the heaps would outgrow the matrix */
     if (threads > 1 && job->n_rows / grain < threads) grain = (job->n_rows + threads - 1) / threads;
