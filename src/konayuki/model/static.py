@@ -21,7 +21,7 @@ from konayuki.model.folder import write_folder
 from konayuki.model.kernel_tokenizer import KernelTokenizer
 from konayuki.model.packed import FloatMatrix, PackedTable
 from konayuki.model.pooling import Pooler, unit_rows
-from konayuki.model.texts import batches_of, check_not_empty, lone_surrogate
+from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
 from konayuki.model.weights import Difference, Weights, largest_difference
@@ -159,6 +159,7 @@ class StaticModel:
             return vector
         blocks = []
         start = 0
+        check_iterable(texts)
         total = len(texts) if isinstance(texts, Sized) else None
         # One array for all where their number is certain: blocks would have to be copied together.
         whole = np.empty((len(texts), dim), np.float32) if isinstance(texts, list) else None
@@ -249,7 +250,7 @@ class StaticModel:
 
     def _unit_vectors(self, values: str | Sequence[str] | FloatMatrix) -> FloatMatrix:
         if isinstance(values, str) or (
-            not isinstance(values, np.ndarray) and any(isinstance(v, str) for v in values)
+            not isinstance(values, np.ndarray) and (not len(values) or isinstance(values[0], str))
         ):
             return np.atleast_2d(self.encode(values))
         vectors = np.atleast_2d(np.asarray(values, dtype=np.float32))

@@ -22,8 +22,8 @@ FLOAT32_BITS = 24
 FINEST_GRID_BITS = 12
 SHORTEST_EXACT = 256  # characters; scores that are exact for less count as off the grid
 OFF_GRID_CHARACTERS = 1000
-# In a run of one character many segmentations have the same pieces and differ in rounding alone.
-RUN = re.compile(r"(.)\1\1", re.DOTALL)
+# Where characters repeat, the same pieces fit in several orders, which differ in rounding alone.
+RUN = re.compile(r"(.{1,4}?)\1\1", re.DOTALL)
 
 
 class UnigramTokenizer:
@@ -91,16 +91,17 @@ class UnigramTokenizer:
     def _encode_with_care(self, text: str) -> Ids:
         """Return the ids of a text with added tokens, or one where single precision falls short."""
         parts: list[Ids] = [np.empty(0, dtype=np.int32)]
+        prepare = self._pretokenizer.prepare
         for part in self._added.split(text):
             if isinstance(part, int):
                 parts.append(np.array([part], dtype=np.int32))
-                continue
-            prepared = self._pretokenizer.prepare(self._normalize(part))
-            prepared.encode()  # lone surrogates are refused here as elsewhere
-            parts.extend(self._segment_with_care(prepared))
+            else:
+                parts.extend(self._segment_with_care(prepare(self._normalize(part))))
+            prepare = self._pretokenizer.prepare_later
         return np.concatenate(parts)
 
     def _segment_with_care(self, prepared: str) -> Iterator[Ids]:
+        prepared.encode()  # lone surrogates are refused here as elsewhere
         glue = self._pretokenizer.glue
         waiting: list[str] = []
         n_waiting = 0

@@ -1,0 +1,24 @@
+"""`konayuki card`: write the model card of a folder."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="model folder with evaluation.json (from `konayuki evaluate --json`) "
+        "and, where there are any, train.json and SOURCES.tsv",
+    )
+    parser.add_argument("--name", help="name or hub id on the card; the folder's name unless given")
+    parser.add_argument("--license", default="apache-2.0", help="licence of the weights")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the card and say where it is."""
+    from konayuki.evaluation.card import write_card
+
+    print(write_card(args.folder, name=args.name, licence=args.license))
+    return 0

@@ -1,0 +1,70 @@
+"""`konayuki index`: build or update a search index from files."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from konayuki.search import Index
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of the verb."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="file or folder (text, Markdown, HTML, CSV, TSV, JSONL); - reads JSONL from stdin",
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder of the index"
+    )
+    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
+    parser.add_argument(
+        "--chunk-size", type=int, default=400, metavar="N", help="characters of a passage at most"
+    )
+    parser.add_argument(
+        "--overlap", type=int, default=0, metavar="N", help="characters that passages share"
+    )
+    parser.add_argument(
+        "--prune", action="store_true", help="remove passages of files that are not there any more"
+    )
+    parser.add_argument("--json", action="store_true", help="write the summary as a JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Index the files; return 1 if some in a folder could not be read."""
+    from konayuki.search import Cutting, update
+    from konayuki.search.readers import STDIN, read_stdin
+
+    cutting = Cutting(args.chunk_size, args.overlap)
+    with _index_at(args.out, args.model) as index:
+        n_read = index.add(read_stdin(cutting)) if STDIN in args.paths else 0
+        files = [Path(path) for path in args.paths if path != STDIN]
+        summary = update(index, files, cutting, prune=args.prune, show_progress=True)
+        summary.passages += n_read
+        report = {"index": str(args.out), "documents": len(index), **asdict(summary)}
+    for reason in summary.skipped:
+        print(f"skipped: {reason}", file=sys.stderr)
+    print(json.dumps(report, ensure_ascii=False) if args.json else _as_line(report))
+    return 1 if summary.skipped else 0
+
+
+def _index_at(folder: Path, model_name: str | None) -> "Index":
+    from konayuki.model import StaticModel
+    from konayuki.search import Index
+
+    model = StaticModel.load(model_name) if model_name else None
+    if (folder / "documents.db").exists():
+        return Index.open(folder, model)
+    return Index.create(folder, model)
+
+
+def _as_line(report: dict[str, object]) -> str:
+    return (
+        f"{report['index']}: {report['documents']} passages; {report['passages']} new from "
+        f"{report['files']} files ({report['unchanged']} unchanged), {report['removed']} removed"
+    )

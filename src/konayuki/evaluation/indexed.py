@@ -1,0 +1,96 @@
+"""Evaluate search as people use it: through the product's own Index."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from konayuki.errors import InputError
+from konayuki.evaluation.metrics import DEPTH, retrieval_metrics
+from konayuki.evaluation.rank import FloatMatrix
+from konayuki.evaluation.records import RetrievalSet
+from konayuki.evaluation.run import Encoder, SetScores, Setting, scores_of
+from konayuki.progress import track
+from konayuki.search import Index, Mode
+
+
+class IndexableEncoder(Encoder, Protocol):
+    """What an index asks of a model beside vectors."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of everything that the vectors depend on."""
+        ...
+
+
+class CutModel:
+    """A model that gives the first `dim` dimensions of another one's vectors."""
+
+    def __init__(self, model: IndexableEncoder, dim: int) -> None:
+        if not 1 <= dim <= model.dim:
+            raise InputError(f"cannot cut to {dim} dimensions: the model has {model.dim}")
+        self._model = model
+        self.dim = dim
+        self.fingerprint = f"{model.fingerprint}/{dim}"
+
+    def encode(self, texts: Sequence[str], /) -> FloatMatrix:
+        """Return one unit vector per text: float32 (n_texts, dim)."""
+        return self._model.encode(texts, dim=self.dim)
+
+
+def evaluate_indexed(
+    model: IndexableEncoder,
+    evaluation_set: RetrievalSet,
+    modes: Sequence[Mode],
+    *,
+    dim: int | None = None,
+    bits: int | None = None,
+    titles: bool = True,
+    show_progress: bool = False,
+) -> list[SetScores]:
+    """Return the scores of one set in each mode, from an index made for it and thrown away.
+
+    Args:
+        model: the dense half of the index; has no part in mode "lexical".
+        evaluation_set: what is indexed and asked.
+        modes: how the index ranks.
+        dim: dimensions of the vectors, the model's own unless given.
+        bits: what the scores are labelled with.
+        titles: index the titles too.
+        show_progress: draw bars where stderr is a terminal.
+    """
+    cut = CutModel(model, model.dim if dim is None else dim)
+    found = []
+    with (
+        tempfile.TemporaryDirectory(prefix="konayuki-evaluate-") as folder,
+        Index.create(Path(folder) / "index", cut) as index,
+    ):
+        index.add(records_of(evaluation_set, titles=titles), show_progress=show_progress)
+        for mode in modes:
+            rankings = _ask_all(index, evaluation_set, mode, show_progress=show_progress)
+            setting = Setting(mode) if mode == "lexical" else Setting(mode, cut.dim, bits)
+            metrics = retrieval_metrics(rankings, evaluation_set.qrels)
+            found.append(scores_of(evaluation_set, setting, metrics))
+    return found
+
+
+def records_of(evaluation_set: RetrievalSet, *, titles: bool) -> Iterator[dict[str, str]]:
+    """Yield what an index is given: the passages, with their titles where asked for."""
+    for doc_id, passage in evaluation_set.corpus.items():
+        title = {"title": passage.title} if titles and passage.title else {}
+        yield {"id": doc_id, "text": passage.text, **title}
+
+
+def _ask_all(
+    index: Index, evaluation_set: RetrievalSet, mode: Mode, *, show_progress: bool
+) -> dict[str, list[str]]:
+    questions = track(
+        evaluation_set.queries.items(),
+        f"{evaluation_set.name} {mode}",
+        total=len(evaluation_set.queries),
+        enabled=show_progress,
+    )
+    return {
+        query_id: [hit.id for hit in index.search(text, k=DEPTH, mode=mode)]
+        for query_id, text in questions
+    }

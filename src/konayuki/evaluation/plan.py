@@ -1,0 +1,94 @@
+"""Everything that one evaluation measures: sets, ways of ranking, dimensions, bit widths."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from konayuki.errors import InputError
+from konayuki.evaluation.bits import model_with_bits
+from konayuki.evaluation.records import EvaluationSet, RetrievalSet
+from konayuki.evaluation.run import SetScores, evaluate_dense
+
+if TYPE_CHECKING:
+    from konayuki.model import StaticModel
+    from konayuki.search import Mode
+
+MODES = ("dense", "lexical", "hybrid")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        modes: some of "dense" (all vectors compared), "lexical" and "hybrid" (through an Index).
+        dims: dimensions of the vectors; the model's own unless given.
+        bits: bit widths of the weights; as the model is stored unless given.
+        titles: rank titles with the texts.
+    """
+
+    modes: tuple[str, ...] = ("dense",)
+    dims: tuple[int, ...] = ()
+    bits: tuple[int, ...] = ()
+    titles: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse modes that do not exist."""
+        for mode in self.modes:
+            if mode not in MODES:
+                raise InputError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
+
+
+def evaluate(
+    model: "StaticModel",
+    sets: Iterable[EvaluationSet],
+    plan: Plan,
+    *,
+    show_progress: bool = False,
+) -> Iterator[SetScores]:
+    """Yield the scores of every set under every setting of the plan.
+
+    Raises:
+        InputError: the model cannot be measured with a dimension or bit width of the plan.
+    """
+    sets = sets if len(plan.bits) < 2 else list(sets)
+    for number, bits in enumerate(plan.bits or (None,)):
+        chosen = nullcontext(model) if bits is None else model_with_bits(model, bits)
+        # Words do not depend on the weights: one measurement is enough.
+        modes = plan.modes if number == 0 else tuple(m for m in plan.modes if m != "lexical")
+        with chosen as rounded:
+            for one in sets:
+                yield from _evaluate_set(rounded, one, plan, modes, bits, show_progress)
+
+
+def _evaluate_set(
+    model: "StaticModel",
+    one: EvaluationSet,
+    plan: Plan,
+    modes: tuple[str, ...],
+    bits: int | None,
+    show_progress: bool,
+) -> Iterator[SetScores]:
+    if "dense" in modes:
+        yield from evaluate_dense(
+            model, one, plan.dims, titles=plan.titles, bits=bits, show_progress=show_progress
+        )
+    if not isinstance(one, RetrievalSet) or not {"lexical", "hybrid"} & set(modes):
+        return
+    from konayuki.evaluation.indexed import evaluate_indexed
+
+    for number, dim in enumerate(plan.dims or (model.dim,)):
+        # The first index answers by words too; with a hybrid mode the others need not.
+        wanted: list[Mode] = ["lexical"] if "lexical" in modes and number == 0 else []
+        wanted += ["hybrid"] if "hybrid" in modes else []
+        if wanted:
+            yield from evaluate_indexed(
+                model,
+                one,
+                wanted,
+                dim=dim,
+                bits=bits,
+                titles=plan.titles,
+                show_progress=show_progress,
+            )

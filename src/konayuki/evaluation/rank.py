@@ -1,0 +1,85 @@
+"""From vectors to rankings, with a fixed order among equal scores: (-score, id)."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.evaluation.metrics import DEPTH
+
+FloatMatrix = NDArray[np.float32]
+BLOCK_BYTES = 64 << 20  # scores held at a time
+
+
+class Scored(NamedTuple):
+    """A document in a ranking."""
+
+    doc_id: str
+    score: float
+
+
+Run = Mapping[str, Sequence[Scored]]
+
+
+def rankings(run: Run) -> dict[str, list[str]]:
+    """Return the document ids of a run, best first, by query."""
+    return {query_id: [hit.doc_id for hit in hits] for query_id, hits in run.items()}
+
+
+def unit_rows(matrix: FloatMatrix, dim: int | None = None) -> FloatMatrix:
+    """Return the first `dim` columns with every row scaled to length 1; zero rows stay zero."""
+    cropped = np.ascontiguousarray(matrix[:, :dim], dtype=np.float32)
+    norms = np.linalg.norm(cropped, axis=1, keepdims=True)
+    unit: FloatMatrix = np.divide(cropped, norms, out=np.zeros_like(cropped), where=norms > 0)
+    return unit
+
+
+def rank_vectors(
+    query_ids: Sequence[str],
+    query_vectors: FloatMatrix,
+    doc_ids: Sequence[str],
+    doc_vectors: FloatMatrix,
+    *,
+    depth: int = DEPTH,
+) -> dict[str, list[Scored]]:
+    """Return the `depth` best documents of each query by dot product.
+
+    Args:
+        query_ids: one id a row of `query_vectors`.
+        query_vectors: float32 (n_queries, dim).
+        doc_ids: one id a row of `doc_vectors`.
+        doc_vectors: float32 (n_docs, dim).
+        depth: how many documents to keep; fewer where there are fewer.
+    """
+    # Columns in ascending id order make "first column wins" the same as "lowest id wins".
+    order = sorted(range(len(doc_ids)), key=doc_ids.__getitem__)
+    ordered_ids = [doc_ids[row] for row in order]
+    columns = np.ascontiguousarray(doc_vectors[order]).T  # (dim, n_docs)
+    rows_at_once = max(1, BLOCK_BYTES // (4 * max(1, len(doc_ids))))
+    run: dict[str, list[Scored]] = {}
+    for start in range(0, len(query_ids), rows_at_once):
+        scores = query_vectors[start : start + rows_at_once] @ columns
+        best, best_scores = top_k(scores, depth)
+        for offset, query_id in enumerate(query_ids[start : start + rows_at_once]):
+            run[query_id] = [
+                Scored(ordered_ids[column], float(score))
+                for column, score in zip(best[offset], best_scores[offset], strict=True)
+            ]
+    return run
+
+
+def top_k(scores: FloatMatrix, k: int) -> tuple[NDArray[np.int64], FloatMatrix]:
+    """Return columns and scores of the `k` best of each row; equal scores keep column order.
+
+    Fewer than `k` columns give them all.
+    """
+    k = min(k, scores.shape[1])
+    if k == 0:
+        return np.empty((len(scores), 0), np.int64), np.empty((len(scores), 0), np.float32)
+    cutoffs = np.partition(scores, -k, axis=1)[:, -k]
+    best = np.empty((len(scores), k), dtype=np.int64)
+    for row, (line, cutoff) in enumerate(zip(scores, cutoffs, strict=True)):
+        candidates = np.flatnonzero(line >= cutoff)  # more than k where the cut-off is tied
+        best[row] = candidates[np.argsort(-line[candidates], kind="stable")[:k]]
+    return best, np.take_along_axis(scores, best, axis=1)

@@ -1,0 +1,114 @@
+"""Evaluate a model on sets: encode once, rank at every dimension, score."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from konayuki.evaluation.metrics import retrieval_metrics, similarity_metrics
+from konayuki.evaluation.rank import FloatMatrix, rank_vectors, rankings, unit_rows
+from konayuki.evaluation.records import EvaluationSet, RetrievalSet, SimilaritySet
+
+
+class Encoder(Protocol):
+    """What evaluation asks of a model; `konayuki.StaticModel` is one."""
+
+    @property
+    def dim(self) -> int:
+        """The number of dimensions of a vector."""
+        ...
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        dim: int | None = None,
+        normalize: bool = True,
+        show_progress: bool = False,
+    ) -> FloatMatrix:
+        """Return one vector per text, float32 (n_texts, dim)."""
+        ...
+
+
+class Setting(NamedTuple):
+    """How texts were ranked."""
+
+    mode: str  # "dense", "lexical" or "hybrid"
+    dim: int | None = None  # None where no vectors take part
+    bits: int | None = None  # of a weight; None: as the model is stored
+
+    @property
+    def label(self) -> str:
+        """The setting in a few characters: `512`, `512/4bit`, `hybrid 256`."""
+        words = [] if self.mode == "dense" else [self.mode]
+        if self.dim is not None:
+            words.append(f"{self.dim}" + (f"/{self.bits}bit" if self.bits else ""))
+        return " ".join(words)
+
+
+class SetScores(NamedTuple):
+    """Every metric of one set under one setting."""
+
+    set_name: str
+    setting: Setting
+    metrics: dict[str, float]
+    n_queries: int
+    n_documents: int
+
+
+def evaluate_dense(
+    model: Encoder,
+    evaluation_set: EvaluationSet,
+    dims: Sequence[int] = (),
+    *,
+    titles: bool = True,
+    bits: int | None = None,
+    show_progress: bool = False,
+) -> list[SetScores]:
+    """Return the scores of one set at each of `dims` (the model's own unless given).
+
+    The texts are encoded once: the first `d` dimensions of a vector, scaled to length 1, are the
+    vector of a model cut to `d` dimensions.
+    """
+    dims = dims or (model.dim,)
+    if isinstance(evaluation_set, SimilaritySet):
+        return _similarity_scores(model, evaluation_set, dims, bits)
+    doc_ids, query_ids = list(evaluation_set.corpus), list(evaluation_set.queries)
+    documents = [passage.full_text(titles=titles) for passage in evaluation_set.corpus.values()]
+    doc_vectors = model.encode(
+        documents, dim=max(dims), normalize=False, show_progress=show_progress
+    )
+    query_vectors = model.encode(
+        list(evaluation_set.queries.values()), dim=max(dims), normalize=False
+    )
+    found = []
+    for dim in dims:
+        run = rank_vectors(
+            query_ids, unit_rows(query_vectors, dim), doc_ids, unit_rows(doc_vectors, dim)
+        )
+        metrics = retrieval_metrics(rankings(run), evaluation_set.qrels)
+        found.append(scores_of(evaluation_set, Setting("dense", dim, bits), metrics))
+    return found
+
+
+def scores_of(
+    evaluation_set: RetrievalSet, setting: Setting, metrics: dict[str, float]
+) -> SetScores:
+    """Return the metrics of a retrieval set with what was measured."""
+    n_queries, n_documents = len(evaluation_set.queries), len(evaluation_set.corpus)
+    return SetScores(evaluation_set.name, setting, metrics, n_queries, n_documents)
+
+
+def _similarity_scores(
+    model: Encoder, pairs: SimilaritySet, dims: Sequence[int], bits: int | None
+) -> list[SetScores]:
+    first = model.encode(pairs.first, dim=max(dims), normalize=False)
+    second = model.encode(pairs.second, dim=max(dims), normalize=False)
+    found = []
+    for dim in dims:
+        cosines = (unit_rows(first, dim) * unit_rows(second, dim)).sum(axis=1)
+        metrics = similarity_metrics(cosines, np.asarray(pairs.scores))
+        found.append(
+            SetScores(pairs.name, Setting("dense", dim, bits), metrics, len(pairs.scores), 0)
+        )
+    return found

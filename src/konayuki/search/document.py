@@ -1,0 +1,178 @@
+"""What an index holds: documents, checked once when they come in."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from konayuki.errors import InputError
+
+FIELDS = ("id", "text", "title", "metadata", "chunk_of", "heading", "position")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One searchable passage.
+
+    Attributes:
+        id: The user's key.
+        text: The passage.
+        title: Title of the document that it comes from; searched like the text.
+        metadata: Anything that JSON can hold; scalars and lists of scalars can be filtered by.
+        chunk_of: Key of the document that this passage was cut from, None for a whole document.
+        heading: Path of headings above the passage, as in "Setup > Linux"; searched like the text.
+        position: Place of the passage in its document, counted from 0.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    chunk_of: str | None = None
+    heading: str = ""
+    position: int = 0
+
+    @property
+    def searched_text(self) -> str:
+        """Title, heading and text, as both halves of the index see them."""
+        return "\n".join(part for part in (self.title, self.heading, self.text) if part)
+
+    @property
+    def stored_metadata(self) -> str:
+        """The metadata as JSON text."""
+        return json.dumps(self.metadata, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_document(record: object, number: int) -> Document:
+    """Return the document that a record describes.
+
+    Args:
+        record: A mapping with `id` and `text`, and optionally the other attributes of `Document`.
+        number: Place of the record in its stream, for the message of an error.
+
+    Raises:
+        InputError: A field is missing, unknown or of the wrong type; the message names it.
+    """
+    if not isinstance(record, Mapping):
+        raise InputError(
+            f"record {number} is a {type(record).__name__}: expected a mapping\n"
+            'hint: {"id": "1", "text": "…", "title": "…", "metadata": {…}}'
+        )
+    where = f"record {number} (id {record.get('id')!r})"
+    for name in record:
+        if name not in FIELDS:
+            raise InputError(
+                f"{where}: unknown field {name!r}\n"
+                f"hint: fields are {', '.join(FIELDS)}; put anything else into metadata"
+            )
+    identity = _text(record, "id", where, required=True)
+    if not identity:
+        raise InputError(f"{where}: field 'id' is empty: expected a key")
+    return Document(
+        id=identity,
+        text=_text(record, "text", where, required=True),
+        title=_text(record, "title", where),
+        metadata=_metadata(record, where),
+        chunk_of=_text(record, "chunk_of", where) or None,
+        heading=_text(record, "heading", where),
+        position=_position(record, where),
+    )
+
+
+def _text(record: Mapping[str, Any], name: str, where: str, *, required: bool = False) -> str:
+    """Return a field that must be text which UTF-8 can write."""
+    value = record.get(name)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str):
+        found = "is missing" if name not in record else f"is a {type(value).__name__}"
+        hint = f"\nhint: str({value!r})" if isinstance(value, int) else ""
+        raise InputError(f"{where}: field {name!r} {found}: expected a string{hint}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where}: field {name!r} holds a lone surrogate at character {error.start}: "
+            "expected text that UTF-8 can write"
+        ) from error
+    return value
+
+
+def _position(record: Mapping[str, Any], where: str) -> int:
+    value = record.get("position", 0)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise InputError(f"{where}: field 'position' is {value!r}: expected a number from 0")
+    return value
+
+
+def _metadata(record: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the metadata as plain JSON values that nobody else can change."""
+    value = record.get("metadata")
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InputError(
+            f"{where}: field 'metadata' is a {type(value).__name__}: expected a mapping"
+        )
+    for key in value:
+        if not isinstance(key, str):
+            raise InputError(f"{where}: metadata key {key!r} is not a string")
+    try:
+        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{where}: field 'metadata' cannot be written as JSON: {error}") from error
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def facts_of(metadata: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return the (key, value) pairs that a filter can ask for.
+
+    A list gives one pair per scalar in it; nested values give none.
+    """
+    facts = set()
+    for key, value in metadata.items():
+        for item in value if isinstance(value, list) else (value,):
+            if item is None or isinstance(item, str | int | float):
+                facts.add((key, canonical(item)))
+    return facts
+
+
+def canonical(value: str | float | bool | None) -> str:
+    """Return a scalar as filters compare it: 1 and 1.0 are the same, 1 and true are not."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def read_filter(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return a filter as (key, allowed canonical values) pairs that must all hold.
+
+    Raises:
+        InputError: The filter is not a mapping of keys to scalars or lists of scalars.
+    """
+    if where is None:
+        return ()
+    if not isinstance(where, Mapping):
+        raise InputError(f'where is {where!r}: expected a mapping\nhint: where={{"lang": "ja"}}')
+    return tuple(sorted((_filter_key(key), _allowed(key, value)) for key, value in where.items()))
+
+
+def _filter_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise InputError(f"where: key {key!r} is not a string")
+    return key
+
+
+def _allowed(key: str, value: object) -> tuple[str, ...]:
+    items = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
+    for item in items:
+        scalar = item is None or isinstance(item, str | int | float)
+        if not scalar or (isinstance(item, float) and not math.isfinite(item)):
+            raise InputError(
+                f"where: {key!r} is {value!r}: expected a string, number, boolean, None "
+                "or a list of these"
+            )
+    return tuple(sorted({canonical(item) for item in items}))

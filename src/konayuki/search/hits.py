@@ -1,0 +1,58 @@
+"""What a search answers with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from konayuki.search.document import Document
+from konayuki.search.ranking import Ranked
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer.
+
+    Attributes:
+        id: The user's key.
+        score: What the hits are ordered by; comparable within one answer only.
+        text: The passage.
+        title: Title of its document.
+        metadata: What was stored with it.
+        lexical: BM25, None where the mode does not use it; 0 where no term matches.
+        dense: Cosine, None where the mode does not use it.
+        document: Key of the document that the passage was cut from, or its own.
+        heading: Path of headings above it.
+        position: Its place in the document, from 0.
+    """
+
+    id: str
+    score: float
+    text: str
+    title: str
+    metadata: Mapping[str, Any]
+    lexical: float | None
+    dense: float | None
+    document: str
+    heading: str
+    position: int
+
+
+def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list[Hit]:
+    """Return hits, best first; equal scores are ordered by id."""
+    hits = [_hit(line, documents[line.row]) for line in ranked]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+
+
+def _hit(line: Ranked, document: Document) -> Hit:
+    return Hit(
+        id=document.id,
+        score=line.score,
+        text=document.text,
+        title=document.title,
+        metadata=document.metadata,
+        lexical=line.lexical,
+        dense=line.dense,
+        document=document.chunk_of or document.id,
+        heading=document.heading,
+        position=document.position,
+    )

@@ -1,0 +1,104 @@
+"""Bring an index up to date with files."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from konayuki.errors import InputError, NotFoundError
+from konayuki.progress import track
+from konayuki.search.chunker import DEFAULT_CUTTING, Cutting
+from konayuki.search.document import read_document
+from konayuki.search.index import Index
+from konayuki.search.readers import Record, find_files, read_records
+
+
+@dataclass
+class Summary:
+    """What an update did: numbers of files and passages, and files that could not be read."""
+
+    files: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    removed: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+def update(
+    index: Index,
+    paths: Sequence[Path],
+    cutting: Cutting = DEFAULT_CUTTING,
+    *,
+    prune: bool = False,
+    show_progress: bool = False,
+) -> Summary:
+    """Index the files under these paths; those that did not change since last time cost nothing.
+
+    Args:
+        index: Where the passages go.
+        paths: Files and folders.
+        cutting: How documents are cut.
+        prune: Also remove the passages of files that were indexed earlier and are not there now.
+        show_progress: Draw a bar where stderr is a terminal.
+
+    Raises:
+        NotFoundError: A path is not there.
+        InputError: A file that was named itself cannot be read. Such a file inside a folder is
+            skipped, and the summary names it.
+    """
+    files = list(find_files(paths))
+    reading = _Reading(index, set(paths), cutting, index.sources())
+    tracked = track(files, "index", total=len(files), unit=" files", enabled=show_progress)
+    # One stream for all files: committing after each would cost more than reading it.
+    reading.summary.passages = index.add(reading.records(tracked))
+    gone = reading.known.keys() - {path.as_posix() for path in files} if prune else set()
+    for name in gone:
+        reading.stale.update(index.ids({"path": name}))
+    if reading.stale:
+        reading.summary.removed = index.delete(reading.stale, chunks=False)
+    index.remember_sources({**reading.digests, **dict.fromkeys(gone)})
+    return reading.summary
+
+
+class _Reading:
+    """The state of one update while its records stream into the index."""
+
+    def __init__(
+        self, index: Index, named: set[Path], cutting: Cutting, known: dict[str, str]
+    ) -> None:
+        self.known = known
+        self.summary = Summary()
+        self.stale: set[str] = set()
+        self.digests: dict[str, str] = {}
+        self._index = index
+        self._named = named
+        self._cutting = cutting
+
+    def records(self, files: Iterable[Path]) -> Iterator[Record]:
+        """Yield the records of changed files, noting what they replace."""
+        for path in files:
+            try:
+                yield from self._changed(path)
+            except (InputError, NotFoundError) as error:
+                if path in self._named:
+                    raise
+                self.summary.skipped.append(str(error))
+
+    def _changed(self, path: Path) -> list[Record]:
+        name = path.as_posix()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise NotFoundError(f"{path} cannot be read: {error.strerror or error}") from error
+        digest = hashlib.sha256(f"{self._cutting}".encode() + content).hexdigest()
+        if self.known.get(name) == digest:
+            self.summary.files += 1
+            self.summary.unchanged += 1
+            return []
+        records = list(read_records(path, self._cutting))
+        for number, record in enumerate(records):
+            read_document(record, number)  # a bad record costs its file, not the whole stream
+        self.summary.files += 1
+        self.stale.update(set(self._index.ids({"path": name})) - {r["id"] for r in records})
+        self.digests[name] = digest
+        return records

@@ -1,0 +1,102 @@
+"""The part of a passage that answers a query, and where the words of the query stand in it."""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from konayuki.search.sentences import sentence_ends
+from konayuki.search.terms import terms_of
+
+# A character with the marks that NFKC may melt into it, as half-width kana have.
+_CLUSTER = re.compile("(?s:.)[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
+_ELLIPSIS = "…"
+
+
+class Snippet(NamedTuple):
+    """A part of a passage.
+
+    Attributes:
+        text: The part; "…" stands where something was cut off.
+        spans: (start, end) offsets of matching words in it, ascending, not touching.
+    """
+
+    text: str
+    spans: list[tuple[int, int]]
+
+
+def highlight(text: str, query: str) -> list[tuple[int, int]]:
+    """Return the (start, end) offsets in a text at which terms of a query stand.
+
+    Matching is that of the lexical half: width and case do not matter. Spans that touch are one.
+    """
+    folded, starts = _fold(text)
+    terms = terms_of(query)
+    marked = bytearray(len(folded) + 1)
+    for term in {*terms.grams, *terms.lone}:
+        pattern = re.escape(term)
+        if term.isascii():  # a word, not a part of one
+            pattern = rf"(?<![a-z0-9_]){pattern}(?![a-z0-9_])"
+        for found in re.finditer(f"(?={pattern})", folded):
+            marked[found.start() : found.start() + len(term)] = b"\1" * len(term)
+    runs = re.finditer(b"\1+", bytes(marked))
+    spans = [(starts[run.start()], starts[run.end()]) for run in runs]
+    return _joined([span for span in spans if span[0] < span[1]])
+
+
+def snippet(text: str, query: str, width: int = 120) -> Snippet:
+    """Return the stretch of about `width` characters that holds most of the query.
+
+    It starts where a sentence starts if that keeps the matches in it. Without any match it is the
+    beginning of the text.
+    """
+    if len(text) <= width:
+        return Snippet(text, highlight(text, query))
+    spans = highlight(text, query)
+    start = _best_start(text, spans, width)
+    end = min(len(text), start + width)
+    before, after = _ELLIPSIS * (start > 0), _ELLIPSIS * (end < len(text))
+    shift = len(before) - start
+    inside = [
+        (max(a, start) + shift, min(b, end) + shift) for a, b in spans if a < end and b > start
+    ]
+    return Snippet(before + text[start:end] + after, inside)
+
+
+def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
+    """Return where the window begins whose matches are the longest and the most various."""
+    if not spans:
+        return 0
+    sentence_starts = {0, *sentence_ends(text)}
+    candidates = sentence_starts | {max(0, start - width // 6) for start, _ in spans}
+    latest = max(0, len(text) - width // 2)
+
+    def worth(start: int) -> tuple[float, bool, int]:
+        seen: dict[str, float] = {}
+        for a, b in spans:
+            if start <= a and b <= start + width:
+                seen[text[a:b]] = max(seen.get(text[a:b], 0.0) * 1.1, float((b - a) ** 1.5))
+        return sum(seen.values()), start in sentence_starts, start
+
+    return max((place for place in candidates if place <= latest), key=worth)
+
+
+def _fold(text: str) -> tuple[str, list[int]]:
+    """Return the text folded as terms are, and the offset in `text` of every folded character."""
+    parts: list[str] = []
+    starts: list[int] = []
+    for cluster in _CLUSTER.finditer(text):
+        folded = unicodedata.normalize("NFKC", cluster[0]).lower()
+        parts.append(folded)
+        starts.extend([cluster.start()] * len(folded))
+    starts.append(len(text))
+    return "".join(parts), starts
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
