@@ -104,6 +104,11 @@ class StaticModel:
         return self._weights.nbytes
 
     @property
+    def weights(self) -> Weights:
+        """Return the numbers, for code that trains or measures; they are not to be changed."""
+        return self._weights
+
+    @property
     def layout(self) -> str:
         """Return the layout that keeps the rows as they are: "q4" or "float"."""
         return "q4" if isinstance(self._weights.table, PackedTable) else "float"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from konayuki.model.added_tokens import AddedTokens
 from konayuki.model.normalizers import Definition, UnsupportedError, build_normalizer
 from konayuki.model.pretokenizers import SEPARATOR, build_pretokenizer
-from konayuki.model.sentencepiece_model import UNKNOWN, Piece, serialize
+from konayuki.model.sentencepiece_model import serialize
 from konayuki.model.tokens import TokenBatch, as_batch
 from konayuki.model.viterbi import UNKNOWN_PENALTY, ExactSegmenter
 
@@ -40,8 +40,8 @@ class UnigramTokenizer:
 
     def __init__(self, definition: Definition) -> None:
         model = definition["model"]
-        vocabulary = [(str(piece), float(score)) for piece, score in model["vocab"]]
-        pieces = [piece for piece, _ in vocabulary]
+        pieces = [piece for piece, _ in model["vocab"]]
+        scores = [float(score) for _, score in model["vocab"]]
         unk_id = model["unk_id"]
         if model.get("byte_fallback") or unk_id is None:
             raise UnsupportedError("byte fallback or no unknown piece")
@@ -54,9 +54,9 @@ class UnigramTokenizer:
         self._pretokenizer = build_pretokenizer(definition.get("pre_tokenizer"), pieces)
         self._added = AddedTokens(definition.get("added_tokens") or [])
         self._vocab_size = max(len(pieces), self._added.largest_id + 1)
-        self._on_grid, self._longest = exact_length([score for _, score in vocabulary])
-        self._exact = ExactSegmenter(vocabulary, unk_id)
-        self._processor = _processor(vocabulary, unk_id, self._pretokenizer.glue)
+        self._on_grid, self._longest = exact_length(scores)
+        self._exact = ExactSegmenter(model["vocab"], unk_id)
+        self._processor = _processor(pieces, scores, unk_id, self._pretokenizer.glue)
 
     @property
     def vocab_size(self) -> int:
@@ -161,21 +161,19 @@ def exact_length(scores: Sequence[float]) -> tuple[bool, int]:
     return False, OFF_GRID_CHARACTERS
 
 
-def _processor(vocabulary: Sequence[tuple[str, float]], unk_id: int, glue: str) -> Any:  # noqa: ANN401 - the library has no types
+def _processor(pieces: Sequence[str], scores: Sequence[float], unk_id: int, glue: str) -> Any:  # noqa: ANN401 - the library has no types
     """Return the SentencePiece processor: our ids, then the separator and the literal unknown.
 
     SentencePiece never matches the text of its unknown piece, `tokenizers` does. So the unknown
     gets a name that is in no text's way, and its own text becomes an ordinary piece.
     """
-    pieces = [Piece(text, score) for text, score in vocabulary]
-    taken = {piece.text for piece in pieces}
+    taken = set(pieces)
     unk_name = next(name for name in map(chr, range(0xFDD0, 0xFDF0)) if name not in taken)
-    literal = pieces[unk_id]
-    pieces[unk_id] = Piece(unk_name, literal.score, UNKNOWN)
     separator = SEPARATOR if glue and SEPARATOR not in taken else "\ufdef\ufdef\ufdef"
-    pieces += [Piece(separator, 0.0), literal]
+    texts = [*pieces, separator, pieces[unk_id]]
+    texts[unk_id] = unk_name
     return sentencepiece.SentencePieceProcessor(
-        model_proto=serialize(pieces, unk_id=unk_id, unk_piece=unk_name)
+        model_proto=serialize(texts, [*scores, 0.0, scores[unk_id]], unk_id=unk_id)
     )
 
 
