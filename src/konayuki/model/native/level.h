@@ -9,6 +9,7 @@ struct level {
     const char *name;
     pool_texts *pool;
     scan_sums *sums;
+    sketch_dots *dots;
 };
 
 enum { MAX_LEVELS = 4 };
