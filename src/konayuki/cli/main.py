@@ -26,6 +26,8 @@ VERBS = (
     Verb("quantize", "write a model folder with 4-bit rows"),
     Verb("evaluate", "measure retrieval quality on BEIR-layout sets"),
     Verb("train", "train a model from a recipe"),
+    Verb("serve", "serve embeddings, search and a search page over HTTP"),
+    Verb("mcp", "serve an index to agents as MCP tools over stdio"),
 )
 
 

@@ -103,16 +103,26 @@ class Teacher:
         Raises:
             InputError: `texts` is one string, or `max_tokens` is outside the model's positions.
         """
-        if isinstance(texts, str):
-            raise InputError(f"texts is a string: {texts[:40]!r}, expected a sequence of strings")
-        if not 3 <= max_tokens <= self.sizes.n_positions:
-            raise InputError(f"max_tokens is {max_tokens}, expected 3 to {self.sizes.n_positions}")
-        token_ids = self._tokenize([prefix + text for text in texts], max_tokens=max_tokens)
+        token_ids = self.token_ids(texts, prefix, max_tokens=max_tokens)
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         with torch.inference_mode():
             for rows in batches_by_length([len(ids) for ids in token_ids], batch_tokens):
                 vectors[rows] = self._forward([token_ids[row] for row in rows]).numpy()
         return vectors
+
+    def token_ids(
+        self, texts: Sequence[str], prefix: str, *, max_tokens: int = 512
+    ) -> list[list[int]]:
+        """Return the piece ids that `encode` gives the encoder, both end marks included.
+
+        Raises:
+            InputError: `texts` is one string, or `max_tokens` is outside the model's positions.
+        """
+        if isinstance(texts, str):
+            raise InputError(f"texts is a string: {texts[:40]!r}, expected a sequence of strings")
+        if not 3 <= max_tokens <= self.sizes.n_positions:
+            raise InputError(f"max_tokens is {max_tokens}, expected 3 to {self.sizes.n_positions}")
+        return self._tokenize([prefix + text for text in texts], max_tokens=max_tokens)
 
     def _forward(self, token_ids: Sequence[Sequence[int]]) -> torch.Tensor:
         lengths = torch.tensor([len(ids) for ids in token_ids])
