@@ -9,6 +9,7 @@ passage that answers it, and the questions of the demo corpus with the ranks of 
 
 import argparse
 import json
+import math
 import re
 import sys
 import tempfile
@@ -29,8 +30,33 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "quality.md"
 MODES = ("dense", "lexical", "hybrid")
 N_QUESTIONS = 300
-PARTS = ("under a third", "a third to a half", "half to two thirds", "more")
-BOUNDS = (1 / 3, 1 / 2, 2 / 3)
+
+
+class Part(NamedTuple):
+    """A range of values: those below a bound, and not in the part before it."""
+
+    name: str
+    below: float
+
+
+OVERLAP = (
+    "shared character pairs",
+    (
+        Part("under a third", 1 / 3),
+        Part("a third to a half", 1 / 2),
+        Part("half to two thirds", 2 / 3),
+        Part("more", math.inf),
+    ),
+)
+LENGTH = (
+    "characters of the answering passage",
+    (
+        Part("under 100", 100),
+        Part("100 to 300", 300),
+        Part("300 to 600", 600),
+        Part("more", math.inf),
+    ),
+)
 PAIRS = (
     ("予約を取り消したい", "キャンセルの方法"),
     ("風邪を引いた", "感冒の症状"),
@@ -47,6 +73,7 @@ class Answered(NamedTuple):
 
     text: str
     overlap: float  # share of its character 2-grams that a relevant passage holds
+    length: int  # characters of its shortest relevant passage
     gains: Mapping[str, int]
     rankings: Mapping[str, Sequence[str]]
 
@@ -65,7 +92,8 @@ def main() -> int:
     parts = {
         "peers": peers_table(results),
         "metrics": metrics_table(results),
-        "overlap": overlap_table(answered),
+        "overlap": split_table(answered, [one.overlap for one in answered], OVERLAP),
+        "length": split_table(answered, [one.length for one in answered], LENGTH),
         "demo": demo_table(demo),
         "pairs": pairs_table(model),
     }
@@ -118,7 +146,8 @@ def answer_all(one: RetrievalSet, model: StaticModel) -> Iterator[Answered]:
             rankings = {
                 mode: [hit.id for hit in index.search(text, k=depth, mode=mode)] for mode in MODES
             }
-            yield Answered(text, shared / max(1, len(asked)), gains, rankings)
+            length = min(len(one.corpus[key].text) for key in gains if key in one.corpus)
+            yield Answered(text, shared / max(1, len(asked)), length, gains, rankings)
 
 
 def bigrams(text: str) -> set[str]:
@@ -127,20 +156,20 @@ def bigrams(text: str) -> set[str]:
     return {joined[place : place + 2] for place in range(len(joined) - 1)}
 
 
-def overlap_table(answered: Sequence[Answered]) -> str:
-    """Return nDCG@10 by the share of the question's character pairs that its answer holds."""
-    lines = [
-        "| shared character pairs | questions | dense | lexical | hybrid |",
-        "|---|---|---|---|---|",
-    ]
-    groups = np.digitize([one.overlap for one in answered], BOUNDS)
-    for number, name in enumerate(PARTS):
+def split_table(
+    answered: Sequence[Answered], values: Sequence[float], split: tuple[str, Sequence[Part]]
+) -> str:
+    """Return nDCG@10 of the questions, split by a value of each."""
+    title, parts = split
+    lines = [f"| {title} | questions | dense | lexical | hybrid |", "|---|---|---|---|---|"]
+    groups = np.digitize(values, [part.below for part in parts[:-1]])
+    for number, part in enumerate(parts):
         group = [one for one, which in zip(answered, groups, strict=True) if which == number]
         means = (
             np.mean([ndcg(one.rankings[mode], one.gains, at=10) for one in group]) if group else 0
             for mode in MODES
         )
-        lines.append(f"| {name} | {len(group)} | {' | '.join(f'{m:.3f}' for m in means)} |")
+        lines.append(f"| {part.name} | {len(group)} | {' | '.join(f'{m:.3f}' for m in means)} |")
     return "\n".join(lines)
 
 
