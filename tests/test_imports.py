@@ -20,7 +20,7 @@ HEAVY = {
     "fastapi",
     "pyarrow",
 }
-BASE = {"errors", "extras", "progress"}
+BASE = {"errors", "extras", "progress", "__version__"}
 ALLOWED = {
     "errors": set(),
     "extras": {"errors"},

@@ -21,7 +21,10 @@ from konayuki.integrations.mteb import (  # noqa: E402
 )
 from shared_data import data_folder  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # mteb and what it imports warn freely
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # mteb and what it imports warn freely
+]
 
 
 def rows(table: list[dict]) -> list[Row]:
@@ -98,7 +101,6 @@ def test_wrong_use_is_an_error_of_ours(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.slow
 def test_a_real_set_scores_as_in_our_own_evaluation() -> None:
     folder = data_folder()
     if folder is None:

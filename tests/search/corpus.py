@@ -19,7 +19,10 @@ def record(number: int, source: random.Random) -> dict[str, Any]:
         "id": f"d{number}",
         "text": "".join(sentence(source) for _ in range(source.randint(1, 4))),
         "title": source.choice(["", source.choice(_SUBJECTS)]),
-        "metadata": {"lang": source.choice(["ja", "en"]), "year": source.choice([2023, 2024, 2025])},
+        "metadata": {
+            "lang": source.choice(["ja", "en"]),
+            "year": source.choice([2023, 2024, 2025]),
+        },
     }
 
 

@@ -21,7 +21,11 @@ from konayuki.search.settings import settings_of
 
 MODEL = HashEncoder()
 FUJI = {"id": "fuji", "text": "富士山は高さ3776メートルの山である。", "metadata": {"lang": "ja"}}
-BIWA = {"id": "biwa", "text": "琵琶湖は滋賀県にある日本最大の湖である。", "metadata": {"lang": "ja"}}
+BIWA = {
+    "id": "biwa",
+    "text": "琵琶湖は滋賀県にある日本最大の湖である。",
+    "metadata": {"lang": "ja"},
+}
 TEA = {"id": "tea", "text": "Green tea is a drink.", "title": "茶", "metadata": {"lang": "en"}}
 
 

@@ -22,7 +22,13 @@ def grams(text: str) -> list[str]:
     """The terms of a text in which scripts never mix, found the slow way."""
     found, run = [], ""
     for character in text.lower() + " ":
-        kind = "a" if character.isascii() and character.isalnum() else "j" if character.isalpha() else ""
+        kind = (
+            "a"
+            if character.isascii() and character.isalnum()
+            else "j"
+            if character.isalpha()
+            else ""
+        )
         if run and kind != last:
             found += [run] if last == "a" else [run[i : i + 2] for i in range(len(run) - 1)]
             run = ""

@@ -1,0 +1,142 @@
+"""BM25 on character bigrams in plain NumPy, for mining negatives over whole training files.
+
+A text folded to NFKC lower case becomes the pairs of neighbouring letters and digits inside it;
+one that stands alone counts as itself. Everything is arrays: a bigram is one integer, an index is
+its postings sorted by bigram, and scoring a query adds a few slices.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+K1, B = 1.2, 0.75  # the usual constants of BM25
+POINT_BITS = 21  # a Unicode code point fits
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+RowMatrix = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Bigrams:
+    """The bigrams of some texts: text `i` owns `terms[offsets[i]:offsets[i + 1]]`."""
+
+    terms: IntArray
+    offsets: IntArray
+
+    @property
+    def n_texts(self) -> int:
+        """How many texts there are."""
+        return len(self.offsets) - 1
+
+
+def bigrams_of(texts: Sequence[str]) -> Bigrams:
+    """Return the character bigrams of each text, in reading order, repeats included."""
+    folded = [unicodedata.normalize("NFKC", text).lower() for text in texts]
+    points, owners = _letters(folded)
+    joined = (owners[1:] == owners[:-1]) & (points[1:] > 0) & (points[:-1] > 0)
+    pairs = (points[:-1] << POINT_BITS) | points[1:]
+    alone = points > 0
+    alone[1:] &= ~joined
+    alone[:-1] &= ~joined
+    terms = np.concatenate([pairs[joined], points[alone]])
+    of_text = np.concatenate([owners[1:][joined], owners[alone]])
+    places = np.concatenate([np.flatnonzero(joined), np.flatnonzero(alone)])
+    order = np.lexsort((places, of_text))
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(of_text, minlength=len(texts)), out=offsets[1:])
+    return Bigrams(terms[order], offsets)
+
+
+class BigramIndex:
+    """An in-memory BM25 index over the bigrams of passages."""
+
+    def __init__(self, passages: Sequence[str]) -> None:
+        found = bigrams_of(passages)
+        self.n_passages = found.n_texts
+        lengths = np.diff(found.offsets)
+        owners = np.repeat(np.arange(found.n_texts), lengths)
+        order = np.lexsort((owners, found.terms))
+        terms, owners = found.terms[order], owners[order]
+        first = np.ones(len(terms), dtype=bool)
+        first[1:] = (terms[1:] != terms[:-1]) | (owners[1:] != owners[:-1])
+        starts = np.flatnonzero(first)
+        counts = np.diff(np.append(starts, len(terms)))
+        self._owners = owners[starts].astype(np.int32)
+        self._terms, self._bounds = _runs(terms[starts])
+        self._weights = self._impacts(counts, lengths)
+
+    def _impacts(self, counts: IntArray, lengths: IntArray) -> FloatArray:
+        n_holding = np.diff(self._bounds)
+        rarity = np.log1p((self.n_passages - n_holding + 0.5) / (n_holding + 0.5))
+        average = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
+        room = K1 * (1 - B + B * lengths[self._owners] / average)
+        impacts = np.repeat(rarity, n_holding) * counts * (K1 + 1) / (counts + room)
+        return np.asarray(impacts, dtype=np.float32)
+
+    def top(self, queries: Sequence[str], k: int) -> tuple[RowMatrix, FloatArray]:
+        """Return the `k` best passages of each query and their scores.
+
+        Rows are int32 (n_queries, k), -1 after the last passage that shares a bigram with the
+        query; scores are float32 of that shape, 0 there. Equal scores keep the order of passages.
+        A bigram that a query repeats counts as often as it is there.
+        """
+        found = bigrams_of(queries)
+        rows = np.full((found.n_texts, k), -1, dtype=np.int32)
+        scores = np.zeros((found.n_texts, k), dtype=np.float32)
+        for query in range(found.n_texts):
+            terms = found.terms[found.offsets[query] : found.offsets[query + 1]]
+            best, values = _top_positive(self._score(terms), k)
+            rows[query, : len(best)] = best
+            scores[query, : len(best)] = values
+        return rows, scores
+
+    def _score(self, terms: IntArray) -> FloatArray:
+        known = np.searchsorted(self._terms, terms)
+        known[known == len(self._terms)] = 0
+        known = known[self._terms[known] == terms] if len(self._terms) else known[:0]
+        slices = [slice(self._bounds[term], self._bounds[term + 1]) for term in known]
+        if not slices:
+            return np.zeros(self.n_passages, dtype=np.float32)
+        owners = np.concatenate([self._owners[part] for part in slices])
+        weights = np.concatenate([self._weights[part] for part in slices])
+        return np.bincount(owners, weights, minlength=self.n_passages).astype(np.float32)
+
+
+def top_rows(scores: FloatArray, k: int) -> RowMatrix:
+    """Return the rows of the `k` best of each line of `scores`, best first: int32 (n, min(k, m)).
+
+    Equal scores keep the order of rows.
+    """
+    k = min(k, scores.shape[1])
+    best = np.empty((len(scores), k), dtype=np.int32)
+    for line, values in zip(best, scores, strict=True):
+        cutoff = np.partition(values, len(values) - k)[len(values) - k] if k else 0.0
+        rows = np.flatnonzero(values >= cutoff)  # may exceed k by the ties at the cut-off
+        line[:] = rows[np.argsort(-values[rows], kind="stable")[:k]]
+    return best
+
+
+def _letters(texts: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Return all code points, 0 for all that is neither letter nor digit, and whose they are."""
+    data = "".join(texts).encode("utf-32-le", "surrogatepass")
+    points = np.frombuffer(data, dtype="<u4").astype(np.int64)
+    distinct, places = np.unique(points, return_inverse=True)
+    words = np.array([chr(point).isalnum() or chr(point) == "ー" for point in distinct.tolist()])
+    kept = np.where(words, distinct, 0)[places] if len(points) else points
+    return kept, np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+
+
+def _runs(values: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the distinct values of a sorted array and the bounds of their runs."""
+    distinct, starts = np.unique(values, return_index=True)
+    return distinct, np.append(starts, len(values)).astype(np.int64)
+
+
+def _top_positive(scores: FloatArray, k: int) -> tuple[RowMatrix, FloatArray]:
+    best = top_rows(scores[None, :], k)[0]
+    best = best[scores[best] > 0]
+    return best, scores[best]
