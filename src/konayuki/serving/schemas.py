@@ -78,8 +78,8 @@ class EmbeddingsRequest(Request):
         description="One text or a list of texts."
     )
     model: str = Field(description="A name that GET /v1/models lists.", max_length=ID_CHARACTERS)
-    dimensions: Whole | None = Field(
-        default=None, ge=1, le=65_536, description="Keep the first so many dimensions."
+    dimensions: Annotated[int, Field(ge=1, le=65_536), BeforeValidator(_whole)] | None = Field(
+        default=None, description="Keep the first so many dimensions."
     )
     encoding_format: Literal["float", "base64"] = "float"
     user: str | None = Field(default=None, description="Accepted and not used.")
