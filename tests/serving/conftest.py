@@ -35,7 +35,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterator[Live]:
     """A server with three documents, for tests that change nothing."""
     index = tmp_path_factory.mktemp("index") / "notes.konayuki"
-    limits = ("--max-body-mb", "1", "--timeout", "5")
+    limits = ("--max-body-mb", "1", "--timeout", "3")
     with serving(str(index), "--create", "--model", str(model_folder), *limits) as live:
         live.add(FUJI, BIWA, CAT)
         yield live

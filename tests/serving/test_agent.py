@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from serving.conftest import BIWA, CAT, FUJI
 from serving.live import ROOT
-from serving.tiny import tiny_model
 
+from konayuki.model import StaticModel
 from konayuki.search import Index
 
 mcp = pytest.importorskip("mcp")
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Path:
-    with Index.create(tmp_path / "i", tiny_model()) as index:
+def index(tmp_path: Path, model_folder: Path) -> Path:
+    with Index.create(tmp_path / "i", StaticModel.load(model_folder)) as index:
         index.add([FUJI, BIWA, CAT])
     return tmp_path / "i"
 
@@ -67,7 +67,7 @@ def test_an_agent_finds_adds_compares_and_embeds(index: Path, model_folder: Path
     assert len(hits) == 2
     assert structured(got["added"]) == {"stored": 1, "documents": 4}
     assert structured(got["again"])["hits"][0]["id"] == "new"
-    expected = tiny_model_as_saved(model_folder).encode(["雪", "猫"], dim=8)
+    expected = StaticModel.load(model_folder).encode(["雪", "猫"], dim=8)
     assert np.array_equal(np.float32(structured(got["vectors"])["vectors"]), expected)
     assert structured(got["close"])["similarity"][0][1] == pytest.approx(1.0, abs=1e-6)
     for name in ("wrong", "bad filter", "too many"):
@@ -89,9 +89,3 @@ def structured(result: Any) -> dict[str, Any]:
 
 def failed(result: Any) -> bool:
     return bool(result.is_error)
-
-
-def tiny_model_as_saved(folder: Path) -> Any:
-    from konayuki.model import StaticModel
-
-    return StaticModel.load(str(folder))

@@ -1,5 +1,6 @@
 """Starting, stopping, several processes, and what the operator sees of it."""
 
+import http.client
 import json
 import re
 import signal
@@ -227,3 +228,17 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         timeout=60,
         check=False,
     )
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement(shared: Live) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)
+    body = json.dumps({"model": "konayuki", "input": ["雪"] * 20})
+    took = []
+    for _ in range(12):
+        started = time.perf_counter()
+        connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        took.append(time.perf_counter() - started)
+    connection.close()
+
+    assert min(took) < 0.03  # Nagle's algorithm would make it 40 ms every time

@@ -17,14 +17,14 @@ def records_of(content: bytes, name: str) -> Iterator[Record]:
 
     Args:
         content: The bytes, in any encoding that Japanese text comes in.
-        name: The name, a key: no file of the server is opened under it.
+        name: The name, a key: no file of the server is opened under it. Its suffix says how the
+            content is read; an unknown one is read as plain text.
 
     Raises:
         InputError: The bytes are not what the name says; the message names the file.
     """
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{name}: unknown kind of file: expected one of {', '.join(SUFFIXES)}")
+    suffix = suffix if suffix in SUFFIXES else ".txt"
     with tempfile.TemporaryDirectory(prefix="konayuki-") as folder:
         path = Path(folder) / f"file{suffix}"
         path.write_bytes(content)

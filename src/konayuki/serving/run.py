@@ -79,10 +79,11 @@ def bound(settings: Settings) -> socket.socket:
         KonayukiError: The address cannot be bound.
     """
     try:
-        family, *_, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # With the protocol named, asyncio turns Nagle's algorithm off: 40 ms of every answer.
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise NotFoundError(f"host {settings.host!r} is not an address: {error}") from error
     try:

@@ -7,6 +7,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -37,6 +38,14 @@ Filter = Annotated[
     dict[str, Scalar | Annotated[list[Scalar], Field(max_length=FILTER_VALUES)]],
     Field(max_length=FILTER_KEYS),
 ]
+
+
+def _whole(value: object) -> object:
+    """Return 1 for 1.0, which is a whole number to JSON; other values are left to the check."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 Vector = Annotated[
     NDArray[np.float32] | str,
     SkipValidation,
@@ -69,8 +78,8 @@ class EmbeddingsRequest(Request):
         description="One text or a list of texts."
     )
     model: str = Field(description="A name that GET /v1/models lists.", max_length=ID_CHARACTERS)
-    dimensions: int | None = Field(
-        default=None, ge=1, le=65_536, description="Keep the first so many dimensions."
+    dimensions: Annotated[int, Field(ge=1, le=65_536), BeforeValidator(_whole)] | None = Field(
+        default=None, description="Keep the first so many dimensions."
     )
     encoding_format: Literal["float", "base64"] = "float"
     user: str | None = Field(default=None, description="Accepted and not used.")
@@ -138,7 +147,7 @@ class SearchRequest(Request):
     """A question to the index."""
 
     query: str = Field(max_length=QUERY_CHARACTERS, description="A question or a few words.")
-    k: int = Field(default=10, ge=1, le=HITS_AT_ONCE, description="How many hits at most.")
+    k: Whole = Field(default=10, ge=1, le=HITS_AT_ONCE, description="How many hits at most.")
     mode: Mode = Field(
         default="hybrid", description="By words and meaning, by meaning alone, by words alone."
     )
@@ -188,7 +197,7 @@ class DocumentRecord(Request):
     heading: Title = ""
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     chunk_of: Identity | None = None
-    position: int = Field(default=0, ge=0, lt=2**63)
+    position: Whole = Field(default=0, ge=0, lt=2**63)
 
 
 class DocumentsRequest(Request):
