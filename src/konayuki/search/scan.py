@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.model.native import kernel
+from konayuki.model.native import Scanner, kernel
 
 Codes = NDArray[np.int8]
 _MOST_EXTRA = 2000  # rows that are fetched in vain rather than all others copied
@@ -45,7 +45,7 @@ def nearest(
     if n_best == 0 or len(codes) == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     if compiled := kernel():
-        return compiled.scan(codes, query, n_best, allowed=allowed)
+        return Scanner(compiled).nearest(codes, query, n_best, allowed=allowed)
     if allowed is None:
         return _with_usearch(codes, query, n_best)
     excluded = len(allowed) - int(np.count_nonzero(allowed))
