@@ -1,4 +1,3 @@
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Itera
     folder = tmp_path_factory.mktemp("keyed")
     keys = folder / "keys"
     keys.write_text(f"# of the tests\n\n{KEY}\nanother-key-of-the-tests\n")
-    os.chmod(keys, 0o600)
+    keys.chmod(0o600)
     arguments = ("--create", "--model", str(model_folder), "--api-key-file", str(keys))
     with serving(str(folder / "notes.konayuki"), *arguments) as live:
         headers = {"Authorization": f"Bearer {KEY}"}

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from serving.conftest import BIWA, CAT, FUJI
-from serving.live import ROOT
 
 from konayuki.model import StaticModel
 from konayuki.search import Index
+from serving.conftest import BIWA, CAT, FUJI
+from serving.live import ROOT
 
 mcp = pytest.importorskip("mcp")
 
@@ -25,9 +25,7 @@ def index(tmp_path: Path, model_folder: Path) -> Path:
     return tmp_path / "i"
 
 
-def ask(
-    index: Path, model: Path, act: Callable[[Any], Awaitable[Any]], *arguments: str
-) -> Any:
+def ask(index: Path, model: Path, act: Callable[[Any], Awaitable[Any]], *arguments: str) -> Any:
     """Run a conversation with `konayuki mcp` and return what it returned."""
 
     async def conversation() -> Any:
@@ -36,10 +34,12 @@ def ask(
             args=["-m", "konayuki", "mcp", str(index), "--model", str(model), *arguments],
             env={"PYTHONPATH": str(ROOT / "src"), "PATH": os.environ["PATH"]},
         )
-        async with mcp.stdio_client(parameters) as (read, write):
-            async with mcp.ClientSession(read, write) as session:
-                await session.initialize()
-                return await act(session)
+        async with (
+            mcp.stdio_client(parameters) as (read, write),
+            mcp.ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            return await act(session)
 
     return asyncio.run(conversation())
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from serving.live import ROOT, Live
 
 PAGE = (ROOT / "docs" / "serving.md").read_text("utf-8")
@@ -40,10 +41,10 @@ def test_the_curl_examples_work(live: Live, tmp_path: Path) -> None:
     assert answers[3]["deleted"] == 1
 
 
-@pytest.mark.parametrize(("module", "expected"), [("openai", r"^32 \d+$"), ("langchain_openai", "^32$")])
-def test_the_python_examples_work(
-    shared: Live, tmp_path: Path, module: str, expected: str
-) -> None:
+@pytest.mark.parametrize(
+    ("module", "expected"), [("openai", r"^32 \d+$"), ("langchain_openai", "^32$")]
+)
+def test_the_python_examples_work(shared: Live, tmp_path: Path, module: str, expected: str) -> None:
     pytest.importorskip(module)
     [example] = [text for text in examples("python") if f"from {module} " in text]
     script = example.replace("http://127.0.0.1:8080", shared.url)
@@ -59,9 +60,22 @@ def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
         pytest.skip("nginx or openssl is not installed")
     [example] = examples("nginx")
     name = str(tmp_path / "search.example.com")
-    certificate = f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=x -keyout {name}.key -out {name}.pem"
-    run(certificate.split(), tmp_path)
-    server = example.replace("/etc/ssl/search.example.com", name).replace("listen 443", "listen 8443")
+    certificate = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=x",
+    ]
+    run([*certificate, "-keyout", f"{name}.key", "-out", f"{name}.pem"], tmp_path)
+    server = example.replace("/etc/ssl/search.example.com", name).replace(
+        "listen 443", "listen 8443"
+    )
     conf = tmp_path / "nginx.conf"
     paths = f"pid {tmp_path}/pid; error_log stderr;"
     conf.write_text(f"{paths}\nevents {{}}\nhttp {{ access_log off;\n{server}\n}}\n", "utf-8")
@@ -70,7 +84,8 @@ def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
         pytest.skip("systemd is not installed")
     [example] = examples("ini")
     program = tmp_path / "konayuki"
@@ -79,9 +94,13 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "konayuki.service"
     unit.write_text(example.replace("/opt/konayuki/bin/konayuki", str(program)), "utf-8")
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)],
-        capture_output=True, text=True, timeout=60, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
-    )  # fmt: skip
+        [analyze, "verify", "--man=no", str(unit)],
+        env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
     assert "konayuki.service" not in done.stderr, done.stderr
     assert_arguments_are_known(re.search(r"^ExecStart=\S+ (.*)$", example, re.M)[1])  # type: ignore[index]

@@ -2,6 +2,7 @@ import json
 from urllib.parse import quote, urlencode
 
 import pytest
+
 from serving.conftest import BIWA, FUJI
 from serving.live import Live
 

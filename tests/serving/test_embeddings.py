@@ -3,10 +3,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from serving.live import Live
-from serving.tiny import DIM
 
 from konayuki.model import StaticModel
+from serving.live import Live
+from serving.tiny import DIM
 
 openai = pytest.importorskip("openai")
 TEXTS = ["富士山の高さは？", "雪が降る", "", "a cat"]

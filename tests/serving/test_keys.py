@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
-from serving.conftest import FUJI, KEY
-from serving.live import Live, Reply
 
 from konayuki.errors import InputError, NotFoundError
 from konayuki.serving.settings import read_keys
+from serving.conftest import FUJI, KEY
+from serving.live import Live, Reply
 
 REQUESTS = [
     ("GET", "/", None),

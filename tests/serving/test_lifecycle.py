@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -12,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from serving.conftest import FUJI
-from serving.live import ROOT, Live, command, serving
 
 from konayuki.serving.run import warnings_of
 from konayuki.serving.settings import Settings
+from serving.conftest import FUJI
+from serving.live import ROOT, Live, command, serving
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -41,9 +42,8 @@ def test_a_request_in_flight_is_answered_before_the_end(
     assert answer.endswith(b'{"stored":1,"documents":1}')
 
 
-def test_what_was_acknowledged_is_there_after_a_restart(
-    tmp_path: Path, model_folder: Path
-) -> None:
+@pytest.mark.slow
+def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path, model_folder: Path) -> None:
     arguments = (str(tmp_path / "i"), "--model", str(model_folder))
     with serving(*arguments, "--create") as live:
         live.add(FUJI)
@@ -98,6 +98,7 @@ def test_binding_to_the_world_without_a_key_warns() -> None:
     assert "--cors" in warnings_of(Settings(cors_origins=("*",)), ())[0]
 
 
+@pytest.mark.slow
 def test_a_server_without_an_index_serves_embeddings(model_folder: Path) -> None:
     with serving("--model", str(model_folder), "--alias", "text-embedding-3-small") as live:
         body = {"model": "text-embedding-3-small", "input": "雪"}
@@ -106,6 +107,7 @@ def test_a_server_without_an_index_serves_embeddings(model_folder: Path) -> None
         assert live.call("GET", "/info").json["documents"] is None
 
 
+@pytest.mark.slow
 def test_a_read_only_server_searches_and_refuses_to_write(
     tmp_path: Path, model_folder: Path
 ) -> None:
@@ -179,6 +181,7 @@ def test_metrics_count_requests_by_route_and_status(shared: Live) -> None:
     assert samples(shared, "process_resident_memory_bytes")[()] > 1e6
 
 
+@pytest.mark.slow
 def test_workers_share_the_index_the_counters_and_the_end(
     tmp_path: Path, model_folder: Path
 ) -> None:
@@ -202,15 +205,19 @@ def test_workers_share_the_index_the_counters_and_the_end(
     assert code == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced(tmp_path: Path, model_folder: Path) -> None:
     arguments = ("--model", str(model_folder), "--workers", "2")
     with serving(*arguments) as live:
         time.sleep(5.5)  # one that dies earlier ends the server: it would not do better
         found = subprocess.run(
-            ["pgrep", "-P", str(live.process.pid)], capture_output=True, text=True, check=True
+            ["pgrep", "-P", str(live.process.pid)],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
         )
         victims = [int(line) for line in found.stdout.split()]
-        subprocess.run(["kill", "-9", str(victims[-1])], check=True)
+        os.kill(victims[-1], signal.SIGKILL)
         time.sleep(0.3)
         statuses = {live.call("GET", "/health").status for _ in range(10)}
         warned = "starting another" in "".join(live.lines)

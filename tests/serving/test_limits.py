@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from serving.live import Live
 
 JSON = {"Content-Type": "application/json"}
@@ -129,9 +130,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
 @pytest.mark.parametrize("path", ["/search", "/documents"])
-def test_a_malformed_body_is_the_fault_of_the_client(
-    shared: Live, path: str, body: bytes
-) -> None:
+def test_a_malformed_body_is_the_fault_of_the_client(shared: Live, path: str, body: bytes) -> None:
     reply = shared.call("POST", path, body, headers=JSON)
 
     assert reply.status in {400, 422}
@@ -257,7 +256,9 @@ def test_every_answer_carries_the_security_headers(shared: Live) -> None:
         assert "Server" not in headers
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(path=st.sampled_from(POSTS), body=st.binary(max_size=200))
 def test_bytes_of_any_kind_never_break_the_server(shared: Live, path: str, body: bytes) -> None:
     assert 400 <= shared.call("POST", path, body, headers=JSON).status < 500

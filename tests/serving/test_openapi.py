@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from serving.conftest import FUJI
-from serving.live import Live, serving
 
 from konayuki.serving.openapi import openapi_document
 from konayuki.serving.operations import OPERATIONS, Operation, Source
+from serving.conftest import FUJI
+from serving.live import Live, serving
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 ANY = list(HealthCheck)
+
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterator[Live]:
@@ -30,6 +31,7 @@ def api(target: Live) -> Any:
     return schemathesis.openapi.from_url(f"{target.url}/openapi.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_the_service_does_what_its_document_says(

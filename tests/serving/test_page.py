@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from serving.conftest import BIWA, CAT, FUJI, KEY
 from serving.live import Live, serving
 
@@ -29,7 +30,7 @@ FLAGS = [
 ATTACKS = [
     "<script>document.title='owned'</script>",
     "<img src=x onerror=\"document.title='owned'\">",
-    "\"><svg onload=\"document.title='owned'\">",
+    '"><svg onload="document.title=\'owned\'">',
     "javascript:document.title='owned'",
     "</mark></p><iframe srcdoc=\"<script>parent.document.title='owned'</script>\">",
     "{{constructor.constructor('document.title=1')()}}",
@@ -78,7 +79,9 @@ class Opened:
         until(self.page, "document.getElementById('about').textContent")
 
     def _note(self, message: Any) -> None:
-        refused = "status of 422" in message.text  # the browser tells of every answer that is no 200
+        refused = (
+            "status of 422" in message.text
+        )  # the browser tells of every answer that is no 200
         if message.type in {"error", "warning"} and not refused:
             self.wrongs.append(message.text)
 
@@ -113,7 +116,9 @@ def test_hits_come_while_typing_with_marks_and_reasons(opened: Opened) -> None:
         "意味",
     ]
     assert float(hit.locator(".reason .number").first.inner_text()) > 0
-    full = hit.locator(".part.words i").evaluate("bar => bar.offsetWidth / bar.parentNode.offsetWidth")
+    full = hit.locator(".part.words i").evaluate(
+        "bar => bar.offsetWidth / bar.parentNode.offsetWidth"
+    )
     assert full == pytest.approx(1.0, abs=0.02)
 
 
@@ -168,7 +173,7 @@ def test_keys_lead_from_the_field_through_the_hits_and_back(opened: Opened) -> N
     page.keyboard.press("/")
     focused = "document.activeElement.id || document.activeElement.querySelector('h2').textContent"
     assert page.evaluate(focused) == "query"
-    order = [title for title in page.locator(".hit h2").all_inner_texts()]
+    order = page.locator(".hit h2").all_inner_texts()
     page.keyboard.press("ArrowDown")
     assert page.evaluate(focused) == order[0]
     page.keyboard.press("ArrowDown")
@@ -228,7 +233,15 @@ def test_light_and_dark_switch_and_text_stays_readable(opened: Opened) -> None:
     for _ in range(2):
         page.click("#theme")
         grounds.add(page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
-        for selector in (".snippet", ".status", ".reason .label", "#tab-add", ".chip", "footer", ".open"):
+        for selector in (
+            ".snippet",
+            ".status",
+            ".reason .label",
+            "#tab-add",
+            ".chip",
+            "footer",
+            ".open",
+        ):
             assert contrast(page, selector) >= 4.5, selector
     assert len(grounds) == 2
 
@@ -246,7 +259,8 @@ def contrast(page: Any, selector: str) -> float:
               while (ground && (rgb(getComputedStyle(ground).backgroundColor)[3] ?? 1) === 0)
                 ground = ground.parentElement;
               const a = light(rgb(getComputedStyle(node).color));
-              const b = light(rgb(getComputedStyle(ground ?? document.documentElement).backgroundColor));
+              ground ??= document.documentElement;
+              const b = light(rgb(getComputedStyle(ground).backgroundColor));
               return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
             }"""
         )
@@ -369,12 +383,15 @@ def test_attacks_in_documents_and_queries_are_text(opened: Opened, site: Live) -
         page.wait_for_timeout(300)
         page.click("#tab-compare")
         page.fill("#sentences", "\n".join(ATTACKS))
-        until(page, 
-            f"document.querySelectorAll('#map tbody tr').length === {len(ATTACKS)}"
-        )
+        until(page, f"document.querySelectorAll('#map tbody tr').length === {len(ATTACKS)}")
         assert page.title() == "粉雪 konayuki"
         # Nothing of it became an element, and no link leads to a script.
-        assert page.locator("main script, main iframe, main img, main [onerror], main a[href^=javascript]").count() == 0
+        assert (
+            page.locator(
+                "main script, main iframe, main img, main [onerror], main a[href^=javascript]"
+            ).count()
+            == 0
+        )
     finally:
         for number, attack in enumerate(ATTACKS):
             site.delete(f"{attack}{number}")
@@ -397,7 +414,8 @@ def test_the_policy_stops_a_script_that_got_in_all_the_same(browser: Any, site: 
         """() => {
           const node = document.createElement("script");
           try { node.text = "document.title = 'owned'"; document.body.append(node); } catch {}
-          try { document.body.insertAdjacentHTML("beforeend", "<img src=x onerror=alert(1)>"); } catch {}
+          const image = "<img src=x onerror=alert(1)>";
+          try { document.body.insertAdjacentHTML("beforeend", image); } catch {}
         }"""
     )
     assert opened.page.title() == "粉雪 konayuki"

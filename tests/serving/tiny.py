@@ -11,7 +11,9 @@ from konayuki.model.packed import FloatTable
 from konayuki.model.weights import Weights
 
 DIM = 32
-_KANJI = "富士山琵琶湖日本高大雪版東京空海猫犬電車学校病院料理歴史科学法律旅行今白落降本文章題名検索意味"
+_KANJI = (
+    "富士山琵琶湖日本高大雪版東京空海猫犬電車学校病院料理歴史科学法律旅行今白落降本文章題名検索意味"
+)
 _CHARACTERS = (
     [chr(code) for code in range(0x3041, 0x3097)]
     + [chr(code) for code in range(0x30A1, 0x30FB)]

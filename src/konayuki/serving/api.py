@@ -39,6 +39,7 @@ from konayuki.serving.schemas import (
     Usage,
 )
 
+_HIRAGANA = re.compile("[\u3041-\u3096\u30fc\\s]+")
 _ENDING = re.compile("[\u3041-\u3096]{1,3}")
 SNIPPET_CHARACTERS = 160
 SHOWN_CHARACTERS = 10_000  # a snippet comes from the beginning of a passage that is longer
@@ -187,14 +188,16 @@ def _hit(hit: Hit, query: str) -> HitResponse:
         metadata=dict(hit.metadata),
         document=hit.document,
         position=hit.position,
-        snippet=list(_segments(snippet(hit.text[:SHOWN_CHARACTERS], query, SNIPPET_CHARACTERS))),
+        snippet=list(
+            _segments(snippet(hit.text[:SHOWN_CHARACTERS], query, SNIPPET_CHARACTERS), query)
+        ),
     )
 
 
-def _segments(part: Snippet) -> Iterator[Segment]:
+def _segments(part: Snippet, query: str) -> Iterator[Segment]:
     """Yield the pieces of a snippet, so that no client has to count characters as we do."""
     place = 0
-    for start, end in _telling(part):
+    for start, end in _telling(part, query):
         if place < start:
             yield Segment(text=part.text[place:start], match=False)
         yield Segment(text=part.text[start:end], match=True)
@@ -203,10 +206,14 @@ def _segments(part: Snippet) -> Iterator[Segment]:
         yield Segment(text=part.text[place:], match=False)
 
 
-def _telling(part: Snippet) -> list[tuple[int, int]]:
-    """Return the spans worth marking: short runs of hiragana are endings, if there is more."""
-    spans = [span for span in part.spans if not _ENDING.fullmatch(part.text, *span)]
-    return spans or part.spans
+def _telling(part: Snippet, query: str) -> list[tuple[int, int]]:
+    """Return the spans worth marking: short runs of hiragana are endings of words.
+
+    A query that is nothing but hiragana has words of them.
+    """
+    if _HIRAGANA.fullmatch(query):
+        return part.spans
+    return [span for span in part.spans if not _ENDING.fullmatch(part.text, *span)]
 
 
 def _no_document(identity: str) -> Problem:
