@@ -87,7 +87,8 @@ class BatchPlan:
         drawn = [_draw(rows, stretch, rng) for stretch, rows in self._sources]
         if not self._source_batches:
             return self._without_repeats(np.concatenate(drawn), rng)
-        mixed, batches = [], []
+        mixed: list[Rows] = []
+        batches: list[Rows] = []
         for rows in drawn:
             n_own = int(len(rows) * self._source_batches)
             if n_own < LARGE_SOURCE * self._batch_size:

@@ -82,12 +82,8 @@ def score_tasks(
     found: dict[str, float] = {}
     pooler = Pooler(weights)
     for task in tasks:
-        queries = pooler.pool(
-            store.bags(task.queries), dim=weights.dim, normalize=False
-        )
-        passages = pooler.pool(
-            store.bags(task.corpus), dim=weights.dim, normalize=False
-        )
+        queries = pooler.pool(store.bags(task.queries), dim=weights.dim, normalize=False)
+        passages = pooler.pool(store.bags(task.corpus), dim=weights.dim, normalize=False)
         for dim in dims:
             name = task.name if dim == weights.dim else f"{task.name}@{dim}"
             found[name] = mean_ndcg(unit_rows(queries, dim), unit_rows(passages, dim), task)

@@ -24,7 +24,7 @@ MARGIN = 1e-8
 Features = dict[str, torch.Tensor]
 
 
-class TrainedSSE(SSE):  # type: ignore[misc]  # the exported module is free of type hints
+class TrainedSSE(SSE):
     """`SSE` for flat bags, with optional 4-bit rows in the forward pass.
 
     Attributes:
@@ -39,7 +39,7 @@ class TrainedSSE(SSE):  # type: ignore[misc]  # the exported module is free of t
     def forward(self, features: Features, **kwargs: Any) -> Features:  # noqa: ANN401
         """Add `sentence_embedding` to the features: float32 (n_texts, dim)."""
         if "offsets" not in features:
-            return super().forward(features, **kwargs)  # type: ignore[no-any-return]
+            return super().forward(features, **kwargs)
         rows = self.embedding.weight
         if self.sees_quantized_rows:
             rows = rows + (rounded_rows(rows.detach()) - rows.detach())

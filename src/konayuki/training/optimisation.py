@@ -116,7 +116,7 @@ class Optimisation:
         """Add the gradient of one batch; return its share of the loss."""
         recipe = self._recipe
         settings = recipe.training
-        pairs = np.asarray(self._store.pairs[rows])
+        pairs = np.asarray(self._store.pairs[rows], dtype=np.int64)
         negatives = pairs[:, 2][pairs[:, 2] >= 0]
         rng = np.random.default_rng((settings.seed, step, int(rows[0])))
         queries = self._vectors(pairs[:, 0], settings.max_query_tokens, rng)
@@ -131,7 +131,7 @@ class Optimisation:
             dtype=torch.bfloat16 if settings.bf16 else torch.float32,
         )
         (loss / parts).backward()
-        return loss.item() / parts
+        return float(loss.item()) / parts
 
     def _vectors(self, texts: Rows, longest: int, rng: np.random.Generator) -> torch.Tensor:
         batch = self._store.bags(texts, longest)

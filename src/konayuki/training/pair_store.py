@@ -147,7 +147,12 @@ def build_store(
             pairs.setdefault((query, positive, negative))
         stretches.append(
             Stretch(
-                source.name, start, len(pairs), source.settings.weight, source.origin, source.licence
+                source.name,
+                start,
+                len(pairs),
+                source.settings.weight,
+                source.origin,
+                source.licence,
             )
         )
     summary = {

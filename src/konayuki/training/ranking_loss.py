@@ -34,7 +34,7 @@ class _Ranking(torch.autograd.Function):
     """Cross-entropy of queries (n, d) against candidates (m, d); candidate `first + i` is i's."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913, D102 - the signature is torch's
+    def forward(
         ctx: Any,  # noqa: ANN401
         queries: torch.Tensor,
         candidates: torch.Tensor,
@@ -59,12 +59,12 @@ class _Ranking(torch.autograd.Function):
         return loss / n
 
     @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]  # noqa: ANN401, D102
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[Any, ...]:  # noqa: ANN401
         by_query, by_candidate = ctx.saved_tensors
         return (by_query * upstream, by_candidate * upstream, None, None, None, None, None)
 
 
-def _rows(  # noqa: PLR0913
+def _rows(
     queries: torch.Tensor,
     candidates: torch.Tensor,
     scale: float,
@@ -72,7 +72,7 @@ def _rows(  # noqa: PLR0913
     own: slice,
     target: Target | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return softmax minus the teacher's part, (n, m), and the loss without the pairs themselves."""
+    """Return softmax minus the teacher's part, (n, m), and the loss without the pairs."""
     n = len(queries)
     softmax = torch.empty(n, len(candidates), dtype=queries.dtype, device=queries.device)
     row_sums = torch.empty(n, device=queries.device)
@@ -119,7 +119,7 @@ def _mean_of_both_ways(
         powers[block] = mean
 
 
-def ranking_loss(  # noqa: PLR0913
+def ranking_loss(
     queries: torch.Tensor,
     candidates: torch.Tensor,
     *,
@@ -140,13 +140,11 @@ def ranking_loss(  # noqa: PLR0913
         first: the candidate of query 0.
         target: what a teacher says.
     """
-    loss: torch.Tensor = _Ranking.apply(
-        queries, candidates, scale, symmetric, dtype, first, target
-    )
+    loss: torch.Tensor = _Ranking.apply(queries, candidates, scale, symmetric, dtype, first, target)
     return loss
 
 
-def nested_ranking_loss(  # noqa: PLR0913
+def nested_ranking_loss(
     queries: torch.Tensor,
     candidates: torch.Tensor,
     *,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from konayuki.errors import InputError, NotFoundError
 from konayuki.extras import require
@@ -195,7 +195,7 @@ def _value(hint: Any, value: Any, place: str) -> Any:  # noqa: ANN401 - checked 
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise InputError(f"{place} is {value!r}; expected a table")
-        return _section(hint, value, f"{place}.")
+        return _section(cast("type[Any]", hint), value, f"{place}.")
     if get_origin(hint) is tuple:
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise InputError(f"{place} is {value!r}; expected a list")

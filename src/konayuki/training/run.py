@@ -11,7 +11,6 @@ import torch
 
 from konayuki.errors import InputError
 from konayuki.model import StaticModel
-from konayuki.model.packed import quantize
 from konayuki.model.weights import Weights
 from konayuki.progress import track
 from konayuki.training.development import score_tasks
@@ -27,7 +26,7 @@ LAYOUTS = ("float", "q4")
 
 @dataclass(frozen=True)
 class Place:
-    """The folders of a run: where its data lies, where tokenised pairs are kept, where it writes."""
+    """The paths of a run: its recipe, its data, what it writes, and tokenised pairs."""
 
     recipe: Path
     data: Path
@@ -97,7 +96,9 @@ def _optimise(
             losses = []
         due = settings.evaluation_steps and step % settings.evaluation_steps == 0
         if due or step == run.n_steps:
-            scores = score_tasks(run.network.weights(), prepared.store, prepared.tasks, _full(recipe))
+            scores = score_tasks(
+                run.network.weights(), prepared.store, prepared.tasks, _full(recipe)
+            )
             history.append({"step": step, **_named(scores)})
         if settings.checkpoint_steps and step % settings.checkpoint_steps == 0:
             run.save(out)
@@ -111,12 +112,10 @@ def _named(scores: Mapping[str, float]) -> dict[str, float]:
     return {f"{name}_ndcg@10": round(value, 4) for name, value in scores.items()}
 
 
-def _record(
-    run: Optimisation, recipe: Recipe, prepared: Prepared, wall_s: float
-) -> dict[str, Any]:
+def _record(run: Optimisation, recipe: Recipe, prepared: Prepared, wall_s: float) -> dict[str, Any]:
     """Return what the run was and what it came to."""
     weights = run.network.weights()
-    packed = Weights(quantize(weights.table.values), weights.alpha, weights.beta, weights.bias)
+    packed = Weights(weights.packed_table(), weights.alpha, weights.beta, weights.bias)
     store, tasks = prepared.store, prepared.tasks
     return {
         "name": recipe.name,

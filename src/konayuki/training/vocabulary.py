@@ -2,7 +2,7 @@
 
 The text is folded (NFKC, lower case) and cut into runs of one script (kanji, hiragana, katakana,
 Latin letters, digits, symbols) before the pieces are learned, so that no piece joins a content word
-to the particle beside it: `日本の歴史` can only become `日本|の|歴史`, and 食べる and 食べた share 食.
+to its particle: `日本の歴史` can only become `日本|の|歴史`, and 食べる and 食べた share 食.
 The finished tokenizer knows nothing of runs; its pieces simply never cross one.
 """
 
@@ -104,7 +104,7 @@ def learn_pieces(
         )
     except RuntimeError as error:
         raise InputError(
-            f"cannot learn {settings.size} pieces from {len(counts)} distinct runs of text: {error}\n"
+            f"cannot learn {settings.size} pieces from {len(counts)} runs of text: {error}\n"
             "hint: give more text or ask for a smaller vocabulary"
         ) from error
     return pieces_of(model.getvalue())
@@ -135,7 +135,10 @@ def tokenizer_json(pieces: Sequence[tuple[str, float]]) -> dict[str, Any]:
         "truncation": None,
         "padding": None,
         "added_tokens": [],
-        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}]},
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}],
+        },
         "pre_tokenizer": {"type": "WhitespaceSplit"},
         "post_processor": None,
         "decoder": None,
