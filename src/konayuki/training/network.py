@@ -5,7 +5,7 @@ features with `offsets` hold the tokens of a batch end to end, without padding, 
 gives them. Features with a mask (GradCache losses, `encode`) go the exported way.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,13 +33,13 @@ class TrainedSSE(SSE):
     """
 
     def __init__(self, tokenizer: Tokenizer, vocab_size: int, dim: int) -> None:
-        super().__init__(tokenizer, vocab_size, dim)
+        super().__init__(tokenizer, vocab_size, dim)  # type: ignore[no-untyped-call]
         self.sees_quantized_rows = False
 
     def forward(self, features: Features, **kwargs: Any) -> Features:  # noqa: ANN401
         """Add `sentence_embedding` to the features: float32 (n_texts, dim)."""
         if "offsets" not in features:
-            return super().forward(features, **kwargs)
+            return cast("Features", super().forward(features, **kwargs))  # type: ignore[no-untyped-call]
         rows = self.embedding.weight
         if self.sees_quantized_rows:
             rows = rows + (rounded_rows(rows.detach()) - rows.detach())

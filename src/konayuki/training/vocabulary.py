@@ -20,6 +20,7 @@ from konayuki.errors import InputError
 from konayuki.extras import require
 
 UNKNOWN = "<unk>"
+GRID = 256  # scores are multiples of 1 / GRID, so that sums are exact in single precision too
 _RUNS = re.compile(
     r"[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\U00020000-\U0003ffff々〆〇]+"  # kanji
     r"|[ぁ-ゟ]+ー*"
@@ -145,7 +146,7 @@ def tokenizer_json(pieces: Sequence[tuple[str, float]]) -> dict[str, Any]:
         "model": {
             "type": "Unigram",
             "unk_id": 0,
-            "vocab": [[piece, score] for piece, score in pieces],
+            "vocab": [[piece, round(score * GRID) / GRID] for piece, score in pieces],
             "byte_fallback": False,
         },
     }
