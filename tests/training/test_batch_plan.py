@@ -52,5 +52,5 @@ def test_weights_decide_how_often_a_source_is_seen() -> None:
 
 
 def test_too_few_pairs_for_a_batch_is_an_error() -> None:
-    with pytest.raises(InputError, match="hint: lower training.batch_size"):
+    with pytest.raises(InputError, match=r"hint: lower training\.batch_size"):
         BatchPlan(store([(0, 1), (2, 3)]), np.arange(2), 3)
