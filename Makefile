@@ -22,7 +22,7 @@ $(VENV_ALL)/.installed: pyproject.toml setup.py $(wildcard src/konayuki/model/na
 	test -x $(VENV_ALL)/bin/python || $(PYTHON) -m venv $(VENV_ALL)
 	$(VENV_ALL)/bin/python -m pip install --upgrade 'pip>=25.1'
 	$(VENV_ALL)/bin/python -m pip install $(TORCH)
-	$(VENV_ALL)/bin/python -m pip install --group test --group lint -e '.[all]'
+	$(VENV_ALL)/bin/python -m pip install --group test --group clients --group lint -e '.[all]'
 	touch $@
 
 demo: $(VENV)/.installed  ## index the sample corpus and answer Japanese questions
