@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 NATIVE = Path("src/konayuki/model/native")
 # A free-threaded interpreter has no stable ABI yet: there the extension is built for that version.
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
-GNU_FLAGS = ["-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-pthread"]
+GNU_FLAGS = ["-std=gnu11", "-O3", "-g0", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
 
 extension = Extension(
     "konayuki.model.native._kernel",

@@ -4,7 +4,7 @@ KonayukiError
 ├── InputError (ValueError)            an argument or a text that cannot be used
 │   ├── DimensionError                 a dimension that the model does not have
 │   └── EmptyTextError                 an empty text where `strict=True` asked for none
-├── FormatError (ValueError)           a file that is not what its name promises; the message names it
+├── FormatError (ValueError)           a file is not what its name promises; the message names it
 │   ├── CheckpointError                a file of a model folder
 │   ├── IndexFormatError               a file of an index
 │   └── DatasetError                   a file or row of an evaluation or training set

@@ -6,4 +6,6 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 
 
 def test_the_command_line_page_says_what_the_parsers_say() -> None:
-    assert PAGE.read_text("utf-8") == reference(), "renew it: python -m konayuki.cli.reference > docs/cli.md"
+    assert PAGE.read_text("utf-8") == reference(), (
+        "renew it: python -m konayuki.cli.reference > docs/cli.md"
+    )

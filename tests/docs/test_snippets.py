@@ -23,7 +23,9 @@ NEEDS = {
 
 
 def snippets(page: Path) -> list[tuple[str, str]]:
-    text = re.sub(r"<!-- not run: [^>]+ -->\n```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    text = re.sub(
+        r"<!-- not run: [^>]+ -->\n```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S
+    )
     return [(kind, body) for kind, body in FENCE.findall(text)]
 
 
@@ -37,7 +39,9 @@ def test_the_snippets_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None
     found = snippets(page)
     if not found:
         pytest.skip("the page has no snippets")
-    for module in {m for _, body in found for m in NEEDS if re.search(rf"^(from|import) {m}", body, re.M)}:
+    for module in {
+        m for _, body in found for m in NEEDS if re.search(rf"^(from|import) {m}", body, re.M)
+    }:
         pytest.importorskip(module)
     shutil.copytree(ROOT / "demo", tmp_path / "demo")
     environment = path_with_our_command(tmp_path)
@@ -46,7 +50,11 @@ def test_the_snippets_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None
         if kind == "console" and commands(body):
             run(["bash", "-euo", "pipefail", "-c", commands(body)], tmp_path, environment)
     if script:
-        run([sys.executable, "-W", "error::DeprecationWarning:konayuki", "-c", script], tmp_path, environment)
+        run(
+            [sys.executable, "-W", "error::DeprecationWarning:konayuki", "-c", script],
+            tmp_path,
+            environment,
+        )
 
 
 def path_with_our_command(folder: Path) -> dict[str, str]:
@@ -63,5 +71,7 @@ def path_with_our_command(folder: Path) -> dict[str, str]:
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"

@@ -80,7 +80,7 @@ def test_a_bad_row_ends_with_code_1_and_passes_where_asked_to(
     assert "lakes/corpus.jsonl line 4: the text of 'd4' is empty" in capsys.readouterr().err
 
     assert main(["evaluate", model, "--data", str(data), "--lenient"]) == 0
-    assert capsys.readouterr().err == "lakes: empty texts in corpus dropped: 1\n"
+    assert capsys.readouterr().err == "lakes: corpus: empty texts dropped: 1\n"
 
 
 def test_fewer_questions(model: str, tmp_path: Path) -> None:

@@ -105,11 +105,11 @@ BAD_TABLES = {
     ),
     "document id twice": (
         {"corpus": change(CORPUS, 3, _id="d1")},
-        r"corpus\.jsonl line 3: id 'd1' is used twice, first in row 1",
+        r"corpus\.jsonl line 3: id 'd1' is used twice, first in bad/corpus\.jsonl line 1",
     ),
     "question id twice": (
         {"queries": change(QUERIES, 2, _id="q1")},
-        r"queries\.jsonl line 2: id 'q1' is used twice, first in row 1",
+        r"queries\.jsonl line 2: id 'q1' is used twice, first in bad/queries\.jsonl line 1",
     ),
     "empty passage": (
         {"corpus": change(CORPUS, 2, text="　\n")},
@@ -180,7 +180,12 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 
 
 def test_lenient_reading_does_as_sentence_transformers_and_says_so(tmp_path: Path) -> None:
-    corpus = [*CORPUS, {"_id": "d4", "text": ""}, {"_id": "d1", "text": "富士山"}]
+    corpus = [
+        *CORPUS,
+        {"_id": "d4", "text": ""},
+        {"_id": "d5", "text": " "},
+        {"_id": "d1", "text": "富士山"},
+    ]
     qrels = [*QRELS, {"query-id": "q1", "corpus-id": "d4", "score": 1}]
     folder = write_beir(tmp_path / "one", corpus=corpus, qrels=qrels)
 
@@ -189,9 +194,10 @@ def test_lenient_reading_does_as_sentence_transformers_and_says_so(tmp_path: Pat
     assert one.corpus["d1"] == Passage("富士山")
     assert one.qrels["q1"] == {"d1": 1, "d4": 1}
     assert one.notes == (
-        "empty texts in corpus dropped: 1",
-        "ids used twice in corpus, the last one kept: 1",
-        "judgements of documents outside the corpus, counted as not found: 1",
+        "corpus: empty texts dropped: 1",
+        "corpus: texts of white space kept: 1",
+        "corpus: ids used twice, the last row kept: 1",
+        "qrels: documents outside the corpus, counted as not found: 1",
     )
 
 

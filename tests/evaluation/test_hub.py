@@ -84,6 +84,7 @@ def test_nanobeir_by_hub_id(endpoint: str, tmp_path: Path) -> None:
     assert [json.loads(line) for line in lines] == [["NanoNQ", 3, queries, qrels]]
 
 
+@pytest.mark.slow
 def test_mteb_layout_by_hub_id(endpoint: str, tmp_path: Path) -> None:
     (line,) = read_from_hub(endpoint, tmp_path, "someone/lakes")
 
@@ -92,6 +93,7 @@ def test_mteb_layout_by_hub_id(endpoint: str, tmp_path: Path) -> None:
     assert qrels == {"q1": {"d1": 1}, "q2": {"d2": 2, "d1": 1}}
 
 
+@pytest.mark.slow
 def test_a_hub_id_that_is_not_there(endpoint: str, tmp_path: Path) -> None:
     first, *others = read_from_hub(endpoint, tmp_path, "someone/nothing")
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from search.stand_in import HashEncoder
 
 from konayuki.search import Index
+from search.stand_in import HashEncoder
 
 
 @pytest.fixture(scope="session")

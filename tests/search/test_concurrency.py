@@ -6,10 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from search.stand_in import HashEncoder
 
 from konayuki.search import Index
 from konayuki.search.index import MODES
+from search.stand_in import HashEncoder
 
 MODEL = HashEncoder()
 

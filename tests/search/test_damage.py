@@ -1,4 +1,4 @@
-"""Every file of an index may be hurt: a right answer comes back, or an error that names the file."""
+"""Any file of an index may be hurt: a right answer comes back, or an error names the file."""
 
 import shutil
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from search.corpus import queries, records
-from search.stand_in import HashEncoder
 
 from konayuki.errors import KonayukiError
 from konayuki.search import Hit, Index
 from konayuki.search.index import MODES
+from search.corpus import queries, records
+from search.stand_in import HashEncoder
 
 MODEL = HashEncoder()
 

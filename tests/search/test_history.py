@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search.stand_in import HashEncoder
 
 from konayuki.search import Index
 from konayuki.search.index import MODES
+from search.stand_in import HashEncoder
 
 MODEL = HashEncoder()
 KEYS = st.sampled_from([f"k{n}" for n in range(8)])

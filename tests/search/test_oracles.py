@@ -2,14 +2,15 @@
 
 import math
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pytest
-from search.corpus import queries, records
-from search.stand_in import HashEncoder
 
 from konayuki.search import Index
+from search.corpus import queries, records
+from search.stand_in import HashEncoder
 
 MODEL = HashEncoder(dim=96)
 
@@ -18,15 +19,21 @@ def text_of(record: dict) -> str:
     return "\n".join(part for part in (record["title"], record["text"]) if part)
 
 
+def kind_of(character: str) -> str:
+    if character.isascii():
+        return "word" if character.isalnum() else ""
+    return "run" if character.isalpha() else ""
+
+
 def grams(text: str) -> list[str]:
-    """The terms of a text in which scripts never mix, found the slow way."""
-    found, run = [], ""
-    for character in text.lower() + " ":
-        kind = "a" if character.isascii() and character.isalnum() else "j" if character.isalpha() else ""
-        if run and kind != last:
-            found += [run] if last == "a" else [run[i : i + 2] for i in range(len(run) - 1)]
-            run = ""
-        run, last = (run + character, kind) if kind else ("", "")
+    """The terms of a text, by grouping characters of one kind."""
+    found = []
+    for kind, group in groupby(text.lower(), key=kind_of):
+        part = "".join(group)
+        if kind == "word":
+            found.append(part)
+        elif kind == "run":
+            found += [part[i : i + 2] for i in range(len(part) - 1)]
     return found
 
 

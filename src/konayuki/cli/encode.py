@@ -50,7 +50,7 @@ def lines_of(name: str) -> Iterator[Iterator[str]]:
         InputError: it is not UTF-8.
     """
     try:
-        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")
+        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115 - below
     except OSError as error:
         raise NotFoundError(f"cannot read {name!r}: {error.strerror}") from None
     with stream:

@@ -25,7 +25,10 @@ VERBS = (
     Verb("export", "write a model folder that sentence-transformers opens"),
     Verb("quantize", "write a model folder with 4-bit rows"),
     Verb("evaluate", "measure retrieval quality on BEIR-layout sets"),
+    Verb("card", "write the model card of a model folder"),
     Verb("train", "train a model from a recipe"),
+    Verb("serve", "serve embeddings, search and a search page over HTTP"),
+    Verb("mcp", "serve an index to agents as MCP tools over stdio"),
 )
 
 

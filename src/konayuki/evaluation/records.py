@@ -127,20 +127,20 @@ def build_similarity_set(name: str, rows: Iterable[Row]) -> SimilaritySet:
 
 def _texts(rows: Iterable[Row], ledger: _Ledger, part: str) -> Iterable[tuple[str, str, Row]]:
     """Yield id, text and row of the usable rows of a corpus or of queries."""
-    places: dict[str, int] = {}
+    places: dict[str, str] = {}
     row: Row | None = None
     for row in rows:
         item_id, text = row.key("_id"), row.text("text")
         if not text.strip():
-            ledger.report(
-                row, f"empty texts in {part} dropped", f"the text of {item_id!r} is empty"
-            )
-            if not text:
-                continue
+            detail = f"the text of {item_id!r} is empty"
+            what = "texts of white space kept" if text else "empty texts dropped"
+            ledger.report(row, f"{part}: {what}", detail)
+        if not text:
+            continue
         if item_id in places:
-            detail = f"id {item_id!r} is used twice, first in row {places[item_id]}"
-            ledger.report(row, f"ids used twice in {part}, the last one kept", detail)
-        places[item_id] = row.number
+            detail = f"id {item_id!r} is used twice, first in {places[item_id]}"
+            ledger.report(row, f"{part}: ids used twice, the last row kept", detail)
+        places[item_id] = row.place
         yield item_id, text, row
     if row is None:
         raise DatasetError(f"the table {part} has no rows")
@@ -168,7 +168,7 @@ def _gains(
         if query_id not in questions:
             ledger.report(
                 row,
-                "judgements of unknown questions ignored",
+                "qrels: unknown questions ignored",
                 f"question {query_id!r} is not among the {len(questions):,} queries",
             )
             continue
@@ -176,7 +176,7 @@ def _gains(
             if doc_id not in passages:
                 ledger.report(
                     row,
-                    "judgements of documents outside the corpus, counted as not found",
+                    "qrels: documents outside the corpus, counted as not found",
                     f"document {doc_id!r} is not among the {len(passages):,} of the corpus",
                 )
             if gain > 0:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from konayuki.model.normalizers import LEADING, TRAILING, Definition, UnsupportedError
 
+NEVER = "(?!)"
+
 
 class AddedTokens:
     """Finds added tokens in raw text, the leftmost and there the longest first.
@@ -19,7 +21,7 @@ class AddedTokens:
             if token.get("normalized") or token.get("single_word"):
                 raise UnsupportedError(f"added token {token['content']!r}")
         longest_first = sorted(self._tokens, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or NEVER)
         self._first_characters = {content[0] for content in self._tokens}
 
     @property

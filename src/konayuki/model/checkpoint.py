@@ -147,7 +147,7 @@ def _read_tensors(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.fl
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from None
 
 
-def _read_tensor(file: Any, name: str, path: Path) -> NDArray[np.float32]:
+def _read_tensor(file: Any, name: str, path: Path) -> NDArray[np.float32]:  # noqa: ANN401 - no types
     names = list(file.keys())
     if name not in names:
         raise CheckpointError(f"{path}: no tensor {name!r}; it holds {', '.join(names)}")

@@ -18,16 +18,22 @@ class Pooler:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
         found = kernel()
-        self._table = None if found is None else _kernel_table(found, weights)
+        self.table = None if found is None else _kernel_table(found, weights)
 
-    def pool(self, batch: TokenBatch, *, dim: int, normalize: bool) -> FloatMatrix:
-        """Return one vector per text: float32 (n_texts, dim), C order.
+    def pool(
+        self, batch: TokenBatch, *, dim: int, normalize: bool, out: FloatMatrix | None = None
+    ) -> FloatMatrix:
+        """Return one vector per text: float32 (n_texts, dim), C order; in `out` where it is given.
 
         A text without tokens gives the zero vector.
         """
-        if self._table is None:
-            return pool(self._weights, batch, dim=dim, normalize=normalize)
-        return self._table.pool(batch.ids, batch.offsets, dim, normalize=normalize)
+        if self.table is not None:
+            return self.table.pool(batch.ids, batch.offsets, dim, normalize=normalize, out=out)
+        vectors = pool(self._weights, batch, dim=dim, normalize=normalize)
+        if out is None:
+            return vectors
+        out[:] = vectors
+        return out
 
 
 def pool(weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool) -> FloatMatrix:

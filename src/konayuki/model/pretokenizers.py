@@ -16,11 +16,13 @@ class PreTokenizer:
 
     Attributes:
         prepare: normalised text to the string to segment.
+        prepare_later: the same for a stretch that an added token separates from the start.
         words: that string to the words that are segmented independently of each other.
         glue: what lies between two words of that string.
     """
 
     prepare: Callable[[str], str]
+    prepare_later: Callable[[str], str]
     words: Callable[[str], list[str]]
     glue: str
 
@@ -38,9 +40,9 @@ def build_pretokenizer(definition: Definition | None, pieces: Sequence[str]) -> 
     steps = _flatten(definition)
     kinds = [step["type"] for step in steps]
     if not kinds:
-        return PreTokenizer(str, _whole, "")
+        return PreTokenizer(str, str, _whole, "")
     if kinds == ["WhitespaceSplit"]:
-        return PreTokenizer(join_words, lambda prepared: prepared.split(SEPARATOR), SEPARATOR)
+        return PreTokenizer(join_words, join_words, _at_separators, SEPARATOR)
     if kinds == ["Metaspace"]:
         return _metaspace(steps[0], pieces, split_first=False)
     if kinds == ["WhitespaceSplit", "Metaspace"]:
@@ -71,21 +73,33 @@ def _metaspace(definition: Definition, pieces: Sequence[str], split_first: bool)
     if split and (mark not in pieces or any(mark in piece[1:] for piece in pieces)):
         raise UnsupportedError("a piece that crosses words")
 
-    def mark_word(word: str) -> str:
-        word = word.replace(" ", mark)
-        return word if scheme == "never" or word.startswith(mark) else mark + word
+    def prefixed(text: str) -> str:
+        text = text.replace(" ", mark)
+        return text if not text or text.startswith(mark) else mark + text
 
-    def mark_words(text: str) -> str:
-        return "".join(map(mark_word, split_words(text)))
+    def bare(text: str) -> str:
+        return text.replace(" ", mark)
 
-    def mark_text(text: str) -> str:
-        return mark_word(text) if text else ""
+    def prefixed_words(text: str) -> str:
+        return "".join(map(prefixed, split_words(text)))
 
     def words(prepared: str) -> list[str]:
         first, *rest = prepared.split(mark)
         return [word for word in (first, *(mark + part for part in rest)) if word]
 
-    return PreTokenizer(mark_words if split_first else mark_text, words if split else _whole, "")
+    by_mark = words if split else _whole
+    if split_first:
+        return PreTokenizer(prefixed_words, prefixed_words, by_mark, "")
+    return PreTokenizer(
+        bare if scheme == "never" else prefixed,
+        prefixed if scheme == "always" else bare,
+        by_mark,
+        "",
+    )
+
+
+def _at_separators(prepared: str) -> list[str]:
+    return prepared.split(SEPARATOR)
 
 
 def _whole(prepared: str) -> list[str]:

@@ -18,9 +18,10 @@ from konayuki.model.checkpoint import (
     read_bytes,
 )
 from konayuki.model.folder import write_folder
+from konayuki.model.kernel_tokenizer import KernelTokenizer
 from konayuki.model.packed import FloatMatrix, PackedTable
 from konayuki.model.pooling import Pooler, unit_rows
-from konayuki.model.texts import batches_of, check_not_empty, lone_surrogate
+from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
 from konayuki.model.weights import Difference, Weights, largest_difference
@@ -103,13 +104,18 @@ class StaticModel:
         return self._weights.nbytes
 
     @property
+    def weights(self) -> Weights:
+        """Return the numbers, for code that trains or measures; they are not to be changed."""
+        return self._weights
+
+    @property
     def layout(self) -> str:
         """Return the layout that keeps the rows as they are: "q4" or "float"."""
         return "q4" if isinstance(self._weights.table, PackedTable) else "float"
 
     @property
     def tokenizer_backend(self) -> str:
-        """Return the library that tokenises: "sentencepiece" or "tokenizers"."""
+        """Return the library that tokenises: "kernel", "sentencepiece" or "tokenizers"."""
         return self._tokenizer.backend
 
     @cached_property
@@ -158,11 +164,17 @@ class StaticModel:
             return vector
         blocks = []
         start = 0
+        check_iterable(texts)
         total = len(texts) if isinstance(texts, Sized) else None
+        # One array for all where their number is certain: blocks would have to be copied together.
+        whole = np.empty((len(texts), dim), np.float32) if isinstance(texts, list) else None
         shown = track(texts, "encode", total=total, unit="text", enabled=show_progress)
         for batch in batches_of(shown, batch_size):
-            blocks.append(self._vectors(batch, start, dim, normalize, strict))
+            out = None if whole is None else whole[start : start + len(batch)]
+            blocks.append(self._vectors(batch, start, dim, normalize, strict, out))
             start += len(batch)
+        if whole is not None:
+            return whole
         return np.concatenate(blocks) if blocks else np.empty((0, dim), dtype=np.float32)
 
     def tokenize(self, texts: Sequence[str]) -> TokenBatch:
@@ -214,12 +226,26 @@ class StaticModel:
         return largest_difference(self._weights, other._weights)
 
     def _vectors(
-        self, texts: Sequence[str], start: int, dim: int, normalize: bool, strict: bool
+        self,
+        texts: Sequence[str],
+        start: int,
+        dim: int,
+        normalize: bool,
+        strict: bool,
+        out: FloatMatrix | None = None,
     ) -> FloatMatrix:
-        batch = self._tokens(texts, start)
+        table = self._pooler.table
+        if table is None or not isinstance(self._tokenizer, KernelTokenizer):
+            batch = self._tokens(texts, start)
+            if strict:
+                check_not_empty(texts, start)
+            return self._pooler.pool(batch, dim=dim, normalize=normalize, out=out)
         if strict:
             check_not_empty(texts, start)
-        return self._pooler.pool(batch, dim=dim, normalize=normalize)
+        try:
+            return self._tokenizer.vectors(texts, table, dim=dim, normalize=normalize, out=out)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise lone_surrogate(texts, start) or error from None
 
     def _tokens(self, texts: Sequence[str], start: int) -> TokenBatch:
         try:
@@ -229,7 +255,7 @@ class StaticModel:
 
     def _unit_vectors(self, values: str | Sequence[str] | FloatMatrix) -> FloatMatrix:
         if isinstance(values, str) or (
-            not isinstance(values, np.ndarray) and any(isinstance(v, str) for v in values)
+            not isinstance(values, np.ndarray) and (not len(values) or isinstance(values[0], str))
         ):
             return np.atleast_2d(self.encode(values))
         vectors = np.atleast_2d(np.asarray(values, dtype=np.float32))

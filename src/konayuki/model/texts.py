@@ -11,14 +11,10 @@ def batches_of(texts: Iterable[str], batch_size: int) -> Iterator[list[str]]:
     """Yield the texts in lists of `batch_size`, fewer where they are long.
 
     Raises:
-        InputError: the texts cannot be iterated, an item is no string, or the size is not positive.
+        InputError: an item is no string, or the size is not positive.
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}; expected at least 1")
-    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
-        raise InputError(
-            f"cannot encode {type(texts).__name__}; expected a string or an iterable of strings"
-        )
     batch: list[str] = []
     characters = start = 0
     for text in texts:
@@ -32,6 +28,18 @@ def batches_of(texts: Iterable[str], batch_size: int) -> Iterator[list[str]]:
             batch, characters = [], 0
     if batch:
         yield batch
+
+
+def check_iterable(texts: object) -> None:
+    """Refuse what cannot hold texts.
+
+    Raises:
+        InputError: bytes, None, a number and the like.
+    """
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise InputError(
+            f"cannot encode {type(texts).__name__}; expected a string or an iterable of strings"
+        )
 
 
 def not_a_string(text: object, index: int) -> InputError:

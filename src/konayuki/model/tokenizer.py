@@ -9,15 +9,17 @@ import numpy as np
 
 from konayuki.errors import CheckpointError
 from konayuki.extras import require
-from konayuki.model.normalizers import UnsupportedError
+from konayuki.model.kernel_tokenizer import KernelTokenizer
+from konayuki.model.native import kernel
+from konayuki.model.normalizers import Definition, UnsupportedError
 from konayuki.model.tokens import TokenBatch, Tokenizer, as_batch
-from konayuki.model.unigram import UnigramTokenizer
 
 
 def build_tokenizer(content: bytes, path: Path) -> Tokenizer:
     """Return the tokenizer that a `tokenizer.json` defines.
 
-    Unigram models run on SentencePiece; whatever is not emulated there runs on `tokenizers`.
+    Unigram models run in the kernel where it was built and knows their parts, else on
+    SentencePiece; whatever is not emulated there runs on `tokenizers`.
 
     Args:
         content: the bytes of the file.
@@ -31,7 +33,7 @@ def build_tokenizer(content: bytes, path: Path) -> Tokenizer:
         definition = json.loads(content)
         model = definition["model"]
         if model.get("type") == "Unigram":
-            return UnigramTokenizer(definition)
+            return _unigram_tokenizer(definition)
     except UnsupportedError:
         pass
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
@@ -39,6 +41,18 @@ def build_tokenizer(content: bytes, path: Path) -> Tokenizer:
             f"{path}: not a tokenizer ({type(error).__name__}: {error})"
         ) from None
     return LibraryTokenizer(content, path)
+
+
+def _unigram_tokenizer(definition: Definition) -> Tokenizer:
+    found = kernel()
+    if found is not None:
+        try:
+            return KernelTokenizer(definition, found)
+        except UnsupportedError:
+            pass
+    from konayuki.model.unigram import UnigramTokenizer  # sentencepiece takes a while to import
+
+    return UnigramTokenizer(definition)
 
 
 class LibraryTokenizer:

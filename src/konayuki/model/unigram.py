@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from konayuki.model.added_tokens import AddedTokens
 from konayuki.model.normalizers import Definition, UnsupportedError, build_normalizer
 from konayuki.model.pretokenizers import SEPARATOR, build_pretokenizer
-from konayuki.model.sentencepiece_model import UNKNOWN, Piece, serialize
+from konayuki.model.sentencepiece_model import serialize
 from konayuki.model.tokens import TokenBatch, as_batch
 from konayuki.model.viterbi import UNKNOWN_PENALTY, ExactSegmenter
 
 Ids = NDArray[np.int32]
 
-FEW_TEXTS = 64  # below this a second thread costs more than it brings
+FEW_TEXTS = 64  # a list starts threads, 0.1 ms or more: below this it costs more than it brings
 FLOAT32_BITS = 24
 FINEST_GRID_BITS = 12
 SHORTEST_EXACT = 256  # characters; scores that are exact for less count as off the grid
 OFF_GRID_CHARACTERS = 1000
-# In a run of one character many segmentations have the same pieces and differ in rounding alone.
-RUN = re.compile(r"(.)\1\1", re.DOTALL)
+# Where characters repeat, the same pieces fit in several orders, which differ in rounding alone.
+RUN = re.compile(r"(.{1,4}?)\1\1", re.DOTALL)
 
 
 class UnigramTokenizer:
@@ -40,8 +40,8 @@ class UnigramTokenizer:
 
     def __init__(self, definition: Definition) -> None:
         model = definition["model"]
-        vocabulary = [(str(piece), float(score)) for piece, score in model["vocab"]]
-        pieces = [piece for piece, _ in vocabulary]
+        pieces = [piece for piece, _ in model["vocab"]]
+        scores = [float(score) for _, score in model["vocab"]]
         unk_id = model["unk_id"]
         if model.get("byte_fallback") or unk_id is None:
             raise UnsupportedError("byte fallback or no unknown piece")
@@ -54,9 +54,9 @@ class UnigramTokenizer:
         self._pretokenizer = build_pretokenizer(definition.get("pre_tokenizer"), pieces)
         self._added = AddedTokens(definition.get("added_tokens") or [])
         self._vocab_size = max(len(pieces), self._added.largest_id + 1)
-        self._on_grid, self._longest = exact_length([score for _, score in vocabulary])
-        self._exact = ExactSegmenter(vocabulary, unk_id)
-        self._processor = _processor(vocabulary, unk_id, self._pretokenizer.glue)
+        self._on_grid, self._longest = exact_length(scores)
+        self._exact = ExactSegmenter(model["vocab"], unk_id)
+        self._processor = _processor(pieces, scores, unk_id, self._pretokenizer.glue)
 
     @property
     def vocab_size(self) -> int:
@@ -78,8 +78,7 @@ class UnigramTokenizer:
                 special[index] = self._encode_with_care(text)
                 prepared = ""
             ordinary.append(prepared.encode())
-        threads = 1 if len(texts) < FEW_TEXTS else -1
-        batch = self._segment(ordinary, threads)
+        batch = self._segment(ordinary)
         return batch if not special else _replaced(batch, special)
 
     def _needs_care(self, prepared: str) -> bool:
@@ -91,34 +90,37 @@ class UnigramTokenizer:
     def _encode_with_care(self, text: str) -> Ids:
         """Return the ids of a text with added tokens, or one where single precision falls short."""
         parts: list[Ids] = [np.empty(0, dtype=np.int32)]
+        prepare = self._pretokenizer.prepare
         for part in self._added.split(text):
             if isinstance(part, int):
                 parts.append(np.array([part], dtype=np.int32))
-                continue
-            prepared = self._pretokenizer.prepare(self._normalize(part))
-            prepared.encode()  # lone surrogates are refused here as elsewhere
-            parts.extend(self._segment_with_care(prepared))
+            else:
+                parts.extend(self._segment_with_care(prepare(self._normalize(part))))
+            prepare = self._pretokenizer.prepare_later
         return np.concatenate(parts)
 
     def _segment_with_care(self, prepared: str) -> Iterator[Ids]:
+        prepared.encode()  # lone surrogates are refused here as elsewhere
         glue = self._pretokenizer.glue
         waiting: list[str] = []
         n_waiting = 0
         for word in self._pretokenizer.words(prepared):
             if self._needs_care(word) or n_waiting + len(word) >= self._longest:
-                yield self._segment([glue.join(waiting).encode()], 1).ids
+                yield self._segment([glue.join(waiting).encode()]).ids
                 waiting, n_waiting = [], 0
             if self._needs_care(word):
                 yield np.array(self._exact.segment(word), dtype=np.int32)
                 continue
             waiting.append(word)
             n_waiting += len(word) + len(glue)
-        yield self._segment([glue.join(waiting).encode()], 1).ids
+        yield self._segment([glue.join(waiting).encode()]).ids
 
-    def _segment(self, prepared: list[bytes], threads: int) -> TokenBatch:
-        if not prepared:
-            return as_batch([])
-        segmented: Any = self._processor.encode(prepared, return_type="numpy", num_threads=threads)
+    def _segment(self, prepared: list[bytes]) -> TokenBatch:
+        encode: Any = self._processor.encode
+        if len(prepared) < FEW_TEXTS:
+            segmented = [encode(text, return_type="numpy") for text in prepared]
+        else:
+            segmented = encode(prepared, return_type="numpy", num_threads=-1)
         batch = as_batch(segmented)
         return batch if batch.ids.size == 0 else self._own_ids(batch)
 
@@ -160,21 +162,19 @@ def exact_length(scores: Sequence[float]) -> tuple[bool, int]:
     return False, OFF_GRID_CHARACTERS
 
 
-def _processor(vocabulary: Sequence[tuple[str, float]], unk_id: int, glue: str) -> Any:  # noqa: ANN401 - the library has no types
+def _processor(pieces: Sequence[str], scores: Sequence[float], unk_id: int, glue: str) -> Any:  # noqa: ANN401 - the library has no types
     """Return the SentencePiece processor: our ids, then the separator and the literal unknown.
 
     SentencePiece never matches the text of its unknown piece, `tokenizers` does. So the unknown
     gets a name that is in no text's way, and its own text becomes an ordinary piece.
     """
-    pieces = [Piece(text, score) for text, score in vocabulary]
-    taken = {piece.text for piece in pieces}
+    taken = set(pieces)
     unk_name = next(name for name in map(chr, range(0xFDD0, 0xFDF0)) if name not in taken)
-    literal = pieces[unk_id]
-    pieces[unk_id] = Piece(unk_name, literal.score, UNKNOWN)
     separator = SEPARATOR if glue and SEPARATOR not in taken else "\ufdef\ufdef\ufdef"
-    pieces += [Piece(separator, 0.0), literal]
+    texts = [*pieces, separator, pieces[unk_id]]
+    texts[unk_id] = unk_name
     return sentencepiece.SentencePieceProcessor(
-        model_proto=serialize(pieces, unk_id=unk_id, unk_piece=unk_name)
+        model_proto=serialize(texts, [*scores, 0.0, scores[unk_id]], unk_id=unk_id)
     )
 
 

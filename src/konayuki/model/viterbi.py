@@ -19,9 +19,16 @@ class ExactSegmenter:
     """
 
     def __init__(self, vocabulary: Sequence[tuple[str, float]], unk_id: int) -> None:
-        self._vocabulary = [(piece, as_read_by_tokenizers(score)) for piece, score in vocabulary]
+        self._pieces = vocabulary
         self._unk_id = unk_id
-        self._unk_score = min(score for _, score in self._vocabulary) - UNKNOWN_PENALTY
+
+    @cached_property
+    def _vocabulary(self) -> list[tuple[str, float]]:
+        return [(piece, as_read_by_tokenizers(score)) for piece, score in self._pieces]
+
+    @cached_property
+    def _unk_score(self) -> float:
+        return min(score for _, score in self._vocabulary) - UNKNOWN_PENALTY
 
     @cached_property
     def _prefixes(self) -> dict[str, tuple[int, float] | None]:
@@ -51,7 +58,7 @@ class ExactSegmenter:
 
     def _forward(self, word: str) -> list[tuple[int, int]]:
         """Return the id and the start of the last piece of the best way to each place."""
-        prefixes, unk_id = self._prefixes, self._unk_id
+        prefixes, unk_id, unk_score = self._prefixes, self._unk_id, self._unk_score
         nothing = float("-inf")
         best = [nothing] * (len(word) + 1)
         best[0] = 0.0
@@ -70,8 +77,8 @@ class ExactSegmenter:
                 if found[1] + so_far > best[end]:
                     best[end] = found[1] + so_far
                     arrival[end] = (found[0], start)
-            if not covered and self._unk_score + so_far > best[start + 1]:
-                best[start + 1] = self._unk_score + so_far
+            if not covered and unk_score + so_far > best[start + 1]:
+                best[start + 1] = unk_score + so_far
                 arrival[start + 1] = (unk_id, start)
         return arrival
 

@@ -69,7 +69,13 @@ class Derived:
         except IndexFormatError as error:
             logger.info("rebuilding the lexical index: %s", error)
             self._make_lexical()
-        self.catch_up()
+        try:
+            self._lexical.sweep()
+            self.catch_up()
+        except IndexFormatError as error:
+            logger.info("rebuilding the lexical index: %s", error)
+            self._make_lexical()
+            self.catch_up()
 
     def catch_up(self) -> None:
         """Bring both parts to the newest generation of the documents."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from konayuki.errors import InputError
 
+# Made once: json.dumps makes a new encoder for every call with settings of its own.
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 FIELDS = ("id", "text", "title", "metadata", "chunk_of", "heading", "position")
 
 
@@ -41,7 +43,7 @@ class Document:
     @property
     def stored_metadata(self) -> str:
         """The metadata as JSON text."""
-        return json.dumps(self.metadata, ensure_ascii=False, separators=(",", ":"))
+        return _JSON.encode(self.metadata) if self.metadata else "{}"
 
 
 def read_document(record: object, number: int) -> Document:
@@ -119,12 +121,21 @@ def _metadata(record: Mapping[str, Any], where: str) -> dict[str, Any]:
         if not isinstance(key, str):
             raise InputError(f"{where}: metadata key {key!r} is not a string")
     try:
-        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False)
+        text = _JSON.encode(dict(value))
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{where}: field 'metadata' cannot be written as JSON: {error}") from error
     result: dict[str, Any] = json.loads(text)
     return result
+
+
+def is_writable(text: str) -> bool:
+    """Whether UTF-8 can write a text: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def facts_of(metadata: Mapping[str, Any]) -> set[tuple[str, str]]:
@@ -144,7 +155,7 @@ def canonical(value: str | float | bool | None) -> str:
     """Return a scalar as filters compare it: 1 and 1.0 are the same, 1 and true are not."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return json.dumps(value, ensure_ascii=False)
+    return _JSON.encode(value)
 
 
 def read_filter(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -161,8 +172,8 @@ def read_filter(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, 
 
 
 def _filter_key(key: object) -> str:
-    if not isinstance(key, str):
-        raise InputError(f"where: key {key!r} is not a string")
+    if not isinstance(key, str) or not is_writable(key):
+        raise InputError(f"where: key {key!r} is not a string that UTF-8 can write")
     return key
 
 
@@ -170,6 +181,8 @@ def _allowed(key: str, value: object) -> tuple[str, ...]:
     items = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
     for item in items:
         scalar = item is None or isinstance(item, str | int | float)
+        if isinstance(item, str) and not is_writable(item):
+            raise InputError(f"where: {key!r} is {value!r}: holds a lone surrogate")
         if not scalar or (isinstance(item, float) and not math.isfinite(item)):
             raise InputError(
                 f"where: {key!r} is {value!r}: expected a string, number, boolean, None "

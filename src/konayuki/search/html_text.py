@@ -55,6 +55,7 @@ class _Parser(HTMLParser):
             self._level, self._heading, self._body = _HEADINGS[tag], [], []
             self._in_heading = tag
         elif tag in _BLOCKS:
+            self._end_heading(tag)
             self._n_preformatted += tag == "pre"
             self._body.append("\n\n" if tag == "p" else "\n")
         elif tag in _CELLS:
@@ -69,6 +70,7 @@ class _Parser(HTMLParser):
         elif tag in _HEADINGS:
             self._in_heading = ""
         elif tag in _BLOCKS - _EMPTY_BLOCKS and not self._hidden:
+            self._end_heading(tag)
             self._n_preformatted = max(0, self._n_preformatted - (tag == "pre"))
             self._body.append("\n")
 
@@ -81,6 +83,13 @@ class _Parser(HTMLParser):
             self._heading.append(data)
         else:
             self._body.append(data if self._n_preformatted else re.sub(r"\s+", " ", data))
+
+    def _end_heading(self, tag: str) -> None:
+        """A block ends a heading that nobody closed; a line break inside one is a space."""
+        if tag not in _EMPTY_BLOCKS:
+            self._in_heading = ""
+        elif self._in_heading:
+            self._heading.append(" ")
 
     def _part(self) -> tuple[int, str, str]:
         heading = " ".join("".join(self._heading).split())

@@ -12,7 +12,7 @@ import numpy as np
 from konayuki.errors import IndexFormatError, IndexLockedError, InputError, NotFoundError
 from konayuki.progress import track
 from konayuki.search.derived import Derived
-from konayuki.search.document import Document, read_document, read_filter
+from konayuki.search.document import Document, is_writable, read_document, read_filter
 from konayuki.search.documents import Documents
 from konayuki.search.encoder import Encoder
 from konayuki.search.files import replace_file
@@ -169,11 +169,11 @@ class Index:
         for key in keys:
             if not isinstance(key, str):
                 raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
+        keys = [key for key in keys if is_writable(key)]
         with self._writing:
             self._begin_writing()
             _, n_dead = self._documents.end(keys, chunks=chunks)
             self._publish()
-            self._derived.purge()
         return n_dead
 
     def search(
@@ -205,7 +205,8 @@ class Index:
         for attempt in range(_ATTEMPTS):
             view = self._current(force=attempt > 0)
             question = Question(query, vector, wanted, self._allowed(wanted, mode))
-            ranked = leading(_rank(view, question, k, mode), k)
+            n_wanted = min(k, len(view.vectors))
+            ranked = leading(_rank(view, question, n_wanted, mode), n_wanted)
             documents = self._documents.by_row([line.row for line in ranked])
             # The dead of this view may have been removed meanwhile: then a newer one is there.
             if self._documents.clock().purged <= view.generation:
@@ -215,7 +216,7 @@ class Index:
     def get(self, identity: str) -> Document | None:
         """Return the document with this id, None where there is none."""
         self._check_open()
-        return self._documents.get(identity)
+        return self._documents.get(identity) if is_writable(identity) else None
 
     def ids(self, where: Mapping[str, Any]) -> list[str]:
         """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
@@ -346,6 +347,7 @@ class Index:
         with self._writing:
             self._settled = False
             self._derived.publish(self._documents.clock().generation)
+            self._derived.purge()
             self._settled = True
             self._current(force=True)
 
@@ -403,6 +405,8 @@ def _batches(records: Iterable[object]) -> Iterator[list[Document]]:
 def _check_search(query: object, k: object, mode: object) -> None:
     if not isinstance(query, str):
         raise InputError(f"query is a {type(query).__name__}: expected a string")
+    if not is_writable(query):
+        raise InputError(f"query {query!r} holds a lone surrogate: expected text for UTF-8")
     if isinstance(k, bool) or not isinstance(k, int) or k < 0:
         raise InputError(f"k is {k!r}: expected a whole number from 0")
     if mode not in MODES:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import math
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +26,9 @@ _WRITER_BYTES = 128_000_000
 _FOOTER_MAGIC = 1337
 _MAX_QUERY_TERMS = 512
 _LONGEST_FACT = 1024
-_SUFFIXES = (".fast", ".fieldnorm", ".idx", ".store", ".term")
+_MOST_OF_A_TERM = 2.2  # k1 + 1, with the k1 of tantivy
+_SUFFIXES = (".fast", ".fieldnorm", ".idx", ".pos", ".store", ".term")
+_SWEPT = {*_SUFFIXES, ".del", ".temp"}
 
 
 class Mark(NamedTuple):
@@ -55,20 +59,34 @@ class LexicalView:
         self._schema = schema
         self.mark = self._read_mark()
 
-    def best(self, text: str, k: int, where: Filter = ()) -> tuple[Rows, NDArray[np.float32]]:
-        """Return the rows that match a query best and their BM25 scores, best first.
+    def best(
+        self, text: str, k: int, living: Callable[[Rows], NDArray[np.bool_]], where: Filter = ()
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """Return the living rows that match a query best and their BM25 scores, best first.
 
         At least `k` of them where as many match, and every row whose score ties with the last.
+
+        Args:
+            text: The query.
+            k: How many.
+            living: Tells which rows live. tantivy was told of the dead, but a merge in the
+                background can lose a deletion (seen with 0.27), so its word is not enough.
+            where: (key, allowed values) pairs that must all hold.
         """
         query = self._query(text, where)
         if query is None or k == 0:
             return _found([], [])
         limit = k + 16
         while True:
+            limit = min(limit, self._searcher.num_docs)  # tantivy reserves room for every one
             hits = self._searcher.search(query, limit, count=False).hits
-            if len(hits) < limit or hits[k - 1][0] > hits[-1][0]:
-                floor = hits[min(k, len(hits)) - 1][0] if hits else 0.0
-                return self._rows_of([hit for hit in hits if hit[0] >= floor])
+            rows, scores = self._rows_of(hits)
+            kept = living(rows)
+            rows, scores = rows[kept], scores[kept]
+            exhausted = len(hits) < limit or limit == self._searcher.num_docs
+            if exhausted or (len(rows) >= k and scores[k - 1] > hits[-1][0]):
+                floor = scores[min(k, len(rows)) - 1] if len(rows) else 0.0
+                return rows[scores >= floor], scores[scores >= floor]
             limit *= 4
 
     def scores_of(self, text: str, rows: Sequence[int]) -> dict[int, float]:
@@ -83,12 +101,15 @@ class LexicalView:
         found, scores = self._rows_of(self._searcher.search(query, len(rows), count=False).hits)
         return dict(zip(found.tolist(), scores.tolist(), strict=True))
 
-    def coverage(self, text: str) -> list[tuple[str, str, int, int]]:
-        """Return field, term, repetitions in the query and documents that hold it."""
-        return [
-            (field, term, count, self._searcher.doc_freq(field, term))
-            for (field, term), count in _query_terms(text)
-        ]
+    def ceiling(self, text: str) -> float:
+        """Return the BM25 that no document exceeds: every term of the query without end."""
+        n_documents = self._searcher.num_docs
+        total = 0.0
+        for (field, term), count in _query_terms(text):
+            holding = self._searcher.doc_freq(field, term)
+            idf = math.log1p((n_documents - holding + 0.5) / (holding + 0.5))
+            total += count * idf * _MOST_OF_A_TERM
+        return total
 
     def _query(self, text: str, where: Filter = ()) -> Query | None:
         clauses = [
@@ -212,7 +233,10 @@ class LexicalIndex:
         entry.add_integer("generation", mark.generation)
         entry.add_integer("last_row", mark.last_row)
         writer.add_document(entry)
-        writer.commit()
+        try:
+            writer.commit()
+        except (ValueError, OSError) as error:
+            raise IndexFormatError(f"{self.folder}: {error}") from error
 
     def version(self) -> tuple[int, ...]:
         """Return something that changes whenever another process commits."""
@@ -226,13 +250,30 @@ class LexicalIndex:
 
     def forget(self) -> None:
         """Drop what was added or removed since the last commit."""
-        self._writer = None
+        with suppress(ValueError):  # a writer that failed cannot even roll back
+            if self._writer is not None:
+                self._writer.rollback()
+        self.rest()
+
+    def sweep(self) -> None:
+        """As the only writer: remove files that no commit speaks of, left by a killed one.
+
+        tantivy would stumble over them when it comes to write a file of the same name.
+        """
+        assert self.folder is not None  # noqa: S101 - ours: only files can be swept
+        known = {path.name for path in _segment_files(self.folder)}
+        for path in self.folder.iterdir():
+            left = path.suffix in _SWEPT or path.name.startswith(".tmp")
+            if left and path.name not in known:
+                with suppress(OSError):  # still mapped, on a system that forbids removal
+                    path.unlink()
 
     def rest(self) -> None:
         """Finish merges and let the right to write go."""
-        if self._writer is not None:
-            self._writer.wait_merging_threads()
-        self._writer = None
+        writer, self._writer = self._writer, None
+        with suppress(ValueError):  # a merge that failed changes nothing
+            if writer is not None:
+                writer.wait_merging_threads()
 
     def close(self) -> None:
         """Let the files go."""

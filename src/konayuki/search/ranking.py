@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.search.fusion import fuse
+from konayuki.search.fusion import fuse, undecided
 from konayuki.search.lexical import Filter, LexicalView
 from konayuki.search.vectors import VectorView
 
@@ -57,7 +57,7 @@ class View:
 
     def lexically(self, question: Question, k: int) -> list[Ranked]:
         """Rank by BM25: at least `k` rows where as many match, and all that tie with the last."""
-        rows, scores = self.lexical.best(question.text, k, question.filter)
+        rows, scores = self._matching(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [Ranked(row, score, score, None) for row, score in pairs]
 
@@ -70,33 +70,32 @@ class View:
     def both_ways(self, question: Question, k: int) -> list[Ranked]:
         """Rank by the fused score of the best candidates of both halves."""
         depth = max(_DEPTH, 2 * k)
-        lexical_rows, lexical_scores = self.lexical.best(question.text, depth, question.filter)
-        dense_rows, _ = self._nearest(question, depth)
-        rows = np.union1d(lexical_rows, dense_rows)
-        lexical = self._lexical_scores(question.text, rows, lexical_rows, lexical_scores)
+        rows, lexical = self._matching(question, depth)
         dense = self.vectors.cosines(rows, _vector(question))
-        fused = fuse(lexical, dense)
-        columns = (rows.tolist(), fused.tolist(), lexical.tolist(), dense.tolist())
-        return [Ranked(*line) for line in zip(*columns, strict=True)]
+        # Whoever is not among the best by words has at most the BM25 of the last of them.
+        most = float(lexical[-1]) if len(rows) >= depth else 0.0
+        near_rows, near_dense = self._nearest(question, depth)
+        only_near = ~np.isin(near_rows, rows)
+        near_rows, near_dense = near_rows[only_near], near_dense[only_near]
+        near_lexical = np.zeros_like(near_dense)
+        if most > 0 and k > 0:
+            bounds = (fuse(near_lexical, near_dense), fuse(near_lexical + most, near_dense))
+            open_rows = undecided(fuse(lexical, dense), *bounds, k)
+            scores = self.lexical.scores_of(question.text, near_rows[open_rows].tolist())
+            near_lexical = np.array([scores.get(row, 0) for row in near_rows.tolist()], np.float32)
+        rows = np.concatenate([rows, near_rows])
+        lexical = np.concatenate([lexical, near_lexical])
+        dense = np.concatenate([dense, near_dense])
+        columns = (rows, fuse(lexical, dense), lexical, dense)
+        return [Ranked(*line) for line in zip(*(c.tolist() for c in columns), strict=True)]
+
+    def _matching(
+        self, question: Question, k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self.lexical.best(question.text, k, self.vectors.living, question.filter)
 
     def _nearest(self, question: Question, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        vector = _vector(question)
-        if question.allowed is None:
-            return self.vectors.nearest(vector, k)
-        return self.vectors.nearest_among(question.allowed, vector, k)
-
-    def _lexical_scores(
-        self,
-        text: str,
-        rows: NDArray[np.int64],
-        known_rows: NDArray[np.int64],
-        known_scores: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Return the BM25 score of every row, asking only for those that are not known."""
-        scores = dict(zip(known_rows.tolist(), known_scores.tolist(), strict=True))
-        missing = [row for row in rows.tolist() if row not in scores]
-        scores.update(self.lexical.scores_of(text, missing))
-        return np.asarray([scores.get(row, 0.0) for row in rows.tolist()], dtype=np.float32)
+        return self.vectors.nearest(_vector(question), k, question.allowed)
 
 
 def _vector(question: Question) -> NDArray[np.float32]:

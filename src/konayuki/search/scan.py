@@ -3,7 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.model.native import Scanner, kernel
+
 Codes = NDArray[np.int8]
+_MOST_EXTRA = 2000  # rows that are fetched in vain rather than all others copied
 
 
 def quantize(vectors: NDArray[np.float32]) -> Codes:
@@ -24,25 +27,46 @@ def quantize(vectors: NDArray[np.float32]) -> Codes:
 
 
 def nearest(
-    codes: Codes, query: Codes, n_best: int
+    codes: Codes, query: Codes, n_best: int, allowed: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the places and cosine distances of the `n_best` rows nearest to a query.
+    """Return the places and cosines of the `n_best` rows nearest to a query.
+
+    The compiled kernel does it where it was built, usearch elsewhere.
 
     Args:
         codes: int8 (n, dim).
         query: int8 (dim,).
-        n_best: At most n are returned.
+        n_best: Fewer are returned where fewer are there or allowed.
+        allowed: bool (n,); rows that are False are left out.
 
     Returns:
-        int64 and float32, both (min(n_best, n),), nearest first.
+        int64 and float32, both (n_found,), nearest first.
     """
+    if n_best == 0 or len(codes) == 0:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    if compiled := kernel():
+        return Scanner(compiled).nearest(codes, query, n_best, allowed=allowed)
+    if allowed is None:
+        return _with_usearch(codes, query, n_best)
+    excluded = len(allowed) - int(np.count_nonzero(allowed))
+    if excluded > _MOST_EXTRA:
+        inside = np.flatnonzero(allowed)
+        places, scores = _with_usearch(codes[inside], query, n_best)
+        return inside[places], scores
+    places, scores = _with_usearch(codes, query, n_best + excluded)
+    kept = allowed[places]
+    return places[kept][:n_best], scores[kept][:n_best]
+
+
+def _with_usearch(
+    codes: Codes, query: Codes, n_best: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     from usearch.index import search
 
-    n_best = min(n_best, len(codes))
-    if n_best == 0:
+    if len(codes) == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-    found = search(codes, query, n_best, metric="cos", exact=True, threads=1)
-    return found.keys.astype(np.int64), found.distances.astype(np.float32)
+    found = search(codes, query, min(n_best, len(codes)), metric="cos", exact=True, threads=1)
+    return found.keys.astype(np.int64), (1 - found.distances).astype(np.float32)
 
 
 def cosines(codes: Codes, query: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from konayuki.search.sentences import sentence_ends
@@ -9,6 +10,7 @@ from konayuki.search.terms import terms_of
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
 _CLUSTER = re.compile("(?s:.)[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
+_MARK = re.compile("[\u0300-\u036f\u3099\u309a\uff9e\uff9f]")
 _ELLIPSIS = "…"
 
 
@@ -80,8 +82,13 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     return max((place for place in candidates if place <= latest), key=worth)
 
 
-def _fold(text: str) -> tuple[str, list[int]]:
+def _fold(text: str) -> tuple[str, Sequence[int]]:
     """Return the text folded as terms are, and the offset in `text` of every folded character."""
+    lower = text.lower()
+    # Most text is in this form already, and then character by character would cost ten times more.
+    plain = len(lower) == len(text) and unicodedata.is_normalized("NFKC", text)
+    if plain and _MARK.search(text) is None:
+        return lower, range(len(text) + 1)
     parts: list[str] = []
     starts: list[int] = []
     for cluster in _CLUSTER.finditer(text):

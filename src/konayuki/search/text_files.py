@@ -14,6 +14,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _USUAL = re.compile("[\u3041-\u3096\u30a1-\u30fc\u3001\u3002]")
+# Bytes that CP932 does not assign: Python turns some of them into private characters all the same.
+_NO_CHARACTER = re.compile("[\uf8f0-\uf8f3\u0080-\u009f]")
 # What the other encoding's bytes turn into: half-width kana, private use, rare kanji rows.
 _UNUSUAL = re.compile("[\uff61-\uff9f\ue000-\uf8ff\u0080-\u009f]")
 
@@ -62,9 +64,11 @@ def _legacy(content: bytes, name: str, utf8_error: UnicodeDecodeError) -> str:
     readings = []
     for encoding in ("cp932", "euc_jp"):
         try:
-            readings.append(content.decode(encoding))
+            reading = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if not _NO_CHARACTER.search(reading):
+            readings.append(reading)
     if not readings:
         raise InputError(
             f"{name}: byte {utf8_error.start} is neither UTF-8 nor CP932 nor EUC-JP: "

@@ -18,6 +18,7 @@ Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
 _STATE = "state.json"
 _BLOCK_BYTES = 1 << 24
+_COPY_BELOW = 16  # a share of 1/16: copying so few rows is cheaper than passing over the others
 
 
 @dataclass(frozen=True)
@@ -50,35 +51,52 @@ class VectorView:
     Attributes:
         codes: int8 (n, dim).
         rows: int64 (n,), ascending.
-        dead: int64, places in `rows` that are dead in this generation, ascending.
+        alive: bool (n,), False for rows that are dead in this generation; None where all live.
     """
 
     codes: Codes
     rows: Rows
-    dead: NDArray[np.int64]
+    alive: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
-        return len(self.rows) - len(self.dead)
+        return len(self.rows) if self.alive is None else int(np.count_nonzero(self.alive))
 
-    def nearest(self, query: NDArray[np.float32], k: int) -> tuple[Rows, Scores]:
+    def nearest(
+        self, query: NDArray[np.float32], k: int, among: Rows | None = None
+    ) -> tuple[Rows, Scores]:
         """Return the rows nearest to a query and their cosines.
 
         At least `k` of them where there are as many, and every row whose score ties with the last.
-        """
-        return self._nearest(self.codes, self.rows, self.dead, query, k)
 
-    def nearest_among(
-        self, allowed: Rows, query: NDArray[np.float32], k: int
-    ) -> tuple[Rows, Scores]:
-        """Like `nearest`, but only among the `allowed` rows."""
-        places = self.places(allowed)
-        places = places[~np.isin(places, self.dead)]
-        none = np.empty(0, dtype=np.int64)
-        return self._nearest(self.codes[places], self.rows[places], none, query, k)
+        Args:
+            query: float32 (dim,).
+            k: How many.
+            among: int64, the rows that may be returned; all unless given.
+        """
+        if among is None:
+            return _nearest(self.codes, self.rows, self.alive, query, k)
+        places = self.places(among)
+        if self.alive is not None:
+            places = places[self.alive[places]]
+        if len(places) * _COPY_BELOW < len(self.rows):
+            return _nearest(self.codes[places], self.rows[places], None, query, k)
+        allowed = np.zeros(len(self.rows), dtype=np.bool_)
+        allowed[places] = True
+        return _nearest(self.codes, self.rows, allowed, query, k)
 
     def cosines(self, rows: Rows, query: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the cosine of a query with each of these rows, which the view must hold."""
         return cosines(self.codes[np.searchsorted(self.rows, rows)], query)
+
+    def living(self, rows: Rows) -> NDArray[np.bool_]:
+        """Return which of these rows live in this generation: bool (n,)."""
+        places = np.searchsorted(self.rows, rows)
+        inside = places < len(self.rows)
+        places = np.where(inside, places, 0)
+        if not len(self.rows):
+            return inside
+        living: NDArray[np.bool_] = inside & (self.rows[places] == rows)
+        return living if self.alive is None else living & self.alive[places]
 
     def places(self, rows: Rows) -> NDArray[np.int64]:
         """Return the places of those rows that the view holds."""
@@ -88,22 +106,22 @@ class VectorView:
         held: NDArray[np.int64] = places[self.rows[places] == rows]
         return held
 
-    @staticmethod
-    def _nearest(
-        codes: Codes, rows: Rows, dead: NDArray[np.int64], query: NDArray[np.float32], k: int
-    ) -> tuple[Rows, Scores]:
-        query_codes = quantize(query[None])[0]
-        # The scan sees a rounded query: take more than k, so that exact scores decide the order.
-        n_wanted = k + k // 2 + 32
-        while True:
-            places, distances = nearest(codes, query_codes, n_wanted + len(dead))
-            exhausted = len(places) == len(codes)
-            if len(dead):
-                alive = ~np.isin(places, dead)
-                places, distances = places[alive], distances[alive]
-            if exhausted or k == 0 or distances[k - 1] < distances[-1]:
-                return _best(rows[places], cosines(codes[places], query), k)
-            n_wanted *= 4
+
+def _nearest(
+    codes: Codes,
+    rows: Rows,
+    allowed: NDArray[np.bool_] | None,
+    query: NDArray[np.float32],
+    k: int,
+) -> tuple[Rows, Scores]:
+    query_codes = quantize(query[None])[0]
+    # The scan sees a rounded query: take more than k, so that exact scores decide the order.
+    n_wanted = k + k // 2 + 32
+    while True:
+        places, scores = nearest(codes, query_codes, n_wanted, allowed)
+        if len(places) < n_wanted or k == 0 or scores[k - 1] > scores[-1]:
+            return _best(rows[places], cosines(codes[places], query), k)
+        n_wanted *= 4
 
 
 def _best(rows: Rows, scores: Scores, k: int) -> tuple[Rows, Scores]:
@@ -231,9 +249,13 @@ class VectorFiles:
         """Return the vectors of the generation that ends with `last_row`."""
         codes, rows = self.arrays(state)
         count = int(np.searchsorted(rows, last_row, side="right"))
-        view = VectorView(codes[:count], rows[:count], np.empty(0, dtype=np.int64))
+        view = VectorView(codes[:count], rows[:count])
         dead = view.places(np.asarray(dead_rows, dtype=np.int64))
-        return replace(view, dead=dead)
+        if not len(dead):
+            return view
+        alive = np.ones(count, dtype=np.bool_)
+        alive[dead] = False
+        return replace(view, alive=alive)
 
     def _paths(self, state: VectorState) -> tuple[Path, Path]:
         return self.folder / f"{state.epoch}.codes", self.folder / f"{state.epoch}.rows"

@@ -5,7 +5,7 @@ The rows stay packed; a batch unpacks the rows of its own tokens.
 """
 
 # Names and signatures are those that sentence-transformers calls.
-# ruff: noqa: ANN001, ANN002, ANN003, ANN201, ANN202, ANN204, ANN206, D102
+# ruff: noqa: ANN001, ANN201, ANN206, D102
 # mypy: ignore-errors
 
 from pathlib import Path

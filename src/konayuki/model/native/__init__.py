@@ -6,6 +6,7 @@ environment variable KONAYUKI_KERNEL picks an instruction set by name (`avx512`,
 """
 
 from konayuki.model.native.binding import Kernel, Table, describe, kernel
+from konayuki.model.native.scan import Scanner
 from konayuki.model.native.unigram import Unigram
 
-__all__ = ["Kernel", "Table", "Unigram", "describe", "kernel"]
+__all__ = ["Kernel", "Scanner", "Table", "Unigram", "describe", "kernel"]

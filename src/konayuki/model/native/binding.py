@@ -15,7 +15,6 @@ from konayuki.errors import DimensionError, InputError
 Floats = NDArray[np.float32]
 
 ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
-MAX_COLUMNS = 65536  # of a matrix to scan: its dot products fit into 32 bits
 
 
 def default_threads() -> int:
@@ -36,6 +35,12 @@ class Kernel:
 
     module: ModuleType
     level: str
+
+    @property
+    def level_number(self) -> int:
+        """Return the place of the level in `module.levels()`, by which the module knows it."""
+        number: int = self.module.levels().index(self.level)
+        return number
 
     def packed_table(
         self,
@@ -58,8 +63,8 @@ class Kernel:
         Raises:
             InputError: an array of another dtype or shape, or not in C order.
         """
-        _expect(codes, "codes", np.uint8, (None, None))
-        _expect(scales, "scales", np.float32, (len(codes),))
+        expect(codes, "codes", np.uint8, (None, None))
+        expect(scales, "scales", np.float32, (len(codes),))
         addresses = (address_of(codes), address_of(scales), 0)
         return self._table((codes, scales), addresses, 2 * codes.shape[1], (alpha, beta, bias))
 
@@ -69,78 +74,8 @@ class Kernel:
         Raises:
             InputError: an array of another dtype or shape, or not in C order.
         """
-        _expect(rows, "rows", np.float32, (None, None))
+        expect(rows, "rows", np.float32, (None, None))
         return self._table((rows,), (0, 0, address_of(rows)), rows.shape[1], (alpha, beta, bias))
-
-    def scan(
-        self,
-        matrix: NDArray[np.int8],
-        query: NDArray[np.int8],
-        k: int,
-        *,
-        allowed: NDArray[np.bool_] | None = None,
-        threads: int | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the `k` rows with the largest dot product: rows int64 (k,), scores int32 (k,).
-
-        Scores are exact integers; larger ones come first, of equal ones the smaller row. There are
-        fewer than `k` where fewer rows are there or allowed. The lock of the interpreter is free.
-
-        Args:
-            matrix: int8 (n_rows, columns), C order.
-            query: int8 (columns,).
-            k: how many, at least 1.
-            allowed: bool (n_rows,); rows that are False are left out.
-            threads: at most this many; by default as many as the process may use.
-
-        Raises:
-            InputError: an array of another dtype or shape, more than 65,536 columns, or `k` < 1.
-        """
-        self._check_scan(matrix, query)
-        if allowed is not None:
-            _expect(allowed, "allowed", np.bool_, (len(matrix),))
-        if k < 1:
-            raise InputError(f"k is {k}: expected at least 1")
-        k = min(k, len(matrix))
-        rows, scores = np.empty(k, np.int64), np.empty(k, np.int32)
-        count = self.module.scan_int8(
-            self.module.levels().index(self.level),
-            *(address_of(matrix), *matrix.shape, address_of(query)),
-            0 if allowed is None else address_of(allowed),
-            *(k, address_of(rows), address_of(scores)),
-            threads or default_threads(),
-        )
-        return rows[:count], scores[:count]
-
-    def score(
-        self, matrix: NDArray[np.int8], query: NDArray[np.int8], rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the given rows of `matrix`, best first, and their dot products; see `scan`.
-
-        The second step of a funnel: `scan` a copy of the first columns for candidates, which is
-        so much less memory to read, then score the candidates by all columns.
-
-        Raises:
-            InputError: an array of another dtype or shape, or a row that the matrix lacks.
-        """
-        self._check_scan(matrix, query)
-        _expect(rows, "rows", np.int64, (None,))
-        rows, scores = rows.copy(), np.empty(len(rows), np.int32)
-        try:
-            self.module.score_int8(
-                self.module.levels().index(self.level),
-                *(address_of(matrix), *matrix.shape, address_of(query)),
-                *(address_of(rows), address_of(scores), len(rows)),
-            )
-        except ValueError as error:
-            raise InputError(str(error)) from None
-        return rows, scores
-
-    def _check_scan(self, matrix: NDArray[np.int8], query: NDArray[np.int8]) -> None:
-        _expect(matrix, "matrix", np.int8, (None, None))
-        _expect(query, "query", np.int8, (matrix.shape[1],))
-        if not 1 <= matrix.shape[1] <= MAX_COLUMNS:
-            raise InputError(f"{matrix.shape[1]} columns: expected 1 to {MAX_COLUMNS}")
 
     def _table(
         self,
@@ -153,11 +88,10 @@ class Kernel:
         if not 1 <= width <= columns:
             raise InputError(f"alpha has {width} entries: expected 1 to {columns}")
         for name, vector in zip(("alpha", "beta", "bias"), tanh, strict=True):
-            _expect(vector, name, np.float32, (width,))
-        level = self.module.levels().index(self.level)
+            expect(vector, name, np.float32, (width,))
         padded = [np.pad(vector, (0, columns - width)) for vector in tanh]
         handle = self.module.bind_table(
-            level, len(held[0]), columns, *addresses, *map(address_of, padded)
+            self.level_number, len(held[0]), columns, *addresses, *map(address_of, padded)
         )
         return Table(self.module, handle, held, width)
 
@@ -181,6 +115,7 @@ class Table:
         *,
         normalize: bool,
         threads: int | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """Return one vector per text: float32 (n_texts, dim).
 
@@ -194,6 +129,7 @@ class Table:
             dim: 1 to `width`.
             normalize: whether vectors get length 1; a zero vector stays zero.
             threads: at most this many; by default as many as the process may use.
+            out: where to write, float32 (n_texts, dim) in C order; it is returned then.
 
         Raises:
             DimensionError: `dim` is not within 1 to `width`.
@@ -202,11 +138,11 @@ class Table:
         """
         if not 1 <= dim <= self.width:
             raise DimensionError(f"dim is {dim}: expected 1 to {self.width}")
-        _expect(ids, "ids", np.int32, (None,))
-        _expect(offsets, "offsets", np.int64, (None,))
+        expect(ids, "ids", np.int32, (None,))
+        expect(offsets, "offsets", np.int64, (None,))
         if not len(offsets):
             raise InputError("offsets is empty: expected one more entry than texts")
-        out = np.empty((len(offsets) - 1, dim), np.float32)
+        out = result_array(out, (len(offsets) - 1, dim))
         try:
             self._module.pool_ids(
                 self.handle,
@@ -266,10 +202,24 @@ def address_of(array: NDArray[Any]) -> int:
     return address
 
 
-def _expect(
+def result_array(out: Floats | None, shape: tuple[int, int]) -> Floats:
+    """Return `out` after a check of it, or a new array where it is None."""
+    if out is None:
+        return np.empty(shape, np.float32)
+    expect(out, "out", np.float32, shape)
+    if not out.flags.writeable:
+        raise InputError("out is read-only: expected an array to write to")
+    return out
+
+
+def expect(
     array: NDArray[Any], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]
 ) -> None:
-    """Raise unless `array` has this dtype, C order and shape, where None is any size."""
+    """Raise unless an array has this dtype, C order and shape, where None is any size.
+
+    Raises:
+        InputError: the message says what it is instead.
+    """
     fits = array.ndim == len(shape) and all(
         want is None or have == want for have, want in zip(array.shape, shape, strict=True)
     )

@@ -8,7 +8,8 @@
 struct level {
     const char *name;
     pool_texts *pool;
-    scan_dots *dots;
+    scan_sums *sums;
+    sketch_dots *dots;
 };
 
 enum { MAX_LEVELS = 4 };

@@ -66,6 +66,9 @@ static PyMethodDef methods[] = {
     BINDING(tokenize, "(unigram, texts, prepare, threads) -> (ids, offsets) as bytearrays"),
     BINDING(encode, "(unigram, texts, prepare, table, out, dim, normalize, threads)"),
     BINDING(scan_int8, "(level, matrix, n_rows, columns, query, allowed, k, rows, scores, threads)"),
+    BINDING(scan_sketches,
+            "(level, sketches, n_rows, columns, query, allowed, k, rows, scores, threads)"),
+    BINDING(make_sketches, "(matrix, n_rows, columns, sketches)"),
     BINDING(score_int8, "(level, matrix, n_rows, columns, query, rows, scores, count)"),
     {NULL, NULL, 0, NULL},
 };

@@ -1,13 +1,14 @@
 #include "scan.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "parallel.h"
 
-/* Rows whose dot products are computed before they are looked at; rows that a thread takes at a time
-   where there are several; bytes of matrix from which a second thread pays. */
-enum { ROWS_A_BLOCK = 128, ROWS_A_RANGE = 16384, BYTES_FOR_THREADS = 1 << 20 };
+/* Rows whose cosines are computed before they are looked at; rows that a thread takes at a time
+   where there are several; bytes from which a second thread pays. */
+enum { ROWS_A_BLOCK = 128, ROWS_A_RANGE = 16384, BYTES_FOR_THREADS = 1 << 24 };
 
 /* The best hits so far as a heap with the worst on top. */
 struct heap {
@@ -40,30 +41,62 @@ static void rise(struct heap *heap, struct hit hit) {
 }
 
 /* Rows come in ascending order, so a row that ties with the worst stays out. */
-static inline void offer(struct heap *heap, int64_t row, int32_t score) {
+static inline void offer(struct heap *heap, int64_t row, float score) {
     if (heap->size < heap->capacity)
         rise(heap, (struct hit){row, score});
     else if (score > heap->hits[0].score)
         sink(heap, (struct hit){row, score});
 }
 
-static void scan_all(const struct scan_job *job, int64_t first, int64_t last, struct heap *heap) {
+/* Cosines of up to ROWS_A_BLOCK rows from `first` on. The integers are exact, and what follows them
+   rounds the same way everywhere: scores do not depend on the processor. */
+static void block_cosines(const struct scan_job *job, int64_t first, int64_t n_rows,
+                          float *scores) {
+    int32_t dots[ROWS_A_BLOCK], squares[ROWS_A_BLOCK];
+    const int8_t *rows = (const int8_t *)job->rows + first * job->columns;
+    job->sums(rows, n_rows, job->query, job->columns, dots, squares);
+    for (int64_t i = 0; i < n_rows; i++) {
+        const float length = sqrtf((float)squares[i]) * job->query_length;
+        scores[i] = (float)dots[i] / (length > 0.0f ? length : 1.0f);
+    }
+}
+
+static void block_scores(const struct scan_job *job, int64_t first, int64_t n_rows,
+                         float *scores) {
+    if (job->sums) {
+        block_cosines(job, first, n_rows, scores);
+        return;
+    }
     int32_t dots[ROWS_A_BLOCK];
+    const int64_t chunks = sketch_chunks(job->columns);
+    const uint8_t *sketches = (const uint8_t *)job->rows + first * chunks * SKETCH_BYTES;
+    job->dots(sketches, n_rows, job->query, chunks, dots);
+    for (int64_t i = 0; i < n_rows; i++) scores[i] = (float)dots[i];
+}
+
+static void scan_all(const struct scan_job *job, int64_t first, int64_t last, struct heap *heap) {
+    float scores[ROWS_A_BLOCK];
     for (int64_t row = first; row < last; row += ROWS_A_BLOCK) {
         const int64_t n_rows = last - row < ROWS_A_BLOCK ? last - row : ROWS_A_BLOCK;
-        job->dots(job->matrix + row * job->columns, n_rows, job->query, job->columns, dots);
-        for (int64_t i = 0; i < n_rows; i++) offer(heap, row + i, dots[i]);
+        block_scores(job, row, n_rows, scores);
+        for (int64_t i = 0; i < n_rows; i++) offer(heap, row + i, scores[i]);
     }
 }
 
 static void scan_allowed(const struct scan_job *job, int64_t first, int64_t last,
                          struct heap *heap) {
-    int32_t dot;
+    float score;
     for (int64_t row = first; row < last; row++) {
         if (!job->allowed[row]) continue;
-        job->dots(job->matrix + row * job->columns, 1, job->query, job->columns, &dot);
-        offer(heap, row, dot);
+        block_scores(job, row, 1, &score);
+        offer(heap, row, score);
     }
+}
+
+float scan_length(const int8_t *query, int64_t columns) {
+    int32_t square = 0;
+    for (int64_t i = 0; i < columns; i++) square += query[i] * query[i];
+    return sqrtf((float)square);
 }
 
 struct run {
@@ -106,7 +139,8 @@ static int64_t merge(const struct run *run, int64_t ranges, struct hit *hits) {
 
 int64_t scan_run(const struct scan_job *job, struct hit *hits, int threads) {
     if (!job->n_rows) return 0;
-    if (job->n_rows * job->columns < BYTES_FOR_THREADS) threads = 1;
+    const int64_t row_bytes = job->sums ? job->columns : job->columns / 4;
+    if (job->n_rows * row_bytes < BYTES_FOR_THREADS) threads = 1;
     int64_t grain = threads > 1 ? ROWS_A_RANGE : job->n_rows;
     if (grain < job->k) grain = job->k; /* or the heaps would outgrow the matrix */
     if (threads > 1 && job->n_rows / grain < threads) grain = (job->n_rows + threads - 1) / threads;
@@ -122,8 +156,6 @@ int64_t scan_run(const struct scan_job *job, struct hit *hits, int threads) {
 }
 
 void scan_rows(const struct scan_job *job, struct hit *hits, int64_t n_hits) {
-    for (int64_t i = 0; i < n_hits; i++)
-        job->dots(job->matrix + hits[i].row * job->columns, 1, job->query, job->columns,
-                  &hits[i].score);
+    for (int64_t i = 0; i < n_hits; i++) block_cosines(job, hits[i].row, 1, &hits[i].score);
     qsort(hits, (size_t)n_hits, sizeof *hits, by_rank);
 }

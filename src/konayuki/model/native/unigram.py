@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.errors import DimensionError, InputError
-from konayuki.model.native.binding import Floats, Kernel, Table, address_of, default_threads
+from konayuki.model.native.binding import (
+    Floats,
+    Kernel,
+    Table,
+    address_of,
+    default_threads,
+    result_array,
+)
 
 # What splits words; Python's own notion adds U+001C to U+001F.
 WHITE_SPACE = (
@@ -81,10 +88,12 @@ class Unigram:
         *,
         normalize: bool,
         threads: int | None = None,
+        out: Floats | None = None,
     ) -> Floats:
         """Return one vector per text: float32 (n_texts, dim), as `table.pool` of the ids does.
 
-        Ids never leave the processor's cache; the lock is free once the strings are read.
+        Ids never leave the processor's cache; the lock is free once the strings are read. Vectors
+        are written to `out`, and that is returned, where it is given.
 
         Raises:
             DimensionError: `dim` is not within 1 to the width of the table.
@@ -95,7 +104,7 @@ class Unigram:
         if not 1 <= dim <= table.width:
             raise DimensionError(f"dim is {dim}: expected 1 to {table.width}")
         texts = _as_list(texts)
-        out = np.empty((len(texts), dim), np.float32)
+        out = result_array(out, (len(texts), dim))
         try:
             self._module.encode(
                 self._handle,

@@ -1,0 +1,144 @@
+"""What the kernel costs beside SentencePiece's tokenising alone: one run, in turns, one thread.
+
+    python benchmarks/kernel.py [--model FOLDER] [--json FILE]
+
+Texts are questions and passages of JaQuAD from the shared data folder. Times are microseconds a
+text, the best and the median of all rounds; on a machine that does other work as well the best is
+the one to compare, and ratios are of best times.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as parquet
+
+from konayuki.model import StaticModel
+from konayuki.model.native import Unigram, describe, kernel
+from konayuki.model.normalizers import build_normalizer
+from konayuki.model.pretokenizers import join_words
+from konayuki.model.unigram import UnigramTokenizer
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("KONAYUKI_DATA", ROOT.parent / "shared" / "data"))
+ROUNDS = 25
+BASELINE = "sentencepiece, text normalised before"
+
+
+def texts() -> dict[str, list[str]]:
+    """Return questions and passages."""
+    table = parquet.read_table(DATA / "pairs" / "qa-jaquad-train.parquet")
+    questions = dict.fromkeys(table.column("query").to_pylist())
+    passages = dict.fromkeys(table.column("positive").to_pylist())
+    return {"questions": list(questions)[:4000], "passages": list(passages)[:1000]}
+
+
+def cases(model: StaticModel, folder: Path, batch: list[str]) -> dict[str, Callable[[], object]]:
+    """Return the calls to compare."""
+    found = kernel()
+    if found is None:
+        raise SystemExit("the extension is not built: there is nothing to compare")
+    definition = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    vocabulary = definition["model"]["vocab"]
+    normalize = build_normalizer(definition["normalizer"])
+    unigram = Unigram(
+        found,
+        [piece for piece, _ in vocabulary],
+        [score for _, score in vocabulary],
+        definition["model"]["unk_id"],
+        normalize,
+    )
+    processor = UnigramTokenizer(definition)._processor
+    prepared = [join_words(normalize(text)).encode() for text in batch]
+    table = found.float_table(*random_table(len(vocabulary), model.dim))
+    ids, offsets = unigram.tokenize(batch)
+    return {
+        BASELINE: lambda: processor.encode(prepared, return_type="numpy", num_threads=1),
+        "kernel, tokenize": lambda: unigram.tokenize(batch, threads=1),
+        "kernel, pool float32 rows": lambda: table.pool(
+            ids, offsets, model.dim, normalize=True, threads=1
+        ),
+        "StaticModel.encode": lambda: model.encode(batch),
+        "StaticModel.encode, one by one": lambda: [model.encode(text) for text in batch],
+    }
+
+
+def random_table(rows: int, dim: int) -> tuple[np.ndarray, ...]:
+    """Return rows and a tanh; their values do not matter for the time."""
+    random = np.random.default_rng(0)
+    tanh = (random.normal(1, 0.3, dim).astype(np.float32) for _ in range(3))
+    return random.normal(0, 1, (rows, dim)).astype(np.float32), *tanh
+
+
+def measure(calls: dict[str, Callable[[], object]], count: int) -> dict[str, dict[str, float]]:
+    """Return best and median microseconds a text of each call, and ratios to the baseline."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(1e6 * (time.perf_counter() - start) / count)
+    baseline = min(times[BASELINE])
+    return {
+        name: {
+            "best_us": round(min(values), 3),
+            "median_us": round(statistics.median(values), 3),
+            "ratio": round(min(values) / baseline, 3),
+        }
+        for name, values in times.items()
+    }
+
+
+def environment() -> dict[str, object]:
+    """Return what the numbers depend on."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - the developer's git
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "kernel": describe(),
+        "load": os.getloadavg(),
+        "versions": {name: version(name) for name in ("numpy", "sentencepiece")},
+        "commit": commit.stdout.strip(),
+    }
+
+
+def main() -> None:
+    """Run the benchmark and print a table, and JSON where a file is named."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", type=Path, default=ROOT / "src/konayuki/model/bundled")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # StaticModel takes what it may use
+    model = StaticModel.load(arguments.model)
+    record: dict[str, object] = {"environment": environment()}
+    for kind, batch in texts().items():
+        _, offsets = model.tokenize(batch)
+        tokens = len(batch) and int(offsets[-1]) / len(batch)
+        results = measure(cases(model, arguments.model, batch), len(batch))
+        record[kind] = {"texts": len(batch), "tokens_a_text": round(tokens, 1), "results": results}
+        for name, values in results.items():
+            print(
+                f"{kind} of {tokens:.0f} tokens  {name:<40}{values['best_us']:9.2f} us "
+                f"(median {values['median_us']:.2f}), ratio {values['ratio']:.2f}"
+            )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

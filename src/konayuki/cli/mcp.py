@@ -1,0 +1,32 @@
+"""`konayuki mcp`: an index as tools for agents, over stdio."""
+
+import argparse
+
+from konayuki.extras import require
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of the verb."""
+    parser.add_argument("index", metavar="DIR", help="folder of the index")
+    parser.add_argument("--create", action="store_true", help="make the index where there is none")
+    parser.add_argument("--read-only", action="store_true", help="leave out the tool that writes")
+    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve one client on stdin and stdout until it leaves."""
+    require("mcp", "serve")
+    from konayuki.serving.agent import build_agent
+    from konayuki.serving.engine import Engine
+    from konayuki.serving.settings import Settings
+
+    # Several clients may each run a server on one index: the right to write is taken in turns.
+    settings = Settings(
+        index=args.index, model=args.model, create=args.create, read_only=args.read_only, workers=2
+    )
+    engine = Engine.open(settings)
+    try:
+        build_agent(engine).run("stdio")
+    finally:
+        engine.close()
+    return 0

@@ -1,0 +1,50 @@
+"""`konayuki train`: a model from a recipe."""
+
+import argparse
+import json
+from pathlib import Path
+
+from konayuki.extras import require
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments of the verb."""
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="TOML file of the run")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder of the new model"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder that the files of the recipe are named from (default: that of the recipe)",
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep tokenised pairs here for other runs"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--json", action="store_true", help="write the results as a JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and say how good the model is on the held-out tasks."""
+    for module in ("torch", "sentence_transformers", "tokenizers"):
+        require(module, "train")
+    from konayuki.training.run import train
+
+    record = train(
+        args.recipe,
+        args.data or args.recipe.parent,
+        args.out,
+        cache=args.cache,
+        resume=args.resume,
+    )
+    shown = {key: record[key] for key in ("name", "n_pairs", "n_steps", "wall_s", "development")}
+    if args.json:
+        print(json.dumps({"out": str(args.out), **shown}, ensure_ascii=False))
+        return 0
+    print(f"{args.out}: {record['n_steps']} steps over {record['n_pairs']} pairs")
+    for layout, scores in record["development"].items():
+        for name, score in scores.items():
+            print(f"  {layout:5} {name:40} {score:.4f}")
+    return 0

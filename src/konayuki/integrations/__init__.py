@@ -1,0 +1,1 @@
+"""konayuki under the names of other libraries: thin adapters, one module a library."""

@@ -1,0 +1,240 @@
+"""konayuki under mteb: an encoder, a searcher and tasks over evaluation sets of our own.
+
+import mteb
+from konayuki import StaticModel
+from konayuki.evaluation import read_sets
+from konayuki.integrations.mteb import MtebEncoder, MtebSearch, retrieval_task
+
+model = StaticModel.load()
+mteb.evaluate(MtebEncoder(model), mteb.get_tasks(tasks=["JaqketRetrieval"]))
+mteb.evaluate(MtebSearch(model), [retrieval_task(one) for one in read_sets("eval")])
+"""
+
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from konayuki.errors import InputError
+from konayuki.evaluation import RetrievalSet
+from konayuki.evaluation.rank import FloatMatrix
+from konayuki.extras import require
+
+if TYPE_CHECKING:
+    from konayuki.model import StaticModel
+    from konayuki.search import Index
+
+NESTED_DIMS = (512, 256, 128, 64, 32)
+
+
+def model_meta(
+    model: "StaticModel", *, name: str = "konayuki/konayuki", revision: str | None = None
+) -> Any:  # noqa: ANN401 - a class of an optional package
+    """Return mteb's `ModelMeta` of a model; `mteb.evaluate` also takes the record itself.
+
+    Args:
+        model: the model.
+        name: the name that results are kept under, `owner/model`.
+        revision: the version that results are kept under; the model's fingerprint unless given.
+    """
+    meta = require("mteb.models.model_meta", "mteb")
+    n_parameters = model.vocab_size * model.dim + 3 * model.dim
+    return meta.ModelMeta(
+        loader=lambda *_arguments, **_options: MtebEncoder(model, name=name, revision=revision),
+        name=name,
+        revision=revision or model.fingerprint,
+        release_date=None,
+        languages=["jpn-Jpan"],
+        n_parameters=n_parameters,
+        n_embedding_parameters=model.vocab_size * model.dim,
+        memory_usage_mb=model.nbytes / 2**20,
+        max_tokens=float("inf"),
+        embed_dim=[model.dim, *(dim for dim in NESTED_DIMS if dim < model.dim)],
+        license="apache-2.0",
+        open_weights=True,
+        public_training_code=None,
+        public_training_data=None,
+        framework=["NumPy", "safetensors"],
+        similarity_fn_name="cosine",
+        use_instructions=False,
+        training_datasets=None,
+    )
+
+
+class MtebEncoder:
+    """A model in the shape that mteb asks encoders for.
+
+    Args:
+        model: the model.
+        dim: keep only the first `dim` outputs.
+        name: the name that mteb keeps results under, `owner/model`.
+        revision: the version that it keeps them under; the model's fingerprint unless given.
+    """
+
+    def __init__(
+        self,
+        model: "StaticModel",
+        *,
+        dim: int | None = None,
+        name: str = "konayuki/konayuki",
+        revision: str | None = None,
+    ) -> None:
+        self._model = model
+        self._dim = model.dim if dim is None else dim
+        cut = "" if self._dim == model.dim else f"-{self._dim}"
+        self.mteb_model_meta = model_meta(model, name=f"{name}{cut}", revision=revision)
+
+    def encode(
+        self,
+        inputs: Iterable[Mapping[str, Any]],
+        *,
+        task_metadata: Any,  # noqa: ANN401 - part of mteb's protocol, like the four below
+        hf_split: str,
+        hf_subset: str,
+        prompt_type: Any = None,  # noqa: ANN401
+        **_options: Any,  # noqa: ANN401
+    ) -> FloatMatrix:
+        """Return one unit vector per text of the batches: float32 (n_texts, dim)."""
+        texts = (text for batch in inputs for text in batch["text"])
+        return self._model.encode(texts, dim=self._dim)
+
+    def similarity(self, embeddings1: Any, embeddings2: Any) -> Any:  # noqa: ANN401 - tensors
+        """Return the cosine of each pair: a tensor (n_1, n_2)."""
+        cosines = self._model.similarity(_array(embeddings1), _array(embeddings2))
+        return require("torch", "train").from_numpy(cosines)
+
+    def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:  # noqa: ANN401
+        """Return the cosine of the first with the first, and so on: a tensor (n,)."""
+        from konayuki.evaluation.rank import unit_rows
+
+        products = unit_rows(_array(embeddings1)) * unit_rows(_array(embeddings2))
+        return require("torch", "train").from_numpy(products.sum(axis=1))
+
+
+class MtebSearch:
+    """The product's own Index in the shape that mteb asks searchers for: retrieval tasks only.
+
+    Args:
+        model: the dense half.
+        mode: "hybrid", "dense" or "lexical".
+        name: the name that mteb keeps results under; the mode is put behind it.
+        revision: the version that it keeps them under; the model's fingerprint unless given.
+    """
+
+    def __init__(
+        self,
+        model: "StaticModel",
+        *,
+        mode: str = "hybrid",
+        name: str = "konayuki/konayuki",
+        revision: str | None = None,
+    ) -> None:
+        if mode not in {"hybrid", "dense", "lexical"}:
+            raise InputError(f"mode is {mode!r}: expected one of hybrid, dense, lexical")
+        self._model = model
+        self._mode: Any = mode
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._index: Index | None = None
+        self.mteb_model_meta = model_meta(model, name=f"{name}-{mode}", revision=revision)
+
+    def index(
+        self,
+        corpus: Iterable[Mapping[str, Any]],
+        *,
+        task_metadata: Any,  # noqa: ANN401 - part of mteb's protocol, like those below
+        hf_split: str,
+        hf_subset: str,
+        encode_kwargs: Mapping[str, Any],
+        num_proc: int | None = None,
+        **_options: Any,  # noqa: ANN401
+    ) -> None:
+        """Make an index of a corpus with the columns id, text and perhaps title."""
+        from konayuki.search import Index
+
+        self.close()
+        self._folder = tempfile.TemporaryDirectory(prefix="konayuki-mteb-")
+        self._index = Index.create(Path(self._folder.name) / "index", self._model)
+        self._index.add(
+            {"id": row["id"], "text": row["text"], "title": row.get("title") or ""}
+            for row in corpus
+        )
+
+    def search(
+        self,
+        queries: Iterable[Mapping[str, Any]],
+        *,
+        task_metadata: Any,  # noqa: ANN401 - part of mteb's protocol, like those below
+        hf_split: str,
+        hf_subset: str,
+        top_k: int,
+        encode_kwargs: Mapping[str, Any],
+        top_ranked: Mapping[str, list[str]] | None = None,
+        num_proc: int | None = None,
+        **_options: Any,  # noqa: ANN401
+    ) -> dict[str, dict[str, float]]:
+        """Return the scores of the best `top_k` documents of each query."""
+        if self._index is None:
+            raise InputError("there is nothing to search: mteb calls `index` before `search`")
+        if top_ranked is not None:
+            raise InputError("an index ranks its whole corpus: reranking tasks need MtebEncoder")
+        return {
+            query["id"]: {
+                hit.id: float(hit.score)
+                for hit in self._index.search(query["text"], k=top_k, mode=self._mode)
+            }
+            for query in queries
+        }
+
+    def close(self) -> None:
+        """Let the index go and delete it."""
+        if self._index is not None:
+            self._index.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._index = self._folder = None
+
+
+def retrieval_task(one: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an optional package
+    """Return an mteb task over a set that is in memory; nothing is fetched."""
+    base = require("mteb.abstasks.retrieval", "mteb").AbsTaskRetrieval
+    task: Any = type(_task_name(one.name), (base,), {"metadata": _task_metadata(one)})()
+    dataset = require("datasets", "mteb").Dataset
+    passages = [{"id": key, **passage._asdict()} for key, passage in one.corpus.items()]
+    questions = [{"id": key, "text": text} for key, text in one.queries.items()]
+    split = {
+        "corpus": dataset.from_list(passages),
+        "queries": dataset.from_list(questions),
+        "relevant_docs": {key: dict(gains) for key, gains in one.qrels.items()},
+        "top_ranked": None,
+    }
+    task.dataset = {"default": {"test": split}}
+    task.data_loaded = True
+    return task
+
+
+def _task_metadata(one: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an optional package
+    metadata = require("mteb.abstasks.task_metadata", "mteb").TaskMetadata
+    return metadata(
+        name=_task_name(one.name),
+        description=f"The evaluation set {one.name}, read from local files.",
+        dataset={"path": f"local/{_task_name(one.name)}", "revision": "local"},
+        type="Retrieval",
+        category="t2t",
+        modalities=["text"],
+        eval_splits=["test"],
+        eval_langs=["jpn-Jpan"],
+        main_score="ndcg_at_10",
+    )
+
+
+def _task_name(name: str) -> str:
+    """Return a name that mteb takes: ASCII letters and digits, a capital first."""
+    words = re.findall(r"[A-Za-z0-9]+", name)
+    return "Local" + "".join(word[0].upper() + word[1:] for word in words)
+
+
+def _array(values: Any) -> FloatMatrix:  # noqa: ANN401 - an array or a tensor
+    return np.asarray(values, dtype=np.float32)

@@ -1,0 +1,68 @@
+"""Counters for Prometheus, of one process or summed over all workers."""
+
+import os
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client itself
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """What a service counts.
+
+    Args:
+        documents: gives the number of documents in the index, None where there is none.
+    """
+
+    def __init__(self, documents: Callable[[], int | None]) -> None:
+        self._documents = documents
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "konayuki_requests",
+            "Requests that were answered",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self.seconds = Histogram(
+            "konayuki_request_seconds",
+            "Time from a request to its answer",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self.running = Gauge(
+            "konayuki_requests_in_progress",
+            "Requests that are being answered",
+            multiprocess_mode="livesum",
+            registry=self._registry,
+        )
+        self.stored = Gauge(
+            "konayuki_documents",
+            "Documents that a search can find",
+            multiprocess_mode="mostrecent",
+            registry=self._registry,
+        )
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """Return every metric in Prometheus' text format."""
+        documents = self._documents()
+        if documents is not None:
+            self.stored.set(documents)
+        return generate_latest(self._scraped())
+
+    def _scraped(self) -> CollectorRegistry:
+        """Return what is scraped: our registry, or the sum over all workers."""
+        if SHARED_FOLDER not in os.environ:
+            return self._registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return registry

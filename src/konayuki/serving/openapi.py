@@ -1,0 +1,132 @@
+"""The OpenAPI document, written from the table of operations."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic.json_schema import models_json_schema
+
+import konayuki
+from konayuki.serving.operations import Operation, Source
+from konayuki.serving.schemas import ErrorResponse, Request, Response, SearchRequest
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_REFERENCE = "#/components/schemas/{model}"
+Json = dict[str, Any]
+
+
+def openapi_document(operations: Sequence[Operation], *, keyed: bool) -> bytes:
+    """Return the OpenAPI 3.1 document as JSON.
+
+    Args:
+        operations: what the service does.
+        keyed: whether it asks for a key.
+    """
+    paths: dict[str, Json] = {}
+    for operation in operations:
+        described = _described(operation, keyed=keyed)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    document: Json = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "konayuki",
+            "version": konayuki.__version__,
+            "description": "Sentence embeddings and hybrid search for Japanese.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": _schemas(operations)},
+    }
+    if keyed:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2)
+
+
+def _schemas(operations: Sequence[Operation]) -> Json:
+    models: list[type[BaseModel]] = [o.request for o in operations if o.source is Source.BODY]
+    models += [operation.response for operation in operations]
+    models = list(dict.fromkeys([*models, ErrorResponse]))
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in models], ref_template=_REFERENCE
+    )
+    schemas: Json = definitions["$defs"]
+    return schemas
+
+
+def _described(operation: Operation, *, keyed: bool) -> Json:
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": (operation.call.__doc__ or "").partition("\n")[0],
+        "responses": _responses(operation, keyed=keyed),
+    }
+    if operation.source is Source.BODY:
+        described["requestBody"] = _body("application/json", _schema(operation.request))
+    elif operation.source is Source.FILE:
+        described["requestBody"] = _body("application/octet-stream", {"type": "string"})
+    if parameters := list(_parameters(operation)):
+        described["parameters"] = parameters
+    if keyed:
+        described["security"] = [{"key": []}, {}] if operation.public else [{"key": []}]
+    return described
+
+
+def _responses(operation: Operation, *, keyed: bool) -> Json:
+    statuses = {*operation.fails, 503}
+    if operation.source is not Source.NOTHING:
+        statuses |= {400, 422}
+    if operation.source in {Source.BODY, Source.FILE}:
+        statuses |= {408, 413, 415}
+    if operation.needs_index:
+        statuses.add(404)
+    if operation.writes:
+        statuses.add(403)
+    if keyed:
+        statuses.add(401)
+    good = {"description": "Done", "content": _content("application/json", operation.response)}
+    responses: Json = {"200": good}
+    for status in sorted(statuses):
+        responses[str(status)] = {
+            "description": HTTPStatus(status).phrase,
+            "content": _content("application/json", ErrorResponse),
+        }
+    return responses
+
+
+def _parameters(operation: Operation) -> list[Json]:
+    if operation.source in {Source.PATH, Source.FILE}:
+        name = operation.path.partition("{")[2].rstrip("}")
+        schema = {"type": "string", "minLength": 1, "maxLength": 512}
+        return [{"name": name, "in": "path", "required": True, "schema": schema}]
+    if operation.source is not Source.QUERY:
+        return []
+    fields = SearchRequest.model_json_schema()["properties"]
+    where: Json = {
+        "name": "where",
+        "in": "query",
+        "description": fields["where"]["description"] + " A JSON object.",
+        "content": {"application/json": {"schema": _schema_of_filter()}},
+    }
+    query = {"name": "q", "in": "query", "required": True, "schema": fields["query"]}
+    others = [{"name": name, "in": "query", "schema": fields[name]} for name in ("k", "mode")]
+    return [query, *others, where]
+
+
+def _schema_of_filter() -> Json:
+    filter_schema: Json = SearchRequest.model_json_schema()["properties"]["where"]["anyOf"][0]
+    return filter_schema
+
+
+def _body(media_type: str, schema: Json) -> Json:
+    return {"required": True, "content": {media_type: {"schema": schema}}}
+
+
+def _content(media_type: str, model: type[Response]) -> Json:
+    return {media_type: {"schema": _schema(model)}}
+
+
+def _schema(model: type[Request] | type[Response]) -> Json:
+    return {"$ref": _REFERENCE.format(model=model.__name__)}

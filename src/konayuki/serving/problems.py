@@ -1,0 +1,86 @@
+"""From what went wrong to a status and the one form in which every error is told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from konayuki.errors import DimensionError, IndexLockedError, InputError, KonayukiError
+from konayuki.serving.schemas import ErrorDetail, ErrorResponse
+
+TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+
+
+class Problem(KonayukiError):
+    """A request that gets an error for an answer.
+
+    Args:
+        status: HTTP status.
+        code: what programs tell problems apart by.
+        message: what people read.
+        param: the field that is to blame.
+        headers: headers that belong to the status.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+
+    def body(self) -> bytes:
+        """Return the error as JSON."""
+        kind = TYPES.get(self.status) or (
+            "invalid_request_error" if self.status < 500 else "server_error"
+        )
+        detail = ErrorDetail(message=str(self), type=kind, param=self.param, code=self.code)
+        return ErrorResponse(error=detail).to_json()
+
+
+def busy(code: str, message: str) -> Problem:
+    """Return the problem of a server that could do this a moment later."""
+    return Problem(503, code, message, headers={"Retry-After": "1"})
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what a client is told about an error."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, ValidationError):
+        return _invalid(error)
+    if isinstance(error, DimensionError):
+        return Problem(422, "invalid_value", str(error), param="dimensions")
+    if isinstance(error, InputError):
+        return Problem(422, "invalid_value", str(error))
+    if isinstance(error, IndexLockedError):
+        return busy("index_locked", "another process is writing to the index")
+    # What is left is ours, and its message may name our files: the log has it, the client not.
+    return Problem(500, "internal_error", "an error inside the server; its log says more")
+
+
+def _invalid(error: ValidationError) -> Problem:
+    """Return the first complaint about a body; text that is not JSON at all is another status."""
+    first: Mapping[str, Any] = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, "invalid_json", first["msg"])
+    return Problem(422, "invalid_value", first["msg"], param=_path(first["loc"]))
+
+
+def _path(location: Sequence[str | int]) -> str | None:
+    """Return where a field lies, as in `documents[3].id`; names of union branches are left out."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier() and part not in {"str", "int", "float", "bool", "none"}:
+            path += f".{part}" if path else part
+    return path or None

@@ -1,0 +1,1 @@
+"""The training room (extra `train`): pairs in, weights out."""

@@ -1,0 +1,139 @@
+"""Which pairs meet in which batch.
+
+In-batch negatives make a text that occurs twice in a batch its own negative, so batches hold each
+text at most once on either side. Pairs that would repeat a text wait for the next batch. The plan
+follows from the pairs, the settings and the seed alone: a resumed run, and every process of a
+distributed one, draws the same.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.errors import InputError
+from konayuki.training.pair_store import PairStore, Stretch
+
+Rows = NDArray[np.int64]
+LARGE_SOURCE = 2  # batches that a source must fill to get batches of its own
+PATIENCE = 4  # pools of waiting pairs, in batches, before the waiting ones are dropped
+
+
+class BatchPlan:
+    """An endless, repeatable stream of batches of pair rows.
+
+    Args:
+        store: the pairs.
+        rows: the rows that may be trained on; all of them unless given.
+        batch_size: pairs in a batch.
+        seed: of the draw.
+        unique: keep texts unique in a batch ("no_duplicates").
+        source_batches: the share of each large source that is put into batches of its own.
+
+    Raises:
+        InputError: there are fewer pairs than one batch holds.
+    """
+
+    def __init__(
+        self,
+        store: PairStore,
+        rows: Rows,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        unique: bool = True,
+        source_batches: float = 0.0,
+    ) -> None:
+        self._texts = np.asarray(store.pairs)
+        allowed = np.zeros(len(store.pairs), dtype=bool)
+        allowed[rows] = True
+        self._sources = [
+            (stretch, stretch.start + np.flatnonzero(allowed[stretch.start : stretch.stop]))
+            for stretch in store.stretches
+        ]
+        self._batch_size = batch_size
+        self._seed = seed
+        self._unique = unique
+        self._source_batches = source_batches
+        if self.pairs_per_epoch < batch_size:
+            raise InputError(
+                f"an epoch has {self.pairs_per_epoch} pairs, a batch {batch_size}\n"
+                "hint: lower training.batch_size or raise the weights of the sources"
+            )
+
+    @property
+    def pairs_per_epoch(self) -> int:
+        """Return how many pairs the weights give for an epoch."""
+        return sum(round(stretch.weight * len(rows)) for stretch, rows in self._sources)
+
+    def batches(self, n_batches: int) -> Iterator[Rows]:
+        """Yield `n_batches` batches of rows, int64 (batch_size,)."""
+        n_given = epoch = 0
+        while n_given < n_batches:
+            n_before = n_given
+            for batch in self._epoch(np.random.default_rng((self._seed, epoch))):
+                yield batch
+                n_given += 1
+                if n_given == n_batches:
+                    return
+            if n_given == n_before:
+                raise InputError(
+                    f"no batch of {self._batch_size} pairs without a repeated text\n"
+                    "hint: lower training.batch_size"
+                )
+            epoch += 1
+
+    def _epoch(self, rng: np.random.Generator) -> Iterator[Rows]:
+        drawn = [_draw(rows, stretch, rng) for stretch, rows in self._sources]
+        if not self._source_batches:
+            return self._without_repeats(np.concatenate(drawn), rng)
+        mixed: list[Rows] = []
+        batches: list[Rows] = []
+        for rows in drawn:
+            n_own = int(len(rows) * self._source_batches)
+            if n_own < LARGE_SOURCE * self._batch_size:
+                n_own = 0
+            mixed.append(rows[n_own:])
+            batches.extend(self._without_repeats(rows[:n_own], rng))
+        batches.extend(self._without_repeats(np.concatenate(mixed), rng))
+        return iter([batches[place] for place in rng.permutation(len(batches))])
+
+    def _without_repeats(self, rows: Rows, rng: np.random.Generator) -> Iterator[Rows]:
+        """Yield full batches; what does not fill one at the end is left for the next epoch."""
+        rows = rows[rng.permutation(len(rows))]
+        waiting = rows[:0]
+        taken = 0
+        while taken < len(rows):
+            wanted = max(self._batch_size - len(waiting), self._batch_size // 8, 1)
+            pool = np.concatenate([waiting, rows[taken : taken + wanted]])
+            taken += wanted
+            fits = self._fits(pool)
+            chosen = np.flatnonzero(fits)[: self._batch_size]
+            if len(chosen) == self._batch_size:
+                fits[:] = True
+                fits[chosen] = False
+                waiting = pool[fits]
+                yield pool[chosen]
+            else:
+                waiting = pool if len(pool) < PATIENCE * self._batch_size else pool[:0]
+
+    def _fits(self, pool: Rows) -> NDArray[np.bool_]:
+        """Say which pairs repeat no text of an earlier pair of the pool."""
+        if not self._unique:
+            return np.ones(len(pool), dtype=bool)
+        fits = np.ones(len(pool), dtype=bool)
+        # Both sides share one name space: a passage may be another pair's query.
+        texts = self._texts[pool, :2]  # (n, 2)
+        _, first = np.unique(texts.ravel(), return_index=True)
+        is_first = np.zeros(texts.size, dtype=bool)
+        is_first[first] = True
+        fits &= is_first.reshape(texts.shape).all(axis=1)
+        return fits
+
+
+def _draw(rows: Rows, stretch: Stretch, rng: np.random.Generator) -> Rows:
+    """Return the rows of one source for one epoch: `weight` times all, the fraction at random."""
+    n_rows = round(stretch.weight * len(rows))
+    whole, rest = divmod(n_rows, max(1, len(rows)))
+    parts: Sequence[Rows] = [rows] * whole + [rows[rng.permutation(len(rows))[:rest]]]
+    return np.concatenate(parts).astype(np.int64)

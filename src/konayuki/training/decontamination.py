@@ -1,0 +1,90 @@
+"""Keep evaluation sets out of training: near-duplicate passages and equal queries.
+
+A training text counts as seen when it shares a run of 40 characters with a relevant passage of an
+evaluation set, or when its query is one of the set's queries; both are compared after NFKC, in
+lower case, without white space. Passages that no question is about may be trained on: they are
+the hay, not the needle.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from konayuki.evaluation import RetrievalSet, SimilaritySet, read_sets
+from konayuki.training.sources import Pair
+
+SHINGLE = 40
+
+
+def folded(text: str) -> str:
+    """Return a text as it is compared: NFKC, lower case, no white space."""
+    return "".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
+def shingles(text: str, length: int = SHINGLE) -> Iterable[str]:
+    """Return every run of `length` characters; a shorter text has none."""
+    return (text[start : start + length] for start in range(len(text) - length + 1))
+
+
+@dataclass
+class Decontaminator:
+    """Says which pairs show a text of an evaluation set, and counts them.
+
+    Attributes:
+        queries: the folded queries.
+        passages: the hashes of all shingles of the relevant passages.
+        counts: pairs dropped, by (source, reason).
+    """
+
+    queries: set[str] = field(default_factory=set)
+    passages: set[int] = field(default_factory=set)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @classmethod
+    def of_folders(cls, folders: Sequence[Path]) -> "Decontaminator":
+        """Return the decontaminator of all evaluation sets in some folders."""
+        found = cls()
+        for folder in folders:
+            for one in read_sets(folder):
+                found.add(one)
+        return found
+
+    def add(self, one: RetrievalSet | SimilaritySet) -> None:
+        """Guard one more evaluation set."""
+        if isinstance(one, SimilaritySet):
+            self.queries.update(folded(text) for text in (*one.first, *one.second))
+            return
+        self.queries.update(folded(text) for text in one.queries.values())
+        relevant = {doc_id for gains in one.qrels.values() for doc_id in gains}
+        for doc_id in relevant:
+            self.passages.update(map(hash, shingles(folded(one.corpus[doc_id].text))))
+
+    def reason(self, pair: Pair) -> str:
+        """Return why a pair must not be trained on, "" where it may."""
+        if folded(pair.query) in self.queries or folded(pair.positive) in self.queries:
+            return "query"
+        for text in pair:
+            if len(text) >= SHINGLE and not self.passages.isdisjoint(
+                map(hash, shingles(folded(text)))
+            ):
+                return "passage"
+        return ""
+
+    def clean(self, pairs: Iterable[Pair], source: str) -> Iterable[Pair]:
+        """Yield the pairs that may be trained on; `counts` learns of the others."""
+        for pair in pairs:
+            reason = self.reason(pair)
+            if reason:
+                self.counts[source, reason] += 1
+            else:
+                yield pair
+
+    def report(self) -> list[dict[str, Any]]:
+        """Return the counts as rows for `train.json`."""
+        return [
+            {"source": source, "reason": reason, "dropped": dropped}
+            for (source, reason), dropped in sorted(self.counts.items())
+        ]

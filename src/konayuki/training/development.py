@@ -1,0 +1,112 @@
+"""Retrieval tasks held out of the training data: what checkpoints and settings are chosen on.
+
+Of a source, some passages are held out together with every query that leads to them, in every
+source. They are searched for among other passages of the source, which training does see: as in
+the evaluation sets, the needles are new and the hay is not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.errors import InputError
+from konayuki.evaluation.metrics import ndcg
+from konayuki.evaluation.rank import top_k, unit_rows
+from konayuki.model.packed import FloatMatrix
+from konayuki.model.pooling import Pooler
+from konayuki.model.weights import Weights
+from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.recipe import DevelopmentSettings
+
+CUT_OFF = 10
+QUERIES_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries, the passages to find them in, all by text number, and the right passages."""
+
+    name: str
+    queries: NDArray[np.int64]  # (n_queries,)
+    corpus: NDArray[np.int64]  # (n_passages,)
+    answers: tuple[frozenset[int], ...]  # of each query: places in the corpus
+
+
+def hold_out(
+    store: PairStore, settings: Sequence[DevelopmentSettings], *, seed: int
+) -> tuple[list[Task], NDArray[np.int64]]:
+    """Return the tasks and the rows of pairs that are left to train on.
+
+    Raises:
+        InputError: no source has the name that a task asks for.
+    """
+    tasks = [
+        make_task(store, _stretch_of(store, one.source), one, seed=seed + number)
+        for number, one in enumerate(settings)
+    ]
+    held = np.zeros(store.n_texts + 1, dtype=bool)  # the last place is that of "no negative"
+    for task in tasks:
+        held[task.queries] = True
+        held[task.corpus[sorted(set().union(*task.answers))]] = True
+    # Queries of held-out passages that the task did not sample must not be trained on either.
+    rows = np.flatnonzero(~held[store.pairs[:, :2]].any(axis=1))
+    return tasks, rows
+
+
+def make_task(
+    store: PairStore, stretch: Stretch, settings: DevelopmentSettings, *, seed: int
+) -> Task:
+    """Return the task held out of one source."""
+    rng = np.random.default_rng(seed)
+    pairs = np.asarray(store.pairs[stretch.start : stretch.stop, :2], dtype=np.int64)
+    passages = rng.permutation(np.unique(pairs[:, 1]))
+    corpus = passages[: settings.corpus]
+    held = passages[: min(settings.held_out, len(corpus))]
+    answered: dict[int, list[int]] = {}
+    for query, passage in pairs[np.isin(pairs[:, 1], held)]:
+        answered.setdefault(int(query), []).append(int(passage))
+    asked = sorted(answered)
+    queries = np.array(asked, dtype=np.int64)[rng.permutation(len(asked))[: settings.queries]]
+    place = {int(passage): number for number, passage in enumerate(corpus)}
+    answers = tuple(frozenset(place[one] for one in answered[int(query)]) for query in queries)
+    return Task(stretch.name, queries, corpus, answers)
+
+
+def score_tasks(
+    weights: Weights, store: PairStore, tasks: Sequence[Task], dims: Sequence[int]
+) -> dict[str, float]:
+    """Return nDCG@10 by `task`, `task@dim` for the smaller dims, and `mean` likewise."""
+    found: dict[str, float] = {}
+    pooler = Pooler(weights)
+    for task in tasks:
+        queries = pooler.pool(store.bags(task.queries), dim=weights.dim, normalize=False)
+        passages = pooler.pool(store.bags(task.corpus), dim=weights.dim, normalize=False)
+        for dim in dims:
+            name = task.name if dim == weights.dim else f"{task.name}@{dim}"
+            found[name] = mean_ndcg(unit_rows(queries, dim), unit_rows(passages, dim), task)
+    for dim in dims:
+        suffix = "" if dim == weights.dim else f"@{dim}"
+        found[f"mean{suffix}"] = float(np.mean([found[task.name + suffix] for task in tasks]))
+    return found
+
+
+def mean_ndcg(queries: FloatMatrix, passages: FloatMatrix, task: Task) -> float:
+    """Return the mean nDCG@10 of unit vectors."""
+    total = 0.0
+    for start in range(0, len(queries), QUERIES_AT_ONCE):
+        best, _ = top_k(queries[start : start + QUERIES_AT_ONCE] @ passages.T, CUT_OFF)
+        for ranked, answers in zip(best, task.answers[start:], strict=False):
+            gains: Mapping[str, int] = {str(place): 1 for place in answers}
+            total += ndcg([str(place) for place in ranked], gains, at=CUT_OFF)
+    return total / max(1, len(queries))
+
+
+def _stretch_of(store: PairStore, pattern: str) -> Stretch:
+    for stretch in store.stretches:
+        if fnmatch(stretch.name, pattern):
+            return stretch
+    known = ", ".join(stretch.name for stretch in store.stretches)
+    raise InputError(f"no source is named {pattern!r}; the sources are {known}")

@@ -1,0 +1,133 @@
+"""The trained network: the exported sentence-transformers module, fed with flat bags of tokens.
+
+Training uses the very class that travels with exported models. What it adds is a second way in:
+features with `offsets` hold the tokens of a batch end to end, without padding, as a store of pairs
+gives them. Features with a mask (GradCache losses, `encode`) go the exported way.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from tokenizers import Tokenizer
+
+from konayuki.model.export.SSE import SSE
+from konayuki.model.packed import FloatTable
+from konayuki.model.weights import Weights
+from konayuki.training.recipe import ModelSettings
+
+LEVELS = 15
+HALF_RANGE = 7.5
+MARGIN = 1e-8
+
+Features = dict[str, torch.Tensor]
+
+
+class TrainedSSE(SSE):
+    """`SSE` for flat bags, with optional 4-bit rows in the forward pass.
+
+    Attributes:
+        sees_quantized_rows: pool the rows as the 4-bit layout would keep them; gradients pass
+            straight through to the float rows.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int, dim: int) -> None:
+        super().__init__(tokenizer, vocab_size, dim)  # type: ignore[no-untyped-call]
+        self.sees_quantized_rows = False
+
+    def forward(self, features: Features, **kwargs: Any) -> Features:  # noqa: ANN401
+        """Add `sentence_embedding` to the features: float32 (n_texts, dim)."""
+        if "offsets" not in features:
+            return cast("Features", super().forward(features, **kwargs))  # type: ignore[no-untyped-call]
+        rows = self.embedding.weight
+        if self.sees_quantized_rows:
+            rows = rows + (rounded_rows(rows.detach()) - rows.detach())
+        offsets = features["offsets"]
+        means = functional.embedding_bag(features["input_ids"], rows, offsets, mode="mean")
+        ends = torch.cat([offsets[1:], offsets.new_tensor([len(features["input_ids"])])])
+        features["sentence_embedding"] = self.dyt(means) * (ends > offsets)[:, None]
+        return features
+
+    def weights(self) -> Weights:
+        """Return the numbers, as `konayuki.model` keeps them."""
+        arrays = [
+            parameter.detach().float().cpu().numpy().copy()
+            for parameter in (
+                self.embedding.weight,
+                self.dyt.alpha,
+                self.dyt.beta,
+                self.dyt.bias,
+            )
+        ]
+        return Weights(FloatTable(arrays[0]), *arrays[1:])
+
+
+def rounded_rows(rows: torch.Tensor) -> torch.Tensor:
+    """Return rows as the 4-bit layout gives them back: (vocab_size, dim), the seed's formula."""
+    scales = rows.abs().amax(dim=1, keepdim=True) + MARGIN
+    levels = ((rows / scales + 1) * HALF_RANGE).round_().clamp_(0, LEVELS)
+    return levels.div_(HALF_RANGE).sub_(1).mul_(scales)
+
+
+def rarity(token_counts: np.ndarray[Any, Any], power: float) -> torch.Tensor:
+    """Return how long each row starts: (log(1 / share) / its mean) ** power, float32 (vocab,)."""
+    shares = (token_counts + 1.0) / (token_counts + 1.0).sum()
+    lengths = np.log(1 / shares)
+    return torch.from_numpy(((lengths / lengths.mean()) ** power).astype(np.float32))
+
+
+def piece_directions(vectors: np.ndarray[Any, Any], dim: int, evenness: float) -> torch.Tensor:
+    """Return a teacher's vectors of the pieces as table columns: float32 (vocab_size, dim).
+
+    Principal components, the strongest first, so that the first columns, which the nested
+    dimensions share, hold most; `evenness` 1 gives each component the same variance, 0 its own.
+    Columns beyond the teacher's are zero; the mean square of the others is 1.
+    """
+    centred = torch.from_numpy(np.asarray(vectors, dtype=np.float32))
+    centred = centred - centred.mean(dim=0)
+    left, strengths, _ = torch.linalg.svd(centred, full_matrices=False)
+    components = left * (strengths / strengths[0]) ** (1 - evenness)
+    components /= components.square().mean().sqrt()
+    columns = torch.zeros(len(components), dim)
+    shared = min(dim, components.shape[1])
+    columns[:, :shared] = components[:, :shared]
+    return columns
+
+
+def fresh_network(
+    tokenizer: Tokenizer,
+    settings: ModelSettings,
+    token_counts: np.ndarray[Any, Any],
+    piece_vectors: np.ndarray[Any, Any] | None,
+    *,
+    seed: int,
+) -> TrainedSSE:
+    """Return a network at its start.
+
+    Args:
+        tokenizer: with one row per piece.
+        settings: of the model.
+        token_counts: how often each piece occurs in the training texts.
+        piece_vectors: a teacher's vectors of the pieces, (vocab_size, any), or None.
+        seed: of the random table.
+    """
+    vocab_size, dim = len(token_counts), settings.dims[0]
+    network = TrainedSSE(tokenizer, vocab_size, dim)
+    generator = torch.Generator().manual_seed(seed)
+    table = torch.randn(vocab_size, dim, generator=generator)
+    if piece_vectors is not None:
+        share = settings.piece_share
+        columns = piece_directions(piece_vectors, dim, settings.piece_evenness)
+        # The teacher fills its columns; the total of both parts keeps the mean square at 1.
+        fill = (columns.square().mean() + 1e-12).rsqrt()
+        table = table * (1 - share) ** 0.5 + columns * fill * share**0.5
+    if settings.rarity_power:
+        table *= rarity(token_counts, settings.rarity_power)[:, None]
+    table *= settings.table_scale
+    # A piece that no training text holds would stay noise: it says nothing, so it weighs nothing.
+    table[torch.from_numpy(token_counts == 0)] = 0.0
+    with torch.no_grad():
+        network.embedding.weight.copy_(table)
+        network.dyt.alpha.fill_(settings.alpha)
+    return network

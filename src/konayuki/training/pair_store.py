@@ -1,0 +1,217 @@
+"""Pairs as token ids on disk, memory-mapped: an epoch, or the next run, never tokenises again.
+
+A store is a folder:
+
+    ids.npy      uint16 or int32 (n_tokens,): the tokens of all distinct texts, end to end
+    offsets.npy  int64 (n_texts + 1,)
+    pairs.npy    int32 (n_pairs, 3): query, positive, negative as text numbers, -1 for no negative
+    texts.txt    the texts, one JSON string a line
+    store.json   sources with their stretch of pairs, what was dropped, and the key
+
+The key is a hash of everything that the content follows from, so a folder is reused exactly when
+building it again would give the same.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.errors import DatasetError
+from konayuki.model.tokens import TokenBatch
+from konayuki.progress import track
+from konayuki.training.sources import Pair, Source
+
+FORMAT = 1
+TEXTS_AT_ONCE = 8192
+SUMMARY = "store.json"
+
+
+class Tokenize(Protocol):
+    """What turns texts into ids: a tokenizer of `konayuki.model`."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Return one more than the largest id."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> TokenBatch:
+        """Return the token ids of the texts."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The pairs of one source: rows `start` to `stop` of the table of pairs."""
+
+    name: str
+    start: int
+    stop: int
+    weight: float
+    origin: str = ""
+    licence: str = ""
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class PairStore:
+    """Tokenised pairs."""
+
+    ids: NDArray[np.integer]
+    offsets: NDArray[np.int64]
+    pairs: NDArray[np.int32]
+    stretches: tuple[Stretch, ...]
+    vocab_size: int
+    dropped: tuple[Mapping[str, Any], ...] = ()
+    folder: Path | None = field(default=None, compare=False)
+
+    @property
+    def n_texts(self) -> int:
+        """Return the number of distinct texts."""
+        return len(self.offsets) - 1
+
+    def bags(self, texts: NDArray[np.integer], longest: int = 0) -> TokenBatch:
+        """Return the tokens of some texts, each cut after `longest` tokens unless that is 0."""
+        starts = self.offsets[texts]
+        lengths = self.offsets[np.asarray(texts) + 1] - starts
+        if longest:
+            lengths = np.minimum(lengths, longest)
+        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        places = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return TokenBatch(self.ids[places].astype(np.int32), offsets)
+
+    def token_counts(self) -> NDArray[np.int64]:
+        """Return how often each token occurs in the distinct texts: (vocab_size,)."""
+        return np.bincount(self.ids, minlength=self.vocab_size)
+
+    def texts(self) -> list[str]:
+        """Return the distinct texts, by number.
+
+        Raises:
+            DatasetError: the store was not read from a folder.
+        """
+        if self.folder is None:
+            raise DatasetError("this store keeps no texts")
+        lines = (self.folder / "texts.txt").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def store_key(sources: Sequence[Source], tokenizer_json: bytes, extra: Sequence[str]) -> str:
+    """Return the hash of what a store follows from: sources, tokenizer, decontamination."""
+    digest = hashlib.blake2b(tokenizer_json, digest_size=16)
+    for source in sources:
+        stamp: tuple[object, ...] = ()
+        if not source.settings.hub:
+            stat = Path(source.place).stat()
+            stamp = (stat.st_size, stat.st_mtime_ns)
+        digest.update(repr((source.name, asdict(source.settings), stamp)).encode())
+    digest.update(repr((FORMAT, tuple(extra))).encode())
+    return digest.hexdigest()
+
+
+def build_store(
+    sources: Sequence[tuple[Source, Iterable[Pair]]],
+    tokenizer: Tokenize,
+    folder: Path,
+    key: str,
+    dropped: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
+) -> PairStore:
+    """Write the store of some pairs, each pair once, and return it.
+
+    Args:
+        sources: each source with its pairs; a pair belongs to the first source that has it.
+        tokenizer: gives the ids.
+        folder: replaced where it is there; written beside it and renamed.
+        key: kept, for `open_store`.
+        dropped: asked at the end, for the rows that the reading left out.
+    """
+    numbers: dict[str, int] = {}
+    pairs: dict[tuple[int, int, int], None] = {}
+    stretches = []
+    for source, rows in track(sources, "read pairs", unit="source"):
+        start = len(pairs)
+        for pair in rows:
+            query, positive = (numbers.setdefault(text, len(numbers)) for text in pair[:2])
+            negative = numbers.setdefault(pair[2], len(numbers)) if pair[2] else -1
+            pairs.setdefault((query, positive, negative))
+        stretches.append(
+            Stretch(
+                source.name,
+                start,
+                len(pairs),
+                source.settings.weight,
+                source.origin,
+                source.licence,
+            )
+        )
+    summary = {
+        "format": FORMAT,
+        "key": key,
+        "vocab_size": tokenizer.vocab_size,
+        "stretches": [asdict(stretch) for stretch in stretches],
+        "dropped": list(dropped()),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".store-", dir=folder.parent) as name:
+        staging = Path(name) / "store"
+        staging.mkdir()
+        np.save(staging / "pairs.npy", np.array(list(pairs), dtype=np.int32).reshape(-1, 3))
+        _write_tokens(list(numbers), tokenizer, staging)
+        (staging / SUMMARY).write_text(json.dumps(summary, ensure_ascii=False), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        staging.replace(folder)
+    return open_store(folder, key)
+
+
+def open_store(folder: Path, key: str) -> PairStore:
+    """Return the store in a folder, its arrays mapped and not loaded.
+
+    Raises:
+        DatasetError: there is none with this key, or it is damaged.
+    """
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder} is not a store of pairs: {error}") from error
+    if summary["key"] != key:
+        raise DatasetError(f"{folder} holds other pairs: key {summary['key']}, expected {key}")
+    ids, offsets, pairs = arrays
+    stretches = tuple(Stretch(**values) for values in summary["stretches"])
+    if len(ids) != offsets[-1] or (len(pairs) and pairs.max() >= len(offsets) - 1):
+        raise DatasetError(f"{folder}: its arrays do not fit each other")
+    return PairStore(
+        ids, offsets, pairs, stretches, summary["vocab_size"], tuple(summary["dropped"]), folder
+    )
+
+
+_ARRAYS = ("ids", "offsets", "pairs")
+
+
+def _write_tokens(texts: Sequence[str], tokenizer: Tokenize, folder: Path) -> None:
+    dtype = np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.int32
+    ids, lengths = [], []
+    remaining = iter(texts)
+    blocks = iter(lambda: list(islice(remaining, TEXTS_AT_ONCE)), [])
+    with (folder / "texts.txt").open("w", encoding="utf-8", newline="\n") as file:
+        for block in track(blocks, "tokenise", total=-(-len(texts) // TEXTS_AT_ONCE), unit="block"):
+            batch = tokenizer.encode(block)
+            ids.append(batch.ids.astype(dtype))
+            lengths.append(np.diff(batch.offsets))
+            file.writelines(json.dumps(text, ensure_ascii=True) + "\n" for text in block)
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    if texts:
+        np.cumsum(np.concatenate(lengths), out=offsets[1:])
+    np.save(folder / "ids.npy", np.concatenate(ids) if ids else np.empty(0, dtype=dtype))
+    np.save(folder / "offsets.npy", offsets)

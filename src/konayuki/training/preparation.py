@@ -1,0 +1,117 @@
+"""From a recipe to what a run needs: the tokenised pairs, the held-out tasks, the fresh network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.errors import CheckpointError, InputError, NotFoundError
+from konayuki.model.static import BUNDLED
+from konayuki.model.tokenizer import build_tokenizer
+from konayuki.training.decontamination import Decontaminator
+from konayuki.training.development import Task, hold_out
+from konayuki.training.network import TrainedSSE, fresh_network
+from konayuki.training.pair_store import PairStore, build_store, open_store, store_key
+from konayuki.training.recipe import Recipe
+from konayuki.training.sources import find_sources, read_pairs
+
+TEACHER = "teacher"
+TEACHER_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run is made of.
+
+    Attributes:
+        tokenizer_json: bytes of the tokenizer.
+        store: the pairs, tokenised.
+        tasks: retrieval tasks whose passages and queries are not trained on.
+        rows: rows of pairs that may be trained on.
+    """
+
+    tokenizer_json: bytes
+    store: PairStore
+    tasks: list[Task]
+    rows: NDArray[np.int64]
+
+
+def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
+    """Return what a run needs; pairs that were tokenised before are opened, not read again.
+
+    Args:
+        recipe: the run.
+        data: the folder that the patterns of its sources start from.
+        cache: where tokenised pairs are kept.
+        folder: the folder of the recipe, from which its tokenizer is named.
+    """
+    path = folder / recipe.model.tokenizer if recipe.model.tokenizer else BUNDLED / "tokenizer.json"
+    if not path.is_file():
+        raise NotFoundError(f"model.tokenizer: no file {path}")
+    tokenizer_json = path.read_bytes()
+    store = _store(recipe, data, cache, tokenizer_json, path)
+    tasks, rows = hold_out(store, recipe.development, seed=recipe.training.seed)
+    return Prepared(tokenizer_json, store, tasks, rows)
+
+
+def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> TrainedSSE:
+    """Return the network at its start."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(prepared.tokenizer_json.decode())
+    vectors = _piece_vectors(tokenizer, recipe.model.piece_vectors, data, cache)
+    counts = prepared.store.token_counts()
+    return fresh_network(tokenizer, recipe.model, counts, vectors, seed=recipe.training.seed)
+
+
+def _store(
+    recipe: Recipe, data: Path, cache: Path, tokenizer_json: bytes, tokenizer_path: Path
+) -> PairStore:
+    sources = find_sources(recipe.sources, data)
+    key = store_key(sources, tokenizer_json, recipe.decontaminate)
+    folder = cache / f"pairs-{key}"
+    if folder.is_dir():
+        return open_store(folder, key)
+    guard = Decontaminator.of_folders([data / name for name in recipe.decontaminate])
+    pairs = [(one, guard.clean(read_pairs(one), one.name)) for one in sources]
+    tokenizer = build_tokenizer(tokenizer_json, tokenizer_path)
+    return build_store(pairs, tokenizer, folder, key, guard.report)
+
+
+def _piece_vectors(
+    tokenizer: Any,  # noqa: ANN401 - the library is untyped
+    name: str,
+    data: Path,
+    cache: Path,
+) -> NDArray[np.floating[Any]] | None:
+    """Return a teacher's vector of every piece, from a file or from the teacher itself."""
+    if not name:
+        return None
+    path = data / name
+    if name == TEACHER:
+        path = cache / "piece-vectors.npy"
+        if not path.exists():
+            _write_piece_vectors(tokenizer, path)
+    if not path.is_file():
+        raise NotFoundError(f"model.piece_vectors: no file {path}")
+    try:
+        vectors: NDArray[np.floating[Any]] = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not an array file: {error}") from error
+    if vectors.shape[:1] != (tokenizer.get_vocab_size(),):
+        raise InputError(
+            f"{path} has shape {vectors.shape}; expected a row for each of the "
+            f"{tokenizer.get_vocab_size()} pieces"
+        )
+    return vectors
+
+
+def _write_piece_vectors(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
+    from konayuki.training.teacher import QUERY_PREFIX, Teacher
+
+    pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
+    vectors = Teacher.load().encode(pieces, QUERY_PREFIX, max_tokens=TEACHER_TOKENS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, vectors)

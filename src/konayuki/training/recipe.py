@@ -1,0 +1,262 @@
+"""Recipes: every setting of a training run, as TOML.
+
+A recipe is a value: it is read and checked once, and written into `train.json` beside the weights.
+An unknown key, a wrong type or a value out of range is an error that names the key.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from konayuki.errors import InputError, NotFoundError
+from konayuki.extras import require
+
+Section = TypeVar("Section")
+
+SCHEDULES = ("cosine", "linear", "constant")
+SAMPLERS = ("no_duplicates", "plain")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What is trained.
+
+    Attributes:
+        tokenizer: a `tokenizer.json`, relative to the recipe; the bundled model's unless given.
+        dims: the nested dimensions, the largest first; it is the width of the table.
+        table_scale: standard deviation of the fresh table.
+        rarity_power: rows start `(log(1 / share) / mean)**rarity_power` times as long, so that
+            rare pieces begin with more say than particles; 0 for the seed's equal rows.
+        alpha: the slope of the tanh at the start.
+        piece_vectors: a `.npy` file with a teacher's vector of every piece, relative to the data
+            folder, from which the table starts; random unless given.
+        piece_share: the part of a row's variance that the teacher's vector gives.
+        piece_evenness: 0 keeps the teacher's principal components as strong as they are, 1 makes
+            them equal.
+    """
+
+    tokenizer: str = ""
+    dims: tuple[int, ...] = (512, 256, 128, 64, 32)
+    table_scale: float = 1.0
+    rarity_power: float = 0.0
+    alpha: float = 0.5
+    piece_vectors: str = ""
+    piece_share: float = 0.9
+    piece_evenness: float = 0.5
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The ranking loss.
+
+    Attributes:
+        scale: cosines are multiplied by it before the softmax.
+        symmetric: rank queries for passages as well as passages for queries.
+        teacher: a folder of teacher vectors, relative to the data folder; none unless given.
+        teacher_share: the part of the target that the teacher gives, where it has vectors.
+        teacher_temperature: the teacher's cosines are divided by it before the softmax.
+        gather: rank against the passages of all processes, not only one's own.
+    """
+
+    scale: float = 20.0
+    symmetric: bool = False
+    teacher: str = ""
+    teacher_share: float = 0.5
+    teacher_temperature: float = 0.02
+    gather: bool = True
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The optimisation; defaults are those of the seed's model card."""
+
+    batch_size: int = 3072  # per device
+    gradient_accumulation: int = 10
+    epochs: float = 2.0
+    steps: int = 0  # optimiser steps; overrides `epochs` where it is not 0
+    learning_rate: float = 0.1
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-10
+    max_grad_norm: float = 1.0  # 0: gradients are not clipped
+    schedule: str = "cosine"
+    warmup_ratio: float = 0.02
+    bf16: bool = True
+    workers: int = 4
+    batch_sampler: str = "no_duplicates"
+    source_batches: float = 0.0  # the share of batches that hold pairs of one source only
+    max_query_tokens: int = 0  # 0: whole texts
+    max_passage_tokens: int = 0
+    token_dropout: float = 0.0
+    quantized_share: float = 0.0  # the last part of the steps, which sees 4-bit rows
+    seed: int = 0
+    threads: int = 0  # 0: torch's choice
+    log_steps: int = 20
+    evaluation_steps: int = 0  # 0: at the end only
+    checkpoint_steps: int = 0  # 0: none
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Pairs of one kind.
+
+    Attributes:
+        files: a pattern of Parquet or JSON Lines files, relative to the data folder; or
+        hub: a data set of the Hugging Face hub, with `config`, `split` and `revision`.
+        columns: query, passage and perhaps a negative passage.
+        weight: how often a pair is seen in an epoch; 0.3 is a fresh random third every time.
+        synthetic: "cloze" or "questions": queries made by rule from the passages, in their stead.
+        licence: of the texts, for the model card; `SOURCES.tsv` beside the files fills it in.
+    """
+
+    files: str = ""
+    hub: str = ""
+    config: str = ""
+    split: str = "train"
+    revision: str = ""
+    columns: tuple[str, ...] = ("query", "positive")
+    weight: float = 1.0
+    synthetic: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class DevelopmentSettings:
+    """A retrieval task held out of one source: passages that training does not see."""
+
+    source: str = ""
+    held_out: int = 500  # passages; their queries are held out with them
+    queries: int = 500
+    corpus: int = 6000  # held-out passages and others to find them among
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run."""
+
+    name: str = "unnamed"
+    model: ModelSettings = field(default_factory=ModelSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    sources: tuple[SourceSettings, ...] = ()
+    development: tuple[DevelopmentSettings, ...] = ()
+    decontaminate: tuple[str, ...] = ()  # evaluation folders, relative to the data folder
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON holds them."""
+        return dataclasses.asdict(self)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Return the recipe of a TOML file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it is not TOML, or a key or value is wrong; the message names it.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"no recipe at {path}")
+    toml = require("tomllib" if sys.version_info >= (3, 11) else "tomli", "train")
+    try:
+        values = toml.loads(path.read_text(encoding="utf-8"))
+    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {error}") from error
+    try:
+        return recipe_from(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def recipe_from(values: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that plain values describe.
+
+    Raises:
+        InputError: a key or a value is wrong; the message names it.
+    """
+    recipe = _section(Recipe, values, "")
+    _check(recipe)
+    return recipe
+
+
+def _section(kind: type[Section], values: Mapping[str, Any], place: str) -> Section:
+    hints = get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        known = ", ".join(sorted(hints))
+        raise InputError(f"unknown key {place}{unknown[0]}\nhint: the keys here are {known}")
+    made = {key: _value(hints[key], value, place + key) for key, value in values.items()}
+    return kind(**made)
+
+
+def _value(hint: Any, value: Any, place: str) -> Any:  # noqa: ANN401 - checked here
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{place} is {value!r}; expected a table")
+        return _section(cast("type[Any]", hint), value, f"{place}.")
+    if get_origin(hint) is tuple:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise InputError(f"{place} is {value!r}; expected a list")
+        item = get_args(hint)[0]
+        return tuple(_value(item, one, f"{place}[{n}]") for n, one in enumerate(value))
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise InputError(f"{place} is {value!r}; expected a value of type {hint.__name__}")
+    return value
+
+
+def _check(recipe: Recipe) -> None:
+    model, loss, training = recipe.model, recipe.loss, recipe.training
+    dims = model.dims
+    _require(
+        bool(dims) and list(dims) == sorted(set(dims), reverse=True) and dims[-1] > 0,
+        f"model.dims is {list(dims)}; expected different positive numbers, the largest first",
+    )
+    for name, number in [
+        ("model.table_scale", model.table_scale),
+        ("loss.scale", loss.scale),
+        ("loss.teacher_temperature", loss.teacher_temperature),
+        ("training.batch_size", training.batch_size),
+        ("training.gradient_accumulation", training.gradient_accumulation),
+        ("training.learning_rate", training.learning_rate),
+        ("training.epochs", training.epochs),
+        ("training.log_steps", training.log_steps),
+    ]:
+        _require(number > 0, f"{name} is {number}; expected a number above 0")
+    for name, share in [
+        ("loss.teacher_share", loss.teacher_share),
+        ("training.warmup_ratio", training.warmup_ratio),
+        ("training.source_batches", training.source_batches),
+        ("training.quantized_share", training.quantized_share),
+        ("training.token_dropout", training.token_dropout),
+        ("model.piece_share", model.piece_share),
+        ("model.piece_evenness", model.piece_evenness),
+    ]:
+        _require(0 <= share <= 1, f"{name} is {share}; expected a number from 0 to 1")
+    _one_of("training.schedule", training.schedule, SCHEDULES)
+    _one_of("training.batch_sampler", training.batch_sampler, SAMPLERS)
+    _require(bool(recipe.sources), "sources is empty; expected at least one [[sources]] table")
+    for place, source in enumerate(recipe.sources):
+        _check_source(f"sources[{place}]", source)
+
+
+def _check_source(place: str, source: SourceSettings) -> None:
+    _require(bool(source.files) != bool(source.hub), f"{place} needs either files or hub")
+    _require(source.weight > 0, f"{place}.weight is {source.weight}; expected a number above 0")
+    _require(
+        len(source.columns) in (2, 3),
+        f"{place}.columns is {list(source.columns)}; expected query, passage, perhaps a negative",
+    )
+    _one_of(f"{place}.synthetic", source.synthetic, ("", "cloze", "questions"))
+
+
+def _one_of(place: str, value: str, known: Sequence[str]) -> None:
+    _require(value in known, f"{place} is {value!r}; expected one of {', '.join(map(repr, known))}")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise InputError(message)

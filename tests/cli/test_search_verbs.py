@@ -1,0 +1,138 @@
+"""The verbs index and search."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from konayuki.cli import main
+from konayuki.cli.search import read_where
+from konayuki.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from model.samples import small_model
+
+    folder = tmp_path_factory.mktemp("model") / "model"
+    small_model().save(folder, layout="float")
+    return folder
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("notes")
+    folder.mkdir()
+    (folder / "fuji.md").write_text("# 富士山\n## 高さ\n富士山は3776メートルである。", "utf-8")
+    (folder / "lake.txt").write_bytes("琵琶湖は日本一広い。\x1b[31m".encode("cp932"))
+    (folder / "rows.csv").write_text("id,text,lang\nr1,図書館で本を借りる,ja\n", "utf-8")
+    return folder
+
+
+def run(model: Path, *arguments: object) -> int:
+    return main([*map(str, arguments), "--model", str(model)])
+
+
+def test_files_are_indexed_and_found(model: Path, notes: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(model, "index", notes, "--out", "i.konayuki", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["documents"], report["files"], report["skipped"]) == (3, 3, [])
+    assert run(model, "search", "i.konayuki", "富士山の高さ", "--json", "-k", 2) == 0
+    best, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (best["id"], best["heading"], best["rank"]) == ("notes/fuji.md#0", "高さ", 1)
+    assert {"score", "lexical", "dense", "text", "title", "metadata", "query"} <= set(best)
+
+
+def test_a_second_run_reads_only_what_changed(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    (notes / "lake.txt").unlink()
+    (notes / "fuji.md").write_text("新しい本文。", "utf-8")
+    capsys.readouterr()
+    assert run(model, "index", notes, "--out", "i", "--prune") == 0
+    assert capsys.readouterr().out == "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed\n"
+
+
+def test_hits_are_shown_with_heading_file_and_parts_of_the_score(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    capsys.readouterr()
+    run(model, "search", "i", "富士山", "-k", "1")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == " 1. 富士山 > 高さ  notes/fuji.md"
+    assert lines[1] == "    富士山は3776メートルである。"
+    assert lines[2].startswith("    score ")
+    assert "words" in lines[2] and "meaning" in lines[2]
+
+
+def test_matches_are_coloured_on_a_terminal_unless_refused(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    run(model, "index", notes, "--out", "i")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    capsys.readouterr()
+    run(model, "search", "i", "琵琶湖", "--mode", "lexical")
+    shown = capsys.readouterr().out
+    assert "\x1b[1;33m琵琶湖\x1b[0mは日本一広い。" in shown
+    assert "\x1b[31m" not in shown  # what stands in a document does not steer the terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    run(model, "search", "i", "琵琶湖", "--mode", "lexical")
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_queries_and_records_come_from_stdin(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    lines = '{"id": "a", "text": "富士山"}\n{"id": "b", "text": "図書館"}\n'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+    assert run(model, "index", "-", "--out", "i") == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("富士山\n\n図書館\n"))
+    capsys.readouterr()
+    run(model, "search", "i", "-", "--json", "-k", "1", "--mode", "lexical")
+    hits = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(hit["query"], hit["id"]) for hit in hits] == [("富士山", "a"), ("図書館", "b")]
+
+
+def test_a_filter_is_read_from_conditions(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    capsys.readouterr()
+    run(model, "search", "i", "富士山", "--json", "--where", "lang=ja")
+    assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == ["r1"]
+    assert read_where(["a=x", "a=3", "b=true", "c=k=v", "d="]) == {
+        "a": ["x", "3", 3], "b": ["true", True], "c": ["k=v"], "d": [""],
+    }  # fmt: skip
+    with pytest.raises(InputError, match="expected KEY=VALUE"):
+        read_where(["a"])
+
+
+def test_a_file_that_cannot_be_read_fails_the_run_but_not_the_others(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    (notes / "bad.txt").write_bytes(b"\0")
+    assert run(model, "index", notes, "--out", "i") == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("skipped: notes/bad.txt: holds zero bytes")
+    assert captured.out.startswith("i: 3 passages")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["search", "nowhere", "富士山"], 1, "documents.db is not there"),
+        (["index", "nowhere", "--out", "i"], 1, "nowhere is not there"),
+        (["index", "notes", "--out", "notes"], 2, "notes already exists"),
+        (["index", "notes", "--out", "i", "--chunk-size", "0"], 2, "expected a positive size"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str], arguments, code, message
+):
+    assert run(model, *arguments) == code
+    assert message in capsys.readouterr().err

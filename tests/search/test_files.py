@@ -1,0 +1,136 @@
+"""Files into text and records."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from konayuki.errors import InputError, NotFoundError
+from konayuki.search import Cutting, find_files, read_records
+from konayuki.search.html_text import html_outline
+from konayuki.search.text_files import decode, read_text
+
+TEXT = "富士山は、日本で一番高い山である。カタカナとひらがな。"
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "cp932", "euc_jp", "iso2022_jp", "utf-16", "utf-32"],
+)
+def test_japanese_encodings_are_recognised(encoding: str):
+    assert decode(TEXT.encode(encoding), "file") == TEXT
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp"])
+@pytest.mark.parametrize("text", ["日本語", "漢字だけ", "東京特許許可局", "あ", "山と川 ABC"])
+def test_short_text_is_recognised_too(encoding: str, text: str):
+    assert decode(text.encode(encoding), "file") == text
+
+
+def test_what_is_no_text_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "a.bin").write_bytes(b"\x00\x01")
+    with pytest.raises(InputError, match=r"a\.bin: holds zero bytes"):
+        read_text(tmp_path / "a.bin")
+    with pytest.raises(InputError, match=r"x: byte 3 is neither UTF-8 nor(.|\n)*hint: iconv"):
+        decode(b"abc\xff\xff\xff", "x")
+    with pytest.raises(NotFoundError, match="nowhere"):
+        read_text(tmp_path / "nowhere")
+
+
+def test_html_gives_what_a_reader_sees():
+    outline = html_outline(
+        "<!doctype html><html><head><title>題 &amp; 名</title><style>p{}</style></head>"
+        "<body><nav>案内</nav><h1>題 &amp; 名</h1><p>本文\n <b>太字</b>。<br>次の行</p>"
+        "<script>alert('x')</script><h2>節 <i>一</i></h2><pre>a\n  b</pre>"
+        "<table><tr><td>甲<td>乙</table>"
+    )
+    assert outline.title == "題 & 名"
+    first, second = outline.sections
+    assert (first.headings, first.text) == ((), "本文 太字。\n次の行")
+    assert second.headings == ("節 一",)
+    assert second.text.split() == ["a", "b", "甲", "乙"]
+    assert "  b" in second.text
+
+
+@pytest.mark.parametrize(
+    "html", ["<p>本文", "本文", "<title>", "<h1><h2></p></div>本文", "<<<>本文"]
+)
+def test_broken_html_gives_what_can_be_read(html: str):
+    text = "".join(section.text for section in html_outline(html).sections)
+    assert text.endswith("本文") or html == "<title>"
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_folders_are_searched_for_known_files_once_and_in_order(tmp_path: Path):
+    for name in ("b.md", "a.txt", "sub/c.HTML", ".hidden/d.md", "e.py", ".f.md"):
+        write(tmp_path / name, "文")
+    found = list(find_files([tmp_path, tmp_path / "a.txt", tmp_path / "e.py"]))
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
+        "a.txt", "b.md", "sub/c.HTML", "e.py",
+    ]  # fmt: skip
+    with pytest.raises(NotFoundError, match="nowhere"):
+        list(find_files([tmp_path / "nowhere"]))
+
+
+def test_a_document_becomes_passages_that_know_their_place(tmp_path: Path):
+    path = write(tmp_path / "guide.md", f"# 手引き\n## 一\n{'文である。' * 5}\n## 二\n終わり。")
+    records = list(read_records(path, Cutting(size=15)))
+    name = path.as_posix()
+    assert [r["id"] for r in records] == [f"{name}#{n}" for n in range(3)]
+    assert [r["heading"] for r in records] == ["一", "一", "二"]
+    assert {(r["title"], r["chunk_of"], r["metadata"]["path"]) for r in records} == {
+        ("手引き", name, name)
+    }
+
+
+def test_a_text_without_title_is_named_after_its_file(tmp_path: Path):
+    (record,) = read_records(write(tmp_path / "メモ.txt", "本文"))
+    assert (record["title"], record["text"]) == ("メモ", "本文")
+
+
+def test_rows_of_a_table_are_records(tmp_path: Path):
+    path = write(tmp_path / "t.csv", 'id,text,lang\n1,"一行目\n続き",ja\n,二,en\n')
+    first, second = read_records(path)
+    assert first == {
+        "id": "1", "text": "一行目\n続き", "metadata": {"lang": "ja", "path": path.as_posix()},
+    }  # fmt: skip
+    assert second["id"] == f"{path.as_posix()}:4"
+    (tab,) = read_records(write(tmp_path / "t.tsv", "text\ttitle\n本文\t題\n"))
+    assert (tab["text"], tab["title"]) == ("本文", "題")
+
+
+def test_lines_of_json_are_records(tmp_path: Path):
+    lines = [{"id": 7, "text": "短い\u2028文", "year": 2024, "metadata": {"a": 1}},
+             {"id": "long", "text": "長い文。" * 10, "title": "題"}]  # fmt: skip
+    body = "\n\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    records = list(read_records(write(tmp_path / "x.jsonl", body), Cutting(size=20)))
+    assert records[0]["id"] == "7"
+    assert records[0]["metadata"] == {
+        "year": 2024, "a": 1, "path": (tmp_path / "x.jsonl").as_posix(),
+    }  # fmt: skip
+    assert [r["id"] for r in records[1:]] == ["long#0", "long#1"]
+    assert {(r["chunk_of"], r["title"]) for r in records[1:]} == {("long", "題")}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.jsonl", '{"text": "a"}\n{"text": ', r"a\.jsonl, line 2: .*expected a JSON object"),
+        ("a.jsonl", "[1]", r"line 1: expected a JSON object with a string 'text'"),
+        ("a.jsonl", '{"text": 1}', r"line 1: expected a JSON object with a string 'text'"),
+        ("a.jsonl", '{"text": "a", "metadata": 1}', r":1: 'metadata' is 1"),
+        ("a.csv", "id,body\n1,a\n", r"a\.csv: columns are id, body: expected .*'text'"),
+        ("a.csv", "", r"columns are missing"),
+        ("a.csv", "id,text\n1,a,b\n", r"line 2: not as many cells"),
+        ("a.csv", "id,text\n1\n", r"line 2: not as many cells"),
+        ("a.csv", 'id,text\n1,"a', r"a\.csv, line \d: unexpected end"),
+    ],
+)
+def test_a_row_that_is_no_record_is_named(tmp_path: Path, name: str, text: str, message: str):
+    with pytest.raises(InputError, match=message):
+        list(read_records(write(tmp_path / name, text)))

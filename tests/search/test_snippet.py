@@ -1,0 +1,47 @@
+"""The part of a passage that answers."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from konayuki.search import highlight, snippet
+
+
+def marked(text: str, query: str) -> list[str]:
+    return [text[start:end] for start, end in highlight(text, query)]
+
+
+def test_matching_words_are_marked_whatever_their_width():
+    assert marked("ﾌｼﾞ山とＦＵＪＩ、Fujiyama", "フジ山 fuji") == ["ﾌｼﾞ山", "ＦＵＪＩ"]
+    assert marked("富士山の高さは？", "山の高さ") == ["山の高さ"]
+    assert marked("緑茶と紅茶", "茶") == ["茶", "茶"]
+    assert marked("何もない", "富士山") == []
+    assert marked("C++ and C", "c") == ["C", "C"]
+
+
+def test_offsets_survive_characters_that_fold_to_several():
+    text = "㍿山田と㌔とİstanbul山田"
+    assert marked(text, "山田") == ["山田", "山田"]
+
+
+def test_the_window_holds_the_answer_and_starts_with_its_sentence():
+    text = "前置きの文である。" * 30 + "富士山の高さは3776メートル。" + "後書きの文である。" * 30
+    part = snippet(text, "富士山の高さ", width=60)
+    assert part.text.startswith("…富士山の高さは3776メートル。")
+    assert part.text.endswith("…")
+    assert [part.text[a:b] for a, b in part.spans] == ["富士山の高さ"]
+    assert len(part.text) <= 62
+
+
+def test_without_a_match_the_beginning_is_shown():
+    part = snippet("あ" * 500, "富士山", width=50)
+    assert part == ("あ" * 50 + "…", [])
+
+
+@given(st.text(max_size=80), st.text("富士山ﾌｼﾞ aA1", max_size=10), st.integers(1, 50))
+def test_spans_ascend_within_the_part(text: str, query: str, width: int):
+    part = snippet(text, query, width)
+    ends = [0]
+    for start, end in part.spans:
+        assert ends[-1] <= start < end <= len(part.text)
+        ends.append(end)
+    assert len(part.text) <= max(width + 2, len(text) if len(text) <= width else 0)

@@ -1,0 +1,91 @@
+"""What importing costs, and which room may import which."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "konayuki"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = {
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "tokenizers",
+    "datasets",
+    "huggingface_hub",
+    "fastapi",
+    "pyarrow",
+}
+BASE = {"errors", "extras", "progress", "__version__"}
+ALLOWED = {
+    "errors": set(),
+    "extras": {"errors"},
+    "progress": set(),
+    "model": BASE,
+    "search": BASE | {"model"},
+    "evaluation": BASE | {"model", "search"},
+    "training": BASE | {"model", "evaluation"},
+    "serving": BASE | {"model", "search", "evaluation"},
+    "scale": BASE | {"model", "search", "evaluation"},
+    "integrations": BASE | {"model", "search", "evaluation"},
+}
+MOST_LINES = 500
+MOST_FUNCTION_LINES = 60
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> Iterator[str]:
+    """Yield the rooms of this package that a file imports anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            module = node.module or ""
+            modules = [f"{module}.{alias.name}" for alias in node.names]
+            modules = modules if module == "konayuki" else [module]
+        else:
+            continue
+        for parts in (module.split(".") for module in modules):
+            if parts[0] == "konayuki" and len(parts) > 1:
+                yield parts[1]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=names)
+def test_rooms_import_downwards_only(path: Path) -> None:
+    room = room_of(path)
+    if room in {"cli", "__init__", "__main__"}:
+        return  # the command line stands above all rooms, the root only names them
+    assert set(imported_rooms(path)) <= ALLOWED[room] | {room}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=names)
+def test_files_and_functions_stay_short(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= MOST_LINES
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < MOST_FUNCTION_LINES, node.name
+
+
+@pytest.mark.parametrize(
+    "statement", ["import konayuki", "import konayuki; konayuki.StaticModel", "import konayuki.cli"]
+)
+def test_importing_leaves_heavy_packages_alone(statement: str) -> None:
+    code = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "konayuki" in loaded
+    assert not loaded & HEAVY

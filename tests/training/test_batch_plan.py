@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from konayuki.errors import InputError
+from konayuki.training.batch_plan import BatchPlan
+from konayuki.training.pair_store import PairStore, Stretch
+
+
+def store(pairs: list[tuple[int, int]], weights: tuple[float, float] = (1.0, 1.0)) -> PairStore:
+    table = np.array([(a, b, -1) for a, b in pairs], dtype=np.int32).reshape(-1, 3)
+    half = len(pairs) // 2
+    stretches = (Stretch("a", 0, half, weights[0]), Stretch("b", half, len(pairs), weights[1]))
+    ids = np.empty(0, dtype=np.uint16)
+    return PairStore(ids, np.zeros(table.max(initial=0) + 2, dtype=np.int64), table, stretches, 10)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=16, max_size=80))
+@settings(deadline=None)
+def test_no_text_meets_itself_in_a_batch(pairs: list[tuple[int, int]]) -> None:
+    pairs = [(query, 31 + passage) for query, passage in pairs]
+    full = store(pairs)
+    plan = BatchPlan(full, np.arange(len(pairs)), 4, seed=1)
+    try:
+        batches = list(plan.batches(6))
+    except InputError:
+        return  # too few different texts for one batch
+    for batch in batches:
+        texts = full.pairs[batch, :2].ravel()
+        assert len(batch) == 4
+        assert len(np.unique(texts)) == len(texts)
+
+
+def test_the_plan_follows_from_the_seed_and_uses_allowed_rows_only() -> None:
+    full = store([(n, 1000 + n) for n in range(400)], (1.0, 0.5))
+    rows = np.arange(0, 400, 2)
+    first, again, other = (
+        np.stack(list(BatchPlan(full, rows, 8, seed=seed).batches(40))) for seed in (3, 3, 4)
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+    assert set(first.ravel()) <= set(rows.tolist())
+
+
+def test_weights_decide_how_often_a_source_is_seen() -> None:
+    full = store([(n, 1000 + n) for n in range(400)], (2.0, 0.5))
+    plan = BatchPlan(full, np.arange(400), 10)
+    assert plan.pairs_per_epoch == 2 * 200 + 100
+    seen = np.concatenate(list(plan.batches(45)))
+    assert 3.5 < (seen < 200).sum() / (seen >= 200).sum() < 4.5
+
+
+def test_too_few_pairs_for_a_batch_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"hint: lower training\.batch_size"):
+        BatchPlan(store([(0, 1), (2, 3)]), np.arange(2), 3)

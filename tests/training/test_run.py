@@ -1,0 +1,115 @@
+"""`konayuki train` on the data of the repository."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sentence_transformers")
+
+from konayuki import StaticModel  # noqa: E402 - torch is optional
+from konayuki.cli import main  # noqa: E402
+from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
+from konayuki.training.preparation import network_of, prepare  # noqa: E402
+from konayuki.training.recipe import TrainingSettings, read_recipe  # noqa: E402
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+SMOKE = RECIPES / "smoke.toml"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "smoke"
+    assert main(["train", str(SMOKE), "--out", str(out)]) == 0
+    return out
+
+
+def test_the_loss_falls_and_held_out_passages_are_found(run: Path) -> None:
+    record = json.loads((run / "train.json").read_text("utf-8"))
+    losses = [entry["loss"] for entry in record["history"] if "loss" in entry]
+    assert losses[-1] < losses[0] / 2
+    assert record["development"]["float"]["mean_ndcg@10"] > 0.1  # chance is near 0.02
+    assert record["n_pairs"] == 216 - 40
+
+
+def test_both_layouts_load_and_agree(run: Path) -> None:
+    exact, packed = StaticModel.load(run / "float"), StaticModel.load(run / "q4")
+    texts = ["熱中症の手当て", "だしの取り方"]
+    assert (exact.encode(texts) * packed.encode(texts)).sum(axis=1).min() > 0.95
+
+
+def test_a_run_is_the_same_by_seed_and_where_it_is_resumed(run: Path, tmp_path: Path) -> None:
+    whole = StaticModel.load(run / "float")
+    recipe = read_recipe(SMOKE)
+    prepared = prepare(recipe, RECIPES, run / "cache", RECIPES)
+
+    def fresh() -> Optimisation:
+        network = network_of(prepared, recipe, RECIPES, run / "cache")
+        return Optimisation(network, prepared.store, prepared.rows, recipe)
+
+    first = fresh()
+    steps = first.steps()
+    for _ in range(12):
+        next(steps)
+    first.save(tmp_path)
+    second = fresh()
+    second.resume(tmp_path)
+    assert second.progress.step == 12
+    assert len(list(second.steps())) == recipe.training.steps - 12
+    rows = second.network.weights().float_table().values
+    np.testing.assert_allclose(rows, whole.weights.float_table().values, atol=1e-6)
+
+
+def test_a_finished_run_is_not_overwritten(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(SMOKE), "--out", str(run)]) == 2
+    assert "hint: another --out, or --resume" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"noise")
+    assert main(["train", str(SMOKE), "--out", str(tmp_path), "--resume"]) == 1
+    assert CHECKPOINT in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["card", "konayuki-ja", "smoke"])
+def test_the_recipes_of_the_repository_read(name: str) -> None:
+    assert read_recipe(RECIPES / f"{name}.toml").name == name
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("learning_rat = 0.1", "learning_rat"),
+        ("batch_size = 'many'", "training.batch_size is 'many'"),
+        ("warmup_ratio = 2.0", "training.warmup_ratio is 2.0"),
+    ],
+)
+def test_a_wrong_recipe_names_the_key(
+    line: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = line.split()[0]
+    kept = [row for row in SMOKE.read_text("utf-8").splitlines() if not row.startswith(f"{key} =")]
+    kept.insert(kept.index("[training]") + 1, line)
+    recipe = tmp_path / "wrong.toml"
+    recipe.write_text("\n".join(kept), encoding="utf-8")
+    assert main(["train", str(recipe), "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_rate_warms_up_and_falls_as_a_cosine() -> None:
+    settings = TrainingSettings(warmup_ratio=0.1)
+    rates = [rate(step, 100, settings) for step in range(100)]
+    assert rates[9] == 1.0
+    assert rates[4] == pytest.approx(0.5)
+    assert rates[55] == pytest.approx(0.5, abs=0.01)
+    assert rates[99] < 0.01
+
+
+def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "smoke.toml"
+    shutil.copy(SMOKE, recipe)
+    assert main(["train", str(recipe), "--out", str(tmp_path / "out")]) == 1
+    assert "no file fits 'smoke/*.jsonl'" in capsys.readouterr().err
