@@ -41,8 +41,8 @@ class MiningSettings:
     n_teacher: int = 4
     n_bm25: int = 2
     n_elsewhere: int = 2
-    n_candidates: int = 64
-    ratio: float = 0.95
+    n_candidates: int = 256
+    ratio: float = 0.98
     margin: float = 0.0
 
     @property
