@@ -42,7 +42,8 @@ def test_the_curl_examples_work(live: Live, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "expected"), [("openai", r"^32 \d+$"), ("langchain_openai", "^32$")]
+    ("module", "expected"),
+    [("openai", r"^32 \d+$"), pytest.param("langchain_openai", "^32$", marks=pytest.mark.slow)],
 )
 def test_the_python_examples_work(shared: Live, tmp_path: Path, module: str, expected: str) -> None:
     pytest.importorskip(module)
