@@ -20,6 +20,7 @@ NEEDS = {
     "mteb": "eval",
     "huggingface_hub": "hub",
 }
+COMMANDS_NEED = {"konayuki train": "sentence_transformers", "konayuki serve": "starlette"}
 
 
 def snippets(page: Path) -> list[tuple[str, str]]:
@@ -43,7 +44,11 @@ def test_the_snippets_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None
         m for _, body in found for m in NEEDS if re.search(rf"^(from|import) {m}", body, re.M)
     }:
         pytest.importorskip(module)
-    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    for command, module in COMMANDS_NEED.items():
+        if any(command in commands(body) for kind, body in found if kind == "console"):
+            pytest.importorskip(module)
+    for name in ("demo", "recipes"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     environment = path_with_our_command(tmp_path)
     script = "\n".join(body for kind, body in found if kind == "python")
     for kind, body in found:

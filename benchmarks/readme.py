@@ -1,0 +1,92 @@
+"""Write the figures of the READMEs from the result files: `python benchmarks/readme.py`.
+
+`--check` only says whether the READMEs are true to the files.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+START, END = "<!-- evidence:start -->\n", "<!-- evidence:end -->"
+PEERS = {
+    "konayuki-hybrid": ("**konayuki, hybrid search**", "**konayuki、ハイブリッド検索**"),
+    "konayuki": ("konayuki, vectors alone", "konayuki、ベクトルのみ"),
+    "bm25-words": ("BM25 on words (MeCab, UniDic)", "単語の BM25（MeCab、UniDic）"),
+    "use": ("Universal Sentence Encoder, multilingual", "多言語 Universal Sentence Encoder"),
+    "chive": ("chiVe word vectors, mean", "chiVe 単語ベクトルの平均"),
+}
+HEADS = (
+    "| mean of four Japanese question sets | nDCG@10 | ms a question | MB |\n|---|---|---|---|\n",
+    "| 日本語の質問 4 セットの平均 | nDCG@10 | 1 問の ms | MB |\n|---|---|---|---|\n",
+)
+NOTES = (
+    "\nEncoding a question takes {question:.1f} us, {ratio:.2f} of what SentencePiece needs to "
+    "tokenise it; hybrid search over 100,000 passages {search:.1f} ms (p50). One core; made by "
+    "[benchmarks/](benchmarks/) (`quality.py`, `kernel.py`, `search_100k.py`), "
+    "more in "
+    "[docs/quality.md](docs/quality.md).\n",
+    "\n質問 1 件の埋め込みは {question:.1f} us"
+    "（SentencePiece の分割だけにかかる時間の {ratio:.2f} 倍）、"
+    "10 万件のハイブリッド検索は {search:.1f} ms（中央値）。CPU 1 コア。測り方は "
+    "[benchmarks/](benchmarks/)（`quality.py`、`kernel.py`、`search_100k.py`）、詳しくは "
+    "[docs/quality.md](docs/quality.md)。\n",
+)
+
+
+def read(name: str) -> dict[str, Any]:
+    """Return a result file."""
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    return content
+
+
+def evidence(language: int) -> str:
+    """Return the block of figures: 0 English, 1 Japanese."""
+    # The widest of a peer comes first.
+    rows = {row["peer"]: row for row in reversed(ordered(read("quality")["rows"]))}
+    lines = [
+        f"| {names[language]} | {rows[peer]['mean']['ndcg@10']:.3f} "
+        f"| {rows[peer]['ms_per_question']:.2f} | {rows[peer]['megabytes']:.1f} |\n"
+        for peer, names in PEERS.items()
+        if peer in rows
+    ]
+    encode = read("kernel")["questions"]["results"]["StaticModel.encode"]
+    note = NOTES[language].format(
+        question=encode["best_us"],
+        ratio=encode["ratio"],
+        search=read("search_100k")["hybrid"]["p50_ms"],
+    )
+    return HEADS[language] + "".join(lines) + note
+
+
+def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with the most dimensions first."""
+    return sorted(rows, key=lambda row: -(row["dim"] or 0))
+
+
+def renewed(page: str, block: str) -> str:
+    """Return a page with the block between its marks."""
+    before, rest = page.split(START)
+    return before + START + block + END + rest.split(END)[1]
+
+
+def main() -> int:
+    """Renew or check both pages; return 1 where a check fails."""
+    stale = []
+    for language, name in enumerate(("README.md", "README.ja.md")):
+        path = ROOT / name
+        page = path.read_text("utf-8")
+        new = renewed(page, evidence(language))
+        if "--check" not in sys.argv:
+            path.write_text(new, "utf-8")
+        elif new != page:
+            stale.append(name)
+    if stale:
+        print(f"renew with python benchmarks/readme.py: {', '.join(stale)}")
+    return bool(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
