@@ -14,6 +14,7 @@ START, END = "<!-- evidence:start -->\n", "<!-- evidence:end -->"
 PEERS = {
     "konayuki-hybrid": ("**konayuki, hybrid search**", "**konayuki、ハイブリッド検索**"),
     "konayuki": ("konayuki, vectors alone", "konayuki、ベクトルのみ"),
+    "e5-small": ("multilingual-e5-small, 4 bits", "multilingual-e5-small、4 ビット"),
     "bm25-words": ("BM25 on words (MeCab, UniDic)", "単語の BM25（MeCab、UniDic）"),
     "use": ("Universal Sentence Encoder, multilingual", "多言語 Universal Sentence Encoder"),
     "chive": ("chiVe word vectors, mean", "chiVe 単語ベクトルの平均"),
