@@ -286,6 +286,6 @@ def _folder(
 def _checked_dim(dim: int | None, available: int) -> int:
     if dim is None:
         return available
-    if not 1 <= dim <= available:
-        raise DimensionError(f"cannot cut to {dim} dimensions: the model has {available}")
+    if not isinstance(dim, (int, np.integer)) or not 1 <= dim <= available:
+        raise DimensionError(f"cannot cut to {dim!r} dimensions: the model has {available}")
     return dim
