@@ -31,8 +31,8 @@ class ModelSettings:
         rarity_power: rows start `(log(1 / share) / mean)**rarity_power` times as long, so that
             rare pieces begin with more say than particles; 0 for the seed's equal rows.
         alpha: the slope of the tanh at the start.
-        piece_vectors: a `.npy` file with a teacher's vector of every piece, relative to the data
-            folder, from which the table starts; random unless given.
+        piece_vectors: "teacher", or a `.npy` file with a vector of every piece, relative to the
+            data folder, from which the table starts; random unless given.
         piece_share: the part of a row's variance that the teacher's vector gives.
         piece_evenness: 0 keeps the teacher's principal components as strong as they are, 1 makes
             them equal.
@@ -55,18 +55,10 @@ class LossSettings:
     Attributes:
         scale: cosines are multiplied by it before the softmax.
         symmetric: rank queries for passages as well as passages for queries.
-        teacher: a folder of teacher vectors, relative to the data folder; none unless given.
-        teacher_share: the part of the target that the teacher gives, where it has vectors.
-        teacher_temperature: the teacher's cosines are divided by it before the softmax.
-        gather: rank against the passages of all processes, not only one's own.
     """
 
     scale: float = 20.0
     symmetric: bool = False
-    teacher: str = ""
-    teacher_share: float = 0.5
-    teacher_temperature: float = 0.02
-    gather: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,6 @@ class TrainingSettings:
     schedule: str = "cosine"
     warmup_ratio: float = 0.02
     bf16: bool = True
-    workers: int = 4
     batch_sampler: str = "no_duplicates"
     source_batches: float = 0.0  # the share of batches that hold pairs of one source only
     max_query_tokens: int = 0  # 0: whole texts
@@ -108,7 +99,6 @@ class SourceSettings:
         hub: a data set of the Hugging Face hub, with `config`, `split` and `revision`.
         columns: query, passage and perhaps a negative passage.
         weight: how often a pair is seen in an epoch; 0.3 is a fresh random third every time.
-        synthetic: "cloze" or "questions": queries made by rule from the passages, in their stead.
         licence: of the texts, for the model card; `SOURCES.tsv` beside the files fills it in.
     """
 
@@ -119,7 +109,6 @@ class SourceSettings:
     revision: str = ""
     columns: tuple[str, ...] = ("query", "positive")
     weight: float = 1.0
-    synthetic: str = ""
     licence: str = ""
 
 
@@ -218,7 +207,6 @@ def _check(recipe: Recipe) -> None:
     for name, number in [
         ("model.table_scale", model.table_scale),
         ("loss.scale", loss.scale),
-        ("loss.teacher_temperature", loss.teacher_temperature),
         ("training.batch_size", training.batch_size),
         ("training.gradient_accumulation", training.gradient_accumulation),
         ("training.learning_rate", training.learning_rate),
@@ -227,7 +215,6 @@ def _check(recipe: Recipe) -> None:
     ]:
         _require(number > 0, f"{name} is {number}; expected a number above 0")
     for name, share in [
-        ("loss.teacher_share", loss.teacher_share),
         ("training.warmup_ratio", training.warmup_ratio),
         ("training.source_batches", training.source_batches),
         ("training.quantized_share", training.quantized_share),
@@ -250,7 +237,6 @@ def _check_source(place: str, source: SourceSettings) -> None:
         len(source.columns) in (2, 3),
         f"{place}.columns is {list(source.columns)}; expected query, passage, perhaps a negative",
     )
-    _one_of(f"{place}.synthetic", source.synthetic, ("", "cloze", "questions"))
 
 
 def _one_of(place: str, value: str, known: Sequence[str]) -> None:

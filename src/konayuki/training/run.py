@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,6 @@ RECORD = "train.json"
 SOURCES = "SOURCES.tsv"
 CACHE = "cache"
 LAYOUTS = ("float", "q4")
-
-
-@dataclass(frozen=True)
-class Place:
-    """The paths of a run: its recipe, its data, what it writes, and tokenised pairs."""
-
-    recipe: Path
-    data: Path
-    out: Path
-    cache: Path
 
 
 def train(
@@ -61,16 +50,16 @@ def train(
         NotFoundError: the recipe or its data is not there.
     """
     recipe = read_recipe(recipe_path)
-    place = Place(recipe_path, data, out, cache or out / CACHE)
+    cache = cache or out / CACHE
     if (out / RECORD).exists() and not resume:
         raise InputError(f"{out} holds a run already\nhint: another --out, or --resume")
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.training.seed)
     if recipe.training.threads:
         torch.set_num_threads(recipe.training.threads)
-    prepared = prepare(recipe, data, place.cache, recipe_path.parent)
+    prepared = prepare(recipe, data, cache, recipe_path.parent)
     run = Optimisation(
-        network_of(prepared, recipe, data, place.cache), prepared.store, prepared.rows, recipe
+        network_of(prepared, recipe, data, cache), prepared.store, prepared.rows, recipe
     )
     if resume:
         run.resume(out)
@@ -96,16 +85,11 @@ def _optimise(
             losses = []
         due = settings.evaluation_steps and step % settings.evaluation_steps == 0
         if due or step == run.n_steps:
-            scores = score_tasks(
-                run.network.weights(), prepared.store, prepared.tasks, _full(recipe)
-            )
+            weights, dims = run.network.weights(), recipe.model.dims[:1]
+            scores = score_tasks(weights, prepared.store, prepared.tasks, dims)
             history.append({"step": step, **_named(scores)})
         if settings.checkpoint_steps and step % settings.checkpoint_steps == 0:
             run.save(out)
-
-
-def _full(recipe: Recipe) -> tuple[int, ...]:
-    return recipe.model.dims[:1]
 
 
 def _named(scores: Mapping[str, float]) -> dict[str, float]:

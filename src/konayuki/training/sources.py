@@ -42,7 +42,7 @@ def find_sources(settings: Sequence[SourceSettings], data: Path) -> list[Source]
     """
     catalogue = read_catalogue(data / CATALOGUE)
     sources: list[Source] = []
-    taken: set[tuple[str, str]] = set()
+    taken: set[str] = set()
     for one in settings:
         if one.hub:
             name = "/".join(part for part in (one.hub, one.config) if part)
@@ -55,11 +55,10 @@ def find_sources(settings: Sequence[SourceSettings], data: Path) -> list[Source]
             )
         for path in found:
             name = path.name.removesuffix(path.suffix)
-            if (name, one.synthetic) not in taken:
-                taken.add((name, one.synthetic))
+            if name not in taken:
+                taken.add(name)
                 origin, licence = catalogue.get(path.name, ("", ""))
-                label = f"{name}:{one.synthetic}" if one.synthetic else name
-                sources.append(Source(label, str(path), one, origin, one.licence or licence))
+                sources.append(Source(name, str(path), one, origin, one.licence or licence))
     return sources
 
 
