@@ -68,6 +68,21 @@ def test_a_finished_run_is_not_overwritten(run: Path, capsys: pytest.CaptureFixt
     assert "hint: another --out, or --resume" in capsys.readouterr().err
 
 
+def test_resuming_a_finished_run_changes_nothing(run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    assert main(["train", str(SMOKE), "--out", str(run), "--resume"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_an_unfinished_run_is_not_started_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"hours of work")
+    assert main(["train", str(SMOKE), "--out", str(tmp_path)]) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / CHECKPOINT).read_bytes() == b"hours of work"
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"noise")
     assert main(["train", str(SMOKE), "--out", str(tmp_path), "--resume"]) == 1

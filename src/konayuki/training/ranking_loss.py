@@ -6,9 +6,9 @@ vectors q_i, p_j of the first d outputs and scores s_ij = scale * q_i . p_j:
     loss_d = mean_i( logsumexp_j s_ij - s_ii )
 
 The gradient with respect to s is (softmax - identity) / n, so it is known as soon as a row is: rows
-are taken in blocks that stay in the processor's cache and only the gradient is kept, in the precision
-of the matrix products. Autograd would keep several (n, n) matrices for each dimension, and on a CPU
-most of a step would go into moving them.
+are taken in blocks that stay in the processor's cache and only the gradient is kept, in the
+precision of the matrix products. Autograd would keep several (n, n) matrices for each dimension,
+and on a CPU most of a step would go into moving them.
 """
 
 from collections.abc import Sequence

@@ -42,7 +42,7 @@ def train(
         data: the folder from which the recipe names its files.
         out: made where it is not there; it must be empty unless the run is resumed.
         cache: keeps tokenised pairs for other runs; `out/cache` unless given.
-        resume: go on from the last checkpoint in `out`.
+        resume: go on from the last checkpoint in `out`; a finished run is left as it is.
         show_progress: bars on stderr, where that is a terminal.
 
     Raises:
@@ -51,8 +51,12 @@ def train(
     """
     recipe = read_recipe(recipe_path)
     cache = cache or out / CACHE
-    if (out / RECORD).exists() and not resume:
+    record_path = out / RECORD
+    if not resume and (record_path.exists() or (out / CHECKPOINT).exists()):
         raise InputError(f"{out} holds a run already\nhint: another --out, or --resume")
+    if record_path.exists():  # finished: there is nothing to go on with
+        finished: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
+        return finished
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.training.seed)
     if recipe.training.threads:
