@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import konayuki
+from environment import environment
 from konayuki.evaluation import RetrievalSet, read_sets
 from konayuki.evaluation.metrics import ndcg
 from konayuki.search import Index
 from konayuki.search.fusion import fuse
 from konayuki.search.ranking import View
-from search_100k import RESULTS, environment
+from search_100k import PACKAGES, RESULTS
 
 Scores = NDArray[np.float32]
 WEIGHTS = np.arange(0.1, 0.75, 0.05).round(2).tolist()
@@ -223,7 +224,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=RESULTS / "fusion.json")
     args = parser.parse_args()
     model = konayuki.StaticModel.load(args.model) if args.model else konayuki.StaticModel.load()
-    record: dict[str, object] = {"model": model.fingerprint, "depth": args.depth, **environment()}
+    record: dict[str, object] = {
+        "model": model.fingerprint,
+        "depth": args.depth,
+        **environment(PACKAGES),
+    }
     tuning = measure(args.tuning, model, args.depth)
     names = best_of_each(tuning)
     print(as_table(tuning, names))

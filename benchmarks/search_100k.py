@@ -8,20 +8,17 @@ those of real words do (Zipf), about 200 characters each. A query takes a few wo
 
 import argparse
 import json
-import os
-import platform
 import random
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
 import konayuki
+from environment import environment
 from konayuki.search import Index
 from konayuki.search.index import MODES, Mode
 
@@ -32,6 +29,7 @@ KATAKANA = "アイウエオカキクケコサシスセソタチツテトナニ�
 PARTICLES = ["は", "が", "を", "に", "で", "の", "と", "も", "から", "まで"]
 ENDINGS = ["である。", "した。", "している。", "されている。", "になる。", "ではない。"]
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("numpy", "tantivy", "usearch", "sentencepiece")
 
 
 class Language:
@@ -135,22 +133,6 @@ def measure(
     return report
 
 
-def environment() -> dict[str, object]:
-    """Return machine, versions and commit."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        capture_output=True, text=True, check=False, cwd=Path(__file__).parent,
-    )  # fmt: skip
-    names = ("numpy", "tantivy", "usearch", "sentencepiece")
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "load_average": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "versions": {"konayuki": konayuki.__version__, **{name: version(name) for name in names}},
-        "commit": commit.stdout.strip(),
-    }
-
-
 def main() -> None:
     """Measure and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -159,7 +141,7 @@ def main() -> None:
     parser.add_argument("--model", help="model folder (default: the bundled model)")
     parser.add_argument("--json", type=Path, default=RESULTS / "search_100k.json")
     args = parser.parse_args()
-    before = environment()
+    before = environment(PACKAGES)
     with tempfile.TemporaryDirectory() as folder:
         report = {**measure(args.passages, args.queries, Path(folder) / "i", args.model), **before}
     args.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")

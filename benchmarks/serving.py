@@ -7,7 +7,6 @@ StaticEmbedding behind FastAPI, see serving_peer.py; it needs the extra `train` 
 import argparse
 import json
 import os
-import platform
 import random
 import shutil
 import socket
@@ -18,16 +17,16 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import konayuki
+from environment import environment
 from konayuki.model.static import BUNDLED
 from konayuki.search import Index
 from search_100k import Language, records
 
 HERE = Path(__file__).parent
+PACKAGES = ("uvicorn", "starlette", "fastapi", "sentence-transformers", "torch", "tokenizers")
 N_BODIES = 200
 N_BATCH = 32
 CONNECTIONS = (1, 4, 16, 64)
@@ -96,8 +95,8 @@ def load(case: Case, port: int, connections: int, seconds: int, folder: Path) ->
         "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s",
         "-s", str(folder / "load.lua"), f"http://127.0.0.1:{port}",
     ]  # fmt: skip
-    environment = {**os.environ, "BODIES": str(bodies), "AT": case.path}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    variables = {**os.environ, "BODIES": str(bodies), "AT": case.path}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     fields = done.stdout.split("RESULT ")[1].split()
     requests, duration_us, errors = (int(field) for field in fields[:3])
     return {
@@ -133,27 +132,6 @@ def measure(
     return {"rows": rows, "resident_mb_before": before, "resident_mb_after": after}
 
 
-def environment() -> dict[str, Any]:
-    """Return machine, versions and commit."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        capture_output=True, text=True, check=False, cwd=HERE,
-    )  # fmt: skip
-    versions = {}
-    for name in ("uvicorn", "starlette", "fastapi", "sentence-transformers", "torch", "tokenizers"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "none"
-    return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared with the load generator",
-        "load_average": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "versions": {"konayuki": konayuki.__version__, **versions},
-        "commit": commit.stdout.strip(),
-    }
-
-
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -182,7 +160,10 @@ def main() -> None:
     args = parser.parse_args()
     if shutil.which("wrk") is None:
         parser.error("wrk is not installed: apt install wrk")
-    report: dict[str, Any] = {"environment": environment(), "passages": args.passages}
+    report: dict[str, Any] = {
+        "environment": {**environment(PACKAGES), "load_generator": "on the same cores"},
+        "passages": args.passages,
+    }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         language = Language(random.Random(0))  # noqa: S311 - texts, not secrets

@@ -4,13 +4,13 @@
 """
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from environment import environment
 
 RESULTS = Path(__file__).parent / "results" / "startup.json"
 RUNS = 15
@@ -63,9 +63,7 @@ def main() -> None:
         "import_numpy_ms_median": round(1000 * statistics.median(base), 1),
         "growth_after_20000_texts_mb": round(growth, 1),
         "weights_mb": round(weights, 2),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "load_average": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
+        **environment(("numpy", "sentencepiece")),
     }
     RESULTS.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(record))

