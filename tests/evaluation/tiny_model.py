@@ -8,6 +8,7 @@ import numpy as np
 from konayuki.model import StaticModel
 from konayuki.model.packed import FloatTable
 from konayuki.model.weights import Weights
+from konayuki.training.vocabulary import tokenizer_json
 
 CHARACTERS = (
     "".join(map(chr, range(0x3041, 0x3097)))
@@ -20,29 +21,15 @@ CHARACTERS = (
 def tiny_model(dim: int = 32) -> StaticModel:
     """Return the model; every call returns the same."""
     draw = np.random.default_rng(11)
-    vocab = [["<unk>", 0.0], *([character, -5.0] for character in CHARACTERS)]
-    tokenizer = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}],
-        },
-        "pre_tokenizer": {"type": "WhitespaceSplit"},
-        "post_processor": None,
-        "decoder": None,
-        "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": False, "vocab": vocab},
-    }
-    rows = draw.normal(size=(len(vocab), dim)).astype(np.float32)
+    pieces = [("<unk>", 0.0), *((character, -5.0) for character in CHARACTERS)]
+    rows = draw.normal(size=(len(pieces), dim)).astype(np.float32)
     weights = Weights(
         FloatTable(rows),
         np.full(dim, 0.5, np.float32),
         np.ones(dim, np.float32),
         np.zeros(dim, np.float32),
     )
-    return StaticModel(weights, json.dumps(tokenizer, ensure_ascii=False).encode())
+    return StaticModel(weights, json.dumps(tokenizer_json(pieces)).encode())
 
 
 def save_tiny_model(folder: Path, layout: str = "float") -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 from konayuki.model import StaticModel
 from konayuki.model.packed import FloatTable
 from konayuki.model.weights import Weights
+from konayuki.training.vocabulary import tokenizer_json
 
 DIM = 32
 _KANJI = (
@@ -22,32 +23,13 @@ _CHARACTERS = (
 )
 
 
-def tokenizer_json() -> bytes:
-    pieces = list(dict.fromkeys(_CHARACTERS))
-    vocab = [["<unk>", 0.0], *([piece, -3.0 - 0.01 * n] for n, piece in enumerate(pieces))]
-    definition = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"}],
-        },
-        "pre_tokenizer": {"type": "WhitespaceSplit"},
-        "post_processor": None,
-        "decoder": None,
-        "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": False, "vocab": vocab},
-    }
-    return json.dumps(definition, ensure_ascii=False).encode()
-
-
 def tiny_model() -> StaticModel:
-    content = tokenizer_json()
-    n_pieces = len(json.loads(content)["model"]["vocab"])
-    rows = np.random.default_rng(0).standard_normal((n_pieces, DIM), dtype=np.float32)
+    characters = dict.fromkeys(_CHARACTERS)
+    pieces = [("<unk>", 0.0), *((one, -3.0 - 0.01 * n) for n, one in enumerate(characters))]
+    rows = np.random.default_rng(0).standard_normal((len(pieces), DIM), dtype=np.float32)
     ones = np.ones(DIM, dtype=np.float32)
-    return StaticModel(Weights(FloatTable(rows), ones, ones, 0 * ones), content)
+    weights = Weights(FloatTable(rows), ones, ones, 0 * ones)
+    return StaticModel(weights, json.dumps(tokenizer_json(pieces)).encode())
 
 
 def save_tiny_model(folder: Path) -> Path:

@@ -1,18 +1,18 @@
 """Where pairs come from: local Parquet and JSON Lines files, and data sets of the hub."""
 
 import csv
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from konayuki.errors import DatasetError, NotFoundError
+from konayuki.evaluation.tables import read_rows
 from konayuki.extras import require
 from konayuki.training.recipe import SourceSettings
 
 CATALOGUE = "SOURCES.tsv"
-ROWS_AT_ONCE = 8192
+SUFFIXES = (".parquet", ".jsonl")
 
 
 class Pair(NamedTuple):
@@ -86,7 +86,7 @@ def read_pairs(source: Source) -> Iterator[Pair]:
         MissingExtraError: a package that reads it is not installed.
     """
     columns = source.settings.columns
-    rows = _hub_rows(source) if source.settings.hub else _file_rows(Path(source.place), columns)
+    rows = _hub_rows(source) if source.settings.hub else _file_rows(Path(source.place))
     for number, values in enumerate(rows, start=1):
         try:
             texts = [values[column] for column in columns]
@@ -101,43 +101,16 @@ def read_pairs(source: Source) -> Iterator[Pair]:
             yield Pair(query, positive, (texts[2] or "").strip() if len(texts) > 2 else "")
 
 
-def _file_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    if path.suffix == ".parquet":
-        return _parquet_rows(path, columns)
-    if path.suffix == ".jsonl":
-        return _jsonl_rows(path)
-    raise DatasetError(f"{path}: cannot read {path.suffix!r}; expected .parquet or .jsonl")
+def _file_rows(path: Path) -> Iterable[Mapping[str, Any]]:
+    if path.suffix not in SUFFIXES:
+        raise DatasetError(f"{path}: cannot read {path.suffix!r}; expected {' or '.join(SUFFIXES)}")
+    return (row.values for row in read_rows(path, str(path)))
 
 
-def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    arrow, parquet = require("pyarrow", "train"), require("pyarrow.parquet", "train")
-    try:
-        with parquet.ParquetFile(path) as file:
-            present = [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=present):
-                yield from batch.to_pylist()
-    except (arrow.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} is not a Parquet file that can be read: {error}") from error
-
-
-def _jsonl_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                values = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DatasetError(f"{path} line {number} is not JSON: {error}") from error
-            if not isinstance(values, dict):
-                raise DatasetError(f"{path} line {number}: expected an object, not {values!r:.60}")
-            yield values
-
-
-def _hub_rows(source: Source) -> Iterable[dict[str, Any]]:
+def _hub_rows(source: Source) -> Iterable[Mapping[str, Any]]:
     datasets = require("datasets", "train")
     settings = source.settings
-    rows: Iterable[dict[str, Any]] = datasets.load_dataset(
+    rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
         settings.hub,
         settings.config or None,
         split=settings.split,
