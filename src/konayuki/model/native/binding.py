@@ -15,10 +15,14 @@ from konayuki.errors import DimensionError, InputError
 Floats = NDArray[np.float32]
 
 ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
+THREADS_VARIABLE = "KONAYUKI_THREADS"
 
 
 def default_threads() -> int:
-    """Return the processors that this process may use."""
+    """Return the processors that this process may use, or what KONAYUKI_THREADS says."""
+    wanted = os.environ.get(THREADS_VARIABLE, "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,0 +1,82 @@
+"""The engine of one machine: a process for every core, each with parts of its own."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+
+from konayuki.scale.job import Embedder, Job, PartReport
+from konayuki.scale.parts import Part
+from konayuki.scale.storage import Store
+
+AHEAD = 2  # parts that wait for every worker: what is planned but not begun costs memory
+ATTEMPTS = 3
+_embedder: Embedder
+
+
+def default_workers() -> int:
+    """Return the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_local(
+    job: Job, source: Store, target: Store, parts: Sequence[Part], workers: int
+) -> Iterator[PartReport]:
+    """Yield the report of every part, as they are done.
+
+    One worker is this process itself. Threads would share one interpreter, which reads JSON and
+    makes strings on one core; processes share the rows of a 4-bit model all the same, through its
+    file. When a worker dies, the parts that are not done yet go to new ones.
+    """
+    if workers == 1:
+        embedder = Embedder(job, source, target)
+        for part in parts:
+            yield embedder.embed(part)
+        return
+    waiting = list(reversed(parts))
+    attempts: dict[str, int] = {}
+    while waiting:
+        yield from _until_broken(job, source, target, waiting, workers, attempts)
+
+
+def _until_broken(
+    job: Job,
+    source: Store,
+    target: Store,
+    waiting: list[Part],
+    workers: int,
+    attempts: dict[str, int],
+) -> Iterator[PartReport]:
+    """Yield reports until all is done or a worker has died; `waiting` keeps what is left."""
+    running: dict[Future[PartReport], Part] = {}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start, (job, source, target)) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers * AHEAD:
+                    part = waiting.pop()
+                    running[pool.submit(_embed, part)] = part
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    report = future.result()
+                    del running[future]
+                    yield report
+        except BrokenProcessPool:
+            for part in running.values():
+                attempts[part.name] = attempts.get(part.name, 0) + 1
+                if attempts[part.name] < ATTEMPTS:
+                    waiting.append(part)
+                else:
+                    yield PartReport(part.name, error=f"{part.source.path}: its worker died")
+
+
+def _start(job: Job, source: Store, target: Store) -> None:
+    global _embedder
+    _embedder = Embedder(job, source, target)
+    os.environ["KONAYUKI_THREADS"] = "1"  # every core has a worker
+
+
+def _embed(part: Part) -> PartReport:
+    return _embedder.embed(part)

@@ -1,0 +1,104 @@
+"""The engine of a cluster: Ray Data hands parts to actors and gives those of the dead to others."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from konayuki.errors import KonayukiError
+from konayuki.extras import require
+from konayuki.scale.job import Embedder, Job, PartReport
+from konayuki.scale.parts import Part
+from konayuki.scale.storage import Store
+
+STORE_BYTES = 256 << 20  # of a cluster that we start ourselves: nothing but reports goes through it
+
+
+def run_ray(
+    job: Job,
+    source: Store,
+    target: Store,
+    parts: Sequence[Part],
+    workers: int | None,
+    address: str | None,
+) -> Iterator[PartReport]:
+    """Yield the report of every part, as they are done.
+
+    Parts are numbers to Ray, and its actors read and write the files themselves, so that no text
+    and no vector passes through its object store. A part whose actor died runs again elsewhere;
+    its output appears when it is whole, so it is there once.
+
+    Args:
+        job: what is made of every row.
+        source: where the files are; every machine must reach it.
+        target: where the outputs go; likewise.
+        parts: the work.
+        workers: actors, one a core; None lets their number follow the cluster.
+        address: of a cluster, as in "ray://host:10001" or "auto"; None starts one here.
+
+    Raises:
+        KonayukiError: the cluster cannot be reached or gives up.
+    """
+    ray = require("ray", "ray")
+    require("ray.data", "ray")
+    with _connected(ray, address, workers):
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        most = workers or int(ray.cluster_resources().get("CPU", 1))
+        numbers = [{"id": number} for number in range(len(parts))]
+        # Made here, not read by tasks: those would need a core that the actors may hold already.
+        dataset = ray.data.from_items(numbers, override_num_blocks=len(parts)).map_batches(
+            _Actor,
+            batch_size=1,
+            num_cpus=1,
+            compute=ray.data.ActorPoolStrategy(
+                min_size=workers or 1, max_size=most, max_tasks_in_flight_per_actor=2
+            ),
+            fn_constructor_args=(job, source, target, ray.put(list(parts))),
+        )
+        try:
+            for row in dataset.iter_rows():
+                yield PartReport(**row)
+        except ray.exceptions.RayError as error:
+            raise KonayukiError(
+                f"the cluster gave up: {error}\nhint: run the same command again; parts that are "
+                "done stay"
+            ) from error
+
+
+class _Actor:
+    """A worker as Ray Data calls it: batches of part numbers in, reports out."""
+
+    def __init__(self, job: Job, source: Store, target: Store, parts: Any) -> None:  # noqa: ANN401
+        ray = require("ray", "ray")
+        os.environ["KONAYUKI_THREADS"] = "1"  # an actor has one core
+        self._parts: Sequence[Part] = ray.get(parts)
+        self._embedder = Embedder(job, source, target)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        reports = [self._embedder.embed(self._parts[number]) for number in batch["id"]]
+        columns = zip(*reports, strict=True)
+        return dict(zip(PartReport._fields, map(list, columns), strict=True))
+
+
+@contextmanager
+def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[None]:  # noqa: ANN401
+    """Be connected to a cluster; end only what was started here."""
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    own = {"num_cpus": workers, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level="ERROR",
+            **({} if address else own),
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise KonayukiError(f"cannot use Ray at {address or 'local'!r}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
