@@ -50,6 +50,22 @@ def test_encode_reads_stdin_with_options(
     np.testing.assert_allclose(vectors, np.tile(wanted, (10_000, 1)), atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int8", "binary", "ubinary"])
+def test_encode_writes_fewer_bytes(
+    folder: Path, tmp_path: Path, dtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, out = tmp_path / "texts.txt", tmp_path / "v.npy"
+    text.write_bytes("富士山は高い\n図書館\n".encode())
+
+    assert run("encode", text, "--out", out, "--model", folder, "--dtype", dtype) == 0
+
+    wanted = StaticModel.load(folder).encode(["富士山は高い", "図書館"], dtype=dtype)
+    vectors = np.load(out)
+    assert vectors.dtype == wanted.dtype
+    np.testing.assert_array_equal(vectors, wanted)
+    assert capsys.readouterr().err.rstrip().endswith(dtype)
+
+
 def test_encode_of_nothing_is_an_empty_array(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_bytes(b"")
 

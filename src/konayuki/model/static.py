@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence, Sized
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from konayuki.errors import CheckpointError, DimensionError, InputError, NotFoundError
 from konayuki.model import hub
@@ -21,6 +22,7 @@ from konayuki.model.folder import write_folder
 from konayuki.model.kernel_tokenizer import KernelTokenizer
 from konayuki.model.packed import FloatMatrix, PackedTable
 from konayuki.model.pooling import Pooler, unit_rows
+from konayuki.model.precision import Dtype, Form, checked_ranges
 from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
@@ -130,6 +132,7 @@ class StaticModel:
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
+    @overload
     def encode(
         self,
         texts: str | Iterable[str],
@@ -139,7 +142,35 @@ class StaticModel:
         *,
         strict: bool = False,
         batch_size: int = 1024,
-    ) -> FloatMatrix:
+        dtype: Literal["float32"] = "float32",
+    ) -> FloatMatrix: ...
+
+    @overload
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        dim: int | None = None,
+        normalize: bool = True,
+        show_progress: bool = False,
+        *,
+        strict: bool = False,
+        batch_size: int = 1024,
+        dtype: Dtype = "float32",
+        ranges: FloatMatrix | None = None,
+    ) -> NDArray[Any]: ...
+
+    def encode(
+        self,
+        texts: str | Iterable[str],
+        dim: int | None = None,
+        normalize: bool = True,
+        show_progress: bool = False,
+        *,
+        strict: bool = False,
+        batch_size: int = 1024,
+        dtype: Dtype = "float32",
+        ranges: FloatMatrix | None = None,
+    ) -> NDArray[Any]:
         """Return one vector per text: float32, C order, (n_texts, dim); one text gives (dim,).
 
         Generators are read as they come; beside the result, memory holds one batch. A text
@@ -152,30 +183,35 @@ class StaticModel:
             show_progress: draw a bar on stderr, where that is a terminal.
             strict: refuse texts that are empty or white space.
             batch_size: texts per batch.
+            dtype: "float32", "float16", "int8", "uint8", "binary" or "ubinary"; what each means,
+                says `konayuki.model.quantize_vectors`.
+            ranges: float32 (2, dim), from `konayuki.model.calibrate`, for int8 and uint8.
 
         Raises:
             InputError: an item is no string or holds a lone surrogate; the message says which.
+                Or the dtype is unknown, or the ranges do not go with it.
             EmptyTextError: `strict` is set and a text is empty.
             DimensionError: the model has fewer than `dim` outputs.
         """
         dim = _checked_dim(dim, self.dim)
+        form = Form(dim, normalize, strict, dtype, checked_ranges(ranges, dtype, dim))
         if isinstance(texts, str):
-            vector: FloatMatrix = self._vectors([texts], 0, dim, normalize, strict)[0]
+            vector: NDArray[Any] = self._vectors([texts], 0, form)[0]
             return vector
         blocks = []
         start = 0
         check_iterable(texts)
         total = len(texts) if isinstance(texts, Sized) else None
         # One array for all where their number is certain: blocks would have to be copied together.
-        whole = np.empty((len(texts), dim), np.float32) if isinstance(texts, list) else None
+        whole = form.empty(len(texts)) if isinstance(texts, list) else None
         shown = track(texts, "encode", total=total, unit="text", enabled=show_progress)
         for batch in batches_of(shown, batch_size):
             out = None if whole is None else whole[start : start + len(batch)]
-            blocks.append(self._vectors(batch, start, dim, normalize, strict, out))
+            blocks.append(self._vectors(batch, start, form, out))
             start += len(batch)
         if whole is not None:
             return whole
-        return np.concatenate(blocks) if blocks else np.empty((0, dim), dtype=np.float32)
+        return np.concatenate(blocks) if blocks else form.empty(0)
 
     def tokenize(self, texts: Sequence[str]) -> TokenBatch:
         """Return the token ids of the texts: ids int32 (n_tokens,), offsets int64 (n_texts + 1,).
@@ -226,21 +262,27 @@ class StaticModel:
         return largest_difference(self._weights, other._weights)
 
     def _vectors(
-        self,
-        texts: Sequence[str],
-        start: int,
-        dim: int,
-        normalize: bool,
-        strict: bool,
-        out: FloatMatrix | None = None,
+        self, texts: Sequence[str], start: int, form: Form, out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        if form.dtype == "float32":
+            return self._floats(texts, start, form, out)
+        codes = form.of(self._floats(texts, start, form, None))
+        if out is None:
+            return codes
+        out[:] = codes
+        return out
+
+    def _floats(
+        self, texts: Sequence[str], start: int, form: Form, out: FloatMatrix | None
     ) -> FloatMatrix:
+        dim, normalize = form.dim, form.normalize
         table = self._pooler.table
         if table is None or not isinstance(self._tokenizer, KernelTokenizer):
             batch = self._tokens(texts, start)
-            if strict:
+            if form.strict:
                 check_not_empty(texts, start)
             return self._pooler.pool(batch, dim=dim, normalize=normalize, out=out)
-        if strict:
+        if form.strict:
             check_not_empty(texts, start)
         try:
             return self._tokenizer.vectors(texts, table, dim=dim, normalize=normalize, out=out)
