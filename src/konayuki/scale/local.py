@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
@@ -11,7 +11,6 @@ from konayuki.scale.parts import Part
 from konayuki.scale.storage import Store
 
 AHEAD = 2  # parts that wait for every worker: what is planned but not begun costs memory
-ATTEMPTS = 3
 _embedder: Embedder
 
 
@@ -29,47 +28,43 @@ def run_local(
 
     One worker is this process itself. Threads would share one interpreter, which reads JSON and
     makes strings on one core; processes share the rows of a 4-bit model all the same, through its
-    file. When a worker dies, the parts that are not done yet go to new ones.
+    file. When a worker dies, the parts that are not done go to new ones.
     """
     if workers == 1:
         embedder = Embedder(job, source, target)
         for part in parts:
             yield embedder.embed(part)
         return
-    waiting = list(reversed(parts))
-    attempts: dict[str, int] = {}
+    waiting = list(parts)
     while waiting:
-        yield from _until_broken(job, source, target, waiting, workers, attempts)
+        # One at a time, so that it is known which of them kills its worker.
+        for part in (yield from _until_broken(job, source, target, waiting, workers)):
+            if (yield from _until_broken(job, source, target, [part], 1)):
+                yield PartReport(part.name, error=f"{part.source.path}: its worker died twice")
 
 
 def _until_broken(
-    job: Job,
-    source: Store,
-    target: Store,
-    waiting: list[Part],
-    workers: int,
-    attempts: dict[str, int],
-) -> Iterator[PartReport]:
-    """Yield reports until all is done or a worker has died; `waiting` keeps what is left."""
+    job: Job, source: Store, target: Store, waiting: list[Part], workers: int
+) -> Generator[PartReport, None, list[Part]]:
+    """Yield reports until a worker dies or all is done; return the parts that were under way.
+
+    Parts leave `waiting` when they are handed out.
+    """
     running: dict[Future[PartReport], Part] = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start, (job, source, target)) as pool:
         try:
             while waiting or running:
                 while waiting and len(running) < workers * AHEAD:
-                    part = waiting.pop()
-                    running[pool.submit(_embed, part)] = part
+                    part = waiting[0]
+                    running[pool.submit(_embed, part)] = waiting.pop(0)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     report = future.result()
                     del running[future]
                     yield report
         except BrokenProcessPool:
-            for part in running.values():
-                attempts[part.name] = attempts.get(part.name, 0) + 1
-                if attempts[part.name] < ATTEMPTS:
-                    waiting.append(part)
-                else:
-                    yield PartReport(part.name, error=f"{part.source.path}: its worker died")
+            pass
+    return list(running.values())
 
 
 def _start(job: Job, source: Store, target: Store) -> None:
