@@ -1,0 +1,192 @@
+"""Passages with vectors, out of an index or out of embedded files, for other engines to take."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.errors import DatasetError, InputError
+from konayuki.extras import require
+from konayuki.model.pooling import unit_rows
+from konayuki.scale.storage import find_sources
+from konayuki.scale.vectors import as_matrix
+from konayuki.search.documents import Documents
+from konayuki.search.settings import checked
+
+AT_A_TIME = 1024
+_MARK = b"konayuki"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What a point of a vector database is made of.
+
+    Attributes:
+        id: the user's key.
+        text: the passage.
+        title: of its document.
+        heading: path of headings above it.
+        metadata: anything else, as JSON values.
+        vector: float32 (dim,), of length one; zeros for an empty text.
+    """
+
+    id: str
+    text: str
+    title: str
+    heading: str
+    metadata: Mapping[str, Any]
+    vector: NDArray[np.float32]
+
+    @property
+    def searched_text(self) -> str:
+        """Title, heading and text, as an index sees them."""
+        return "\n".join(part for part in (self.title, self.heading, self.text) if part)
+
+
+class Passages(Protocol):
+    """A source of passages that can be read more than once."""
+
+    @property
+    def dim(self) -> int:
+        """Of the vectors."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model that made them."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Passage]: ...
+
+    def texts(self) -> Iterator[str]:
+        """Yield what is searched of every passage."""
+
+
+def open_passages(
+    source: str, *, id_column: str = "id", text_column: str = "text", vector_column: str = "vector"
+) -> Passages:
+    """Return the passages of an index folder, or of Parquet files that `konayuki embed` wrote.
+
+    Raises:
+        NotFoundError: it is neither.
+        InputError: the files hold bits, or vectors of different settings.
+        DatasetError: a column is missing.
+    """
+    if "://" not in source and (Path(source) / "documents.db").is_file():
+        return IndexPassages(Path(source))
+    return TablePassages(source, id_column, text_column, vector_column)
+
+
+class IndexPassages:
+    """The living passages of an index, with the vectors that it searches by."""
+
+    def __init__(self, folder: Path) -> None:
+        self._documents = Documents(folder / "documents.db", read_only=True)
+        settings = checked(self._documents.settings(), folder)
+        self.dim = int(settings["dim"])
+        self.fingerprint = settings["fingerprint"]
+
+    def __len__(self) -> int:
+        with self._documents.reading() as connection:
+            query = "SELECT count(*) FROM documents WHERE died IS NULL"
+            return int(connection.execute(query).fetchone()[0])
+
+    def __iter__(self) -> Iterator[Passage]:
+        """Yield the passages in the order in which they were added."""
+        last, up_to = 0, self._documents.clock().generation
+        while rows := self._documents.after(last, up_to, n_most=AT_A_TIME):
+            last = rows[-1].row
+            codes = np.frombuffer(b"".join(row.vector for row in rows), np.int8)
+            vectors = unit_rows(codes.reshape(len(rows), self.dim).astype(np.float32))
+            for row, vector in zip(rows, vectors, strict=True):
+                if row.died is None:
+                    found = row.document
+                    parts = (found.id, found.text, found.title, found.heading, found.metadata)
+                    yield Passage(*parts, vector)
+
+    def texts(self) -> Iterator[str]:
+        """Yield what is searched of every passage."""
+        last, up_to = 0, self._documents.clock().generation
+        while rows := self._documents.after(last, up_to, n_most=AT_A_TIME):
+            last = rows[-1].row
+            yield from (row.document.searched_text for row in rows if row.died is None)
+
+
+class TablePassages:
+    """The rows of Parquet files with a column of vectors; columns beside the known are metadata."""
+
+    def __init__(self, source: str, id_column: str, text_column: str, vector_column: str) -> None:
+        parquet = require("pyarrow.parquet", "scale")
+        self._columns = (id_column, text_column, vector_column)
+        self._store, sources = find_sources(source, (".parquet",))
+        self._paths = [found.path for found in sources]
+        with self._store.filesystem.open_input_file(self._paths[0]) as file:
+            schema = parquet.read_schema(file)
+        self._check(schema)
+        made = json.loads((schema.metadata or {}).get(_MARK, b"{}"))
+        if made.get("dtype") in {"binary", "ubinary"}:
+            raise InputError(
+                f"{source} holds bits: expected float or int8 vectors\n"
+                "hint: embed with --dtype float16 or int8; the database makes bits itself"
+            )
+        self.dim = int(schema.field(vector_column).type.list_size)
+        self.fingerprint = str(made.get("fingerprint", ""))
+
+    def __len__(self) -> int:
+        parquet = require("pyarrow.parquet", "scale")
+        total = 0
+        for path in self._paths:
+            with self._store.filesystem.open_input_file(path) as file:
+                total += parquet.read_metadata(file).num_rows
+        return total
+
+    def __iter__(self) -> Iterator[Passage]:
+        """Yield the rows, file by file."""
+        for batch in self._batches(None):
+            vectors = unit_rows(as_matrix(batch.column(self._columns[2])).astype(np.float32))
+            records = batch.drop_columns([self._columns[2]]).to_pylist()
+            for record, vector in zip(records, vectors, strict=True):
+                yield self._passage(record, vector)
+
+    def texts(self) -> Iterator[str]:
+        """Yield what is searched of every row."""
+        for batch in self._batches([self._columns[1], "title"]):
+            for record in batch.to_pylist():
+                title = record.get("title")
+                text = record[self._columns[1]]
+                yield f"{title}\n{text}" if isinstance(title, str) and title else text
+
+    def _batches(self, columns: Sequence[str] | None) -> Iterator[Any]:
+        parquet = require("pyarrow.parquet", "scale")
+        for path in self._paths:
+            with (
+                self._store.filesystem.open_input_file(path) as file,
+                parquet.ParquetFile(file) as table,
+            ):
+                self._check(table.schema_arrow)
+                names = table.schema_arrow.names
+                known = None if columns is None else [name for name in columns if name in names]
+                yield from table.iter_batches(AT_A_TIME, columns=known)
+
+    def _check(self, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+        types = require("pyarrow", "scale").types
+        for name in self._columns:
+            if name not in schema.names:
+                have = ", ".join(map(repr, schema.names))
+                raise DatasetError(f"no column {name!r}; the columns are {have}")
+        kind = schema.field(self._columns[2]).type
+        if not types.is_fixed_size_list(kind):
+            raise DatasetError(
+                f"column {self._columns[2]!r} holds {kind}: expected lists of a fixed size\n"
+                "hint: konayuki embed writes such files"
+            )
+
+    def _passage(self, record: dict[str, Any], vector: NDArray[np.float32]) -> Passage:
+        key = record.pop(self._columns[0])
+        text = record.pop(self._columns[1])
+        title = record.pop("title", None)
+        return Passage(str(key), text, title if isinstance(title, str) else "", "", record, vector)

@@ -1,0 +1,96 @@
+"""BM25 as sparse vectors, for engines that multiply them and know the IDF themselves."""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.search.terms import Terms, terms_of
+
+SATURATION, LENGTH_WEIGHT = 1.2, 0.75  # k1 and b, those of the index of `konayuki.search`
+MOST_QUERY_TERMS = 512
+_LONE = zlib.crc32(b"lone")  # characters are counted apart from 2-grams, as the index does
+
+
+class SparseVector(NamedTuple):
+    """The entries of a vector that are not zero.
+
+    Attributes:
+        indices: uint32 (n,), ascending.
+        values: float32 (n,).
+    """
+
+    indices: NDArray[np.uint32]
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the texts of a corpus are, on average: what BM25 compares a text with.
+
+    Attributes:
+        grams: 2-grams and words of a text.
+        characters: characters of scripts without spaces.
+    """
+
+    grams: float
+    characters: float
+
+
+def lengths_of(texts: Iterable[str]) -> Lengths:
+    """Return the average lengths of a corpus; at least one each, so that nothing divides by 0."""
+    n_texts = n_grams = n_characters = 0
+    for terms in map(terms_of, texts):
+        n_texts += 1
+        n_grams += len(terms.grams)
+        n_characters += len(terms.characters)
+    n_texts = max(n_texts, 1)
+    return Lengths(max(1.0, n_grams / n_texts), max(1.0, n_characters / n_texts))
+
+
+def document_vector(text: str, lengths: Lengths) -> SparseVector:
+    """Return what a text weighs in each of its terms: saturated counts, without the IDF.
+
+    The product with `query_vector`, each term times its IDF, is the BM25 of the index: 2-grams of
+    unspaced scripts and words of others, and every single character in a field of its own.
+    """
+    terms = terms_of(text)
+    weights: Counter[int] = Counter()
+    for field, average in ((terms.grams, lengths.grams), (terms.characters, lengths.characters)):
+        start = 0 if field is terms.grams else _LONE
+        drag = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * len(field) / average)
+        for term, count in Counter(field).items():
+            weights[_index(term, start)] += count * (SATURATION + 1) / (count + drag)
+    return _sorted(weights)
+
+
+def query_vector(text: str) -> SparseVector:
+    """Return how often a query names each term, as the index asks: lone characters by themselves.
+
+    At most 512 terms, those that it repeats most first.
+    """
+    terms: Terms = terms_of(text)
+    pairs = [(term, 0) for term in terms.grams] + [(term, _LONE) for term in terms.lone]
+    counts: Counter[int] = Counter()
+    for (term, start), count in Counter(pairs).most_common(MOST_QUERY_TERMS):
+        counts[_index(term, start)] += count
+    return _sorted(counts)
+
+
+def _index(term: str, start: int) -> int:
+    """Return the place of a term: CRC-32, by which no two 2-grams of the basic plane collide.
+
+    Such a 2-gram is 4 bytes of UTF-16, and CRC-32 maps different 4 bytes to different numbers.
+    """
+    return zlib.crc32(term.encode("utf-16-le"), start)
+
+
+def _sorted(weights: Counter[int]) -> SparseVector:
+    indices = np.fromiter(weights.keys(), np.uint32, len(weights))
+    values = np.fromiter(weights.values(), np.float32, len(weights))
+    order = np.argsort(indices)
+    return SparseVector(indices[order], values[order])
