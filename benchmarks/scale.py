@@ -158,14 +158,16 @@ def forms_of(corpus: Path, work: Path) -> list[dict[str, Any]]:
     return found
 
 
-def engines_of(corpus: Path, work: Path, names: Iterable[str]) -> dict[str, Any]:
-    """Return what every engine took for the same corpus."""
-    found = {}
+def engines_of(
+    corpus: Path, work: Path, names: Iterable[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what every engine took for the same corpus."""
     for name in names:
         out = work / "out"
         shutil.rmtree(out, ignore_errors=True)
         plan = plan_embedding(str(corpus), str(out), SETTINGS)
         os.environ["KONAYUKI_THREADS"] = "1"
+        os.environ["RAY_worker_niceness"] = "0"  # all engines alike on a machine that is busy
         if name == "threads":
             reports = with_threads(plan)
         elif name.startswith("ray"):
@@ -174,8 +176,7 @@ def engines_of(corpus: Path, work: Path, names: Iterable[str]) -> dict[str, Any]
             reports = run_plan(plan, workers=1 if name == "one core" else WORKERS)
         if "killed" in name:
             reports = killing(reports, len(plan.parts) // 2)
-        found[name] = measured(name, plan, reports)
-    return found
+        yield name, measured(name, plan, reports)
 
 
 def main() -> None:
@@ -198,10 +199,13 @@ def main() -> None:
         record["corpus"] = {**shown, "dim": SETTINGS.dim, "dtype": SETTINGS.dtype}
         record["passages"] = forms_of(work / "passages", work)
         write_lines(work / "short", work / "lines.jsonl", args.rows // 5)
-        record["lines"] = engines_of(work / "lines.jsonl", work, ENGINES[:3])
+        record["lines"] = dict(engines_of(work / "lines.jsonl", work, ENGINES[:3]))
         names = ENGINES[:3] if args.skip_ray else ENGINES
-        record["engines"] = engines_of(work / "short", work, names)
-    args.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        record["engines"] = {}
+        for name, result in engines_of(work / "short", work, names):
+            record["engines"][name] = result
+            text = json.dumps(record, indent=1, ensure_ascii=False)
+            args.json.write_text(f"{text}\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import gzip
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,9 @@ def test_file_addresses_are_paths(tmp_path: Path, model: str) -> None:
 
 def test_files_without_rows_give_files_without_rows(tmp_path: Path, model: str) -> None:
     write_lines(tmp_path / "in" / "a.jsonl", [])
-    parquet.write_table(arrow.table({"text": arrow.array([], arrow.string())}), tmp_path / "in" / "b.parquet")
+    parquet.write_table(
+        arrow.table({"text": arrow.array([], arrow.string())}), tmp_path / "in" / "b.parquet"
+    )
 
     report = embed(
         str(tmp_path / "in"), str(tmp_path / "out"), EmbedSettings(model=model), workers=1
@@ -284,7 +287,7 @@ def test_ranges_share_lines_without_loss_or_repetition(content: bytes, cuts: lis
     def lines(start: int, stop: int | None) -> list[tuple[int, bytes]]:
         return list(lines_between(io.BytesIO(content), start, stop))
 
-    shared = [line for ends in zip(edges, edges[1:], strict=False) for line in lines(*ends)]
+    shared = [line for ends in pairwise(edges) for line in lines(*ends)]
 
     assert shared == lines(0, None)
     assert all(content[place:].startswith(line) for place, line in shared)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from konayuki.scale.embedding import Engine, Plan, EmbedSettings, plan_embedding, run_plan
+from konayuki.scale.embedding import EmbedSettings, Engine, Plan, plan_embedding, run_plan
 
 pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -55,9 +55,7 @@ def is_part_of(name: str, source_names: set[str]) -> bool:
     return number.isdecimal() and stem in source_names
 
 
-def _row_groups(
-    store: Store, source: Source, part_bytes: int
-) -> list[tuple[int, int | None, int]]:
+def _row_groups(store: Store, source: Source, part_bytes: int) -> list[tuple[int, int | None, int]]:
     parquet, arrow = require("pyarrow.parquet", EXTRA), require("pyarrow", EXTRA)
     try:
         with (

@@ -2,7 +2,7 @@
 
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -95,19 +95,19 @@ def push(
     if recreate and client.collection_exists(collection):
         client.delete_collection(collection)
     if not client.collection_exists(collection):
-        facts = {"fingerprint": passages.fingerprint, "dim": passages.dim}
+        facts: dict[str, Any] = {"fingerprint": passages.fingerprint, "dim": passages.dim}
         facts |= asdict(lengths_of(passages.texts()))
         _create(client, collection, facts, quantization)
-    facts = facts_of(client, collection)
-    if (facts["fingerprint"], facts["dim"]) != (passages.fingerprint, passages.dim):
+    noted = facts_of(client, collection)
+    if (noted["fingerprint"], noted["dim"]) != (passages.fingerprint, passages.dim):
         raise InputError(
-            f"collection {collection!r} holds {facts['dim']} dimensions of model "
-            f"{facts['fingerprint']}: expected {passages.dim} of {passages.fingerprint}\n"
+            f"collection {collection!r} holds {noted['dim']} dimensions of model "
+            f"{noted['fingerprint']}: expected {passages.dim} of {passages.fingerprint}\n"
             "hint: name another one, or replace it with --recreate"
         )
     for key in filters:
         _index_filter(client, collection, key)
-    lengths = Lengths(facts["grams"], facts["characters"])
+    lengths = Lengths(noted["grams"], noted["characters"])
     shown = track(passages, "push", total=len(passages), unit="point", enabled=show_progress)
     return _upload(client, collection, shown, lengths)
 
@@ -231,22 +231,11 @@ def _create(
     client: "QdrantClient", collection: str, facts: dict[str, Any], quantization: Quantization
 ) -> None:
     models = _models()
-    kinds = {
-        "int8": lambda: models.ScalarQuantization(
-            scalar=models.ScalarQuantizationConfig(
-                type=models.ScalarType.INT8, quantile=0.99, always_ram=True
-            )
-        ),
-        "binary": lambda: models.BinaryQuantization(
-            binary=models.BinaryQuantizationConfig(always_ram=True)
-        ),
-        "none": lambda: None,
-    }
     dense = models.VectorParams(
         size=facts["dim"],
         distance=models.Distance.COSINE,
         on_disk=quantization != "none",
-        quantization_config=kinds[quantization](),
+        quantization_config=_quantization(quantization),
     )
     client.create_collection(
         collection,
@@ -256,8 +245,23 @@ def _create(
     )
 
 
+def _quantization(kind: Quantization) -> Any:  # noqa: ANN401 - of an optional package
+    models = _models()
+    if kind == "int8":
+        scalar = models.ScalarQuantizationConfig(
+            type=models.ScalarType.INT8, quantile=0.99, always_ram=True
+        )
+        return models.ScalarQuantization(scalar=scalar)
+    if kind == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    return None
+
+
 def _upload(
-    client: "QdrantClient", collection: str, passages: Any, lengths: Lengths  # noqa: ANN401
+    client: "QdrantClient",
+    collection: str,
+    passages: Iterable[Passage],
+    lengths: Lengths,
 ) -> int:
     n_points = 0
 

@@ -1,6 +1,8 @@
 """The engine of a cluster: Ray Data hands parts to actors and gives those of the dead to others."""
 
+import logging
 import os
+import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,8 +26,8 @@ def run_ray(
 ) -> Iterator[PartReport]:
     """Yield the report of every part, as they are done.
 
-    Parts are numbers to Ray, and its actors read and write the files themselves, so that no text
-    and no vector passes through its object store. A part whose actor died runs again elsewhere;
+    Ray's rows are parts, and its actors read and write the files themselves, so that no text and
+    no vector passes through its object store. A part whose actor died runs again elsewhere;
     its output appears when it is whole, so it is there once.
 
     Args:
@@ -42,19 +44,19 @@ def run_ray(
     ray = require("ray", "ray")
     require("ray.data", "ray")
     with _connected(ray, address, workers):
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        ray.data.DataContext.get_current().enable_progress_bars = False
         most = workers or int(ray.cluster_resources().get("CPU", 1))
-        numbers = [{"id": number} for number in range(len(parts))]
         # Made here, not read by tasks: those would need a core that the actors may hold already.
-        dataset = ray.data.from_items(numbers, override_num_blocks=len(parts)).map_batches(
+        items = [{"part": pickle.dumps(part)} for part in parts]
+        dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _Actor,
             batch_size=1,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(
                 min_size=workers or 1, max_size=most, max_tasks_in_flight_per_actor=2
             ),
-            fn_constructor_args=(job, source, target, ray.put(list(parts))),
+            fn_constructor_args=(job, source, target),
         )
         try:
             for row in dataset.iter_rows():
@@ -67,16 +69,15 @@ def run_ray(
 
 
 class _Actor:
-    """A worker as Ray Data calls it: batches of part numbers in, reports out."""
+    """A worker as Ray Data calls it: batches of parts in, reports out."""
 
-    def __init__(self, job: Job, source: Store, target: Store, parts: Any) -> None:  # noqa: ANN401
-        ray = require("ray", "ray")
+    def __init__(self, job: Job, source: Store, target: Store) -> None:
         os.environ["KONAYUKI_THREADS"] = "1"  # an actor has one core
-        self._parts: Sequence[Part] = ray.get(parts)
         self._embedder = Embedder(job, source, target)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        reports = [self._embedder.embed(self._parts[number]) for number in batch["id"]]
+        parts = map(pickle.loads, batch["part"])  # of our own making
+        reports = list(map(self._embedder.embed, parts))
         columns = zip(*reports, strict=True)
         return dict(zip(PartReport._fields, map(list, columns), strict=True))
 

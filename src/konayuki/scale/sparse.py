@@ -1,8 +1,8 @@
 """BM25 as sparse vectors, for engines that multiply them and know the IDF themselves."""
 
 import zlib
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,7 +59,7 @@ def document_vector(text: str, lengths: Lengths) -> SparseVector:
     unspaced scripts and words of others, and every single character in a field of its own.
     """
     terms = terms_of(text)
-    weights: Counter[int] = Counter()
+    weights: defaultdict[int, float] = defaultdict(float)
     for field, average in ((terms.grams, lengths.grams), (terms.characters, lengths.characters)):
         start = 0 if field is terms.grams else _LONE
         drag = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * len(field) / average)
@@ -89,7 +89,7 @@ def _index(term: str, start: int) -> int:
     return zlib.crc32(term.encode("utf-16-le"), start)
 
 
-def _sorted(weights: Counter[int]) -> SparseVector:
+def _sorted(weights: Mapping[int, float]) -> SparseVector:
     indices = np.fromiter(weights.keys(), np.uint32, len(weights))
     values = np.fromiter(weights.values(), np.float32, len(weights))
     order = np.argsort(indices)
