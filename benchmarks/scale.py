@@ -167,7 +167,8 @@ def engines_of(
         shutil.rmtree(out, ignore_errors=True)
         plan = plan_embedding(str(corpus), str(out), SETTINGS)
         os.environ["KONAYUKI_THREADS"] = "1"
-        os.environ["RAY_worker_niceness"] = "0"  # all engines alike on a machine that is busy
+        # All engines alike on a machine that is busy.
+        os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's own name
         if name == "threads":
             reports = with_threads(plan)
         elif name.startswith("ray"):

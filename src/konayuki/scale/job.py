@@ -21,7 +21,6 @@ from konayuki.scale.vectors import as_list_array, open_writer
 
 Record = dict[str, Any]
 BATCH_ROWS = 8192
-ROW_GROUP_ROWS = 65536
 FAILED = "_failed"
 _MARK = b"konayuki"
 
@@ -136,7 +135,7 @@ class Embedder:
         n_rows = 0
         with self.target.writing(part.name) as stream, self._writer(stream, first, part) as writer:
             for batch in chain([first], batches):
-                writer.write_batch(self._with_vectors(batch), row_group_size=ROW_GROUP_ROWS)
+                writer.write_batch(self._with_vectors(batch))
                 n_rows += batch.num_rows
             self._keep_aside(part, failed)  # before the output appears: it vouches for both
         spent = round(time.process_time() - started, 4)
