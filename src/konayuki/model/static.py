@@ -111,6 +111,11 @@ class StaticModel:
         return self._weights
 
     @property
+    def source(self) -> Path | None:
+        """Return the folder that the model was loaded from, None where it was made in memory."""
+        return None if self._source == Path() else self._source
+
+    @property
     def layout(self) -> str:
         """Return the layout that keeps the rows as they are: "q4" or "float"."""
         return "q4" if isinstance(self._weights.table, PackedTable) else "float"
@@ -304,6 +309,12 @@ class StaticModel:
         if vectors.ndim != 2:
             raise InputError(f"vectors have shape {vectors.shape}; expected (n, dim) or (dim,)")
         return unit_rows(vectors)
+
+    def __copy__(self) -> "StaticModel":
+        return self  # nothing of it can change, so one is as good as two
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "StaticModel":
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._weights, self._tokenizer_json, str(self._source))
