@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.errors import CheckpointError, DimensionError, InputError, NotFoundError
+from konayuki.errors import CheckpointError, DimensionError, InputError
 from konayuki.model import hub
 from konayuki.model.checkpoint import (
     TOKENIZER_FILE,
@@ -74,7 +74,8 @@ class StaticModel:
         """Return the model of a folder or a hub id; the bundled one unless given.
 
         Args:
-            folder_or_hub_id: a folder in one of the two layouts, or `owner/name`.
+            folder_or_hub_id: a folder in one of the two layouts, or `owner/name`, or
+                `owner/name@revision`. Only such an id, as a string, is asked of the hub.
             dim: keep only the first `dim` outputs.
             revision: branch, tag or commit of a hub model.
             token: access token of the hub, or whether to use the stored one.
@@ -333,7 +334,7 @@ def _folder(
         return folder
     if isinstance(name, str) and hub.looks_like_hub_id(name):
         return hub.download(name, revision=revision, token=token)
-    raise NotFoundError(f"no model folder {str(name)!r}")
+    raise hub.missing_folder(str(name))
 
 
 def _checked_dim(dim: int | None, available: int) -> int:
