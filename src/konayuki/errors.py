@@ -9,6 +9,7 @@ KonayukiError
 │   ├── IndexFormatError               a file of an index
 │   └── DatasetError                   a file or row of an evaluation or training set
 ├── NotFoundError (FileNotFoundError)  a model, an index or an input that is not there
+├── HubError (OSError)                  the hub refuses what is sent to it or does not answer
 ├── IndexLockedError (RuntimeError)    another process writes to the index
 ├── ModelMismatchError (ValueError)    an index was built with another model
 └── MissingExtraError (ImportError)    an optional package is not installed
@@ -52,6 +53,10 @@ class DatasetError(FormatError):
 
 class NotFoundError(KonayukiError, FileNotFoundError):
     """A model, an index or an input file is not there."""
+
+
+class HubError(KonayukiError, OSError):
+    """The hub refuses what is sent to it, or cannot be reached."""
 
 
 class IndexLockedError(KonayukiError, RuntimeError):

@@ -15,7 +15,7 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if not f"{module}.".startswith(f"{error.name}."):
             raise  # installed but broken: do not hide which import failed
         raise MissingExtraError(
             f"{module!r} is not installed\nhint: pip install 'konayuki[{extra}]'"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from konayuki.evaluation import card_text, plots
 from konayuki.evaluation.card_facts import CardFacts, read_facts
@@ -12,10 +12,15 @@ from konayuki.evaluation.report import card_names
 from konayuki.evaluation.run import SetScores
 from konayuki.extras import require
 
+if TYPE_CHECKING:
+    from konayuki.model import StaticModel
+
 ASSETS = "assets"
+DEFAULT_LICENCE = "apache-2.0"
+TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction", "dense")
 
 
-def write_card(folder: Path, *, name: str | None = None, licence: str = "apache-2.0") -> Path:
+def write_card(folder: Path, *, name: str | None = None, licence: str = DEFAULT_LICENCE) -> Path:
     """Write README.md and its pictures into a model folder and return its path.
 
     The folder holds the model and `evaluation.json` (from `konayuki evaluate --json`), and may
@@ -40,6 +45,22 @@ def write_card(folder: Path, *, name: str | None = None, licence: str = "apache-
     return path
 
 
+def short_card(model: "StaticModel", *, name: str, licence: str | None) -> str:
+    """Return a card of a model that nobody has measured yet: what it is and how to load it."""
+    hub = require("huggingface_hub", "hub")
+    head = hub.ModelCardData(
+        language=["ja"],
+        license=licence,
+        library_name="sentence-transformers",
+        pipeline_tag="sentence-similarity",
+        tags=list(TAGS),
+        model_name=name,
+    )
+    bits = 4 if model.layout == "q4" else 32
+    text = card_text.short(name, model.vocab_size, model.dim, bits, model.nbytes)
+    return f"---\n{head.to_yaml()}\n---\n\n{text}"
+
+
 def metadata(facts: CardFacts) -> Any:  # noqa: ANN401 - a class of an optional package
     """Return the card's metadata: `huggingface_hub.ModelCardData`, checked by it."""
     hub = require("huggingface_hub", "hub")
@@ -57,12 +78,11 @@ def metadata(facts: CardFacts) -> Any:  # noqa: ANN401 - a class of an optional 
 
 
 def _tags(facts: CardFacts) -> list[str]:
-    tags = ["sentence-transformers", "sentence-similarity", "feature-extraction", "dense"]
     if facts.training is None:
-        return tags
+        return list(TAGS)
     size = [] if facts.training.n_pairs is None else [f"dataset_size:{facts.training.n_pairs}"]
     return [
-        *tags,
+        *TAGS,
         "generated_from_trainer",
         *size,
         "loss:MatryoshkaLoss",

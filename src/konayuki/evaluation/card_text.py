@@ -94,6 +94,17 @@ def render(facts: CardFacts, pictures: Mapping[str, str]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def short(name: str, vocab_size: int, dim: int, bits: int, n_bytes: int) -> str:
+    """Return the card of a model without an evaluation, below its metadata."""
+    return (
+        f"# {name}\n\n"
+        "A static sentence embedding model for Japanese search on ordinary CPUs: one row of "
+        f"{dim} numbers for each of {vocab_size:,} tokens, their mean, a tanh per dimension. "
+        f"{bits}-bit weights, {megabytes(n_bytes)} in memory.\n\n"
+        f"## 使い方\n\n{USAGE.format(name=name, sizes=matryoshka(dim))}\n"
+    )
+
+
 def summary(facts: CardFacts) -> str:
     """Return what the model is, in English, with the one number."""
     mean = facts.report.mean(facts.main_setting)

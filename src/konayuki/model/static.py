@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.errors import CheckpointError, DimensionError, InputError, NotFoundError
+from konayuki.errors import CheckpointError, DimensionError, InputError
 from konayuki.model import hub
 from konayuki.model.checkpoint import (
     TOKENIZER_FILE,
@@ -74,7 +74,8 @@ class StaticModel:
         """Return the model of a folder or a hub id; the bundled one unless given.
 
         Args:
-            folder_or_hub_id: a folder in one of the two layouts, or `owner/name`.
+            folder_or_hub_id: a folder in one of the two layouts, or `owner/name`, or
+                `owner/name@revision`. Only such an id, as a string, is asked of the hub.
             dim: keep only the first `dim` outputs.
             revision: branch, tag or commit of a hub model.
             token: access token of the hub, or whether to use the stored one.
@@ -109,6 +110,11 @@ class StaticModel:
     def weights(self) -> Weights:
         """Return the numbers, for code that trains or measures; they are not to be changed."""
         return self._weights
+
+    @property
+    def source(self) -> Path | None:
+        """Return the folder that the model was loaded from, None where it was made in memory."""
+        return None if self._source == Path() else self._source
 
     @property
     def layout(self) -> str:
@@ -305,6 +311,12 @@ class StaticModel:
             raise InputError(f"vectors have shape {vectors.shape}; expected (n, dim) or (dim,)")
         return unit_rows(vectors)
 
+    def __copy__(self) -> "StaticModel":
+        return self  # nothing of it can change, so one is as good as two
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "StaticModel":
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._weights, self._tokenizer_json, str(self._source))
 
@@ -322,7 +334,7 @@ def _folder(
         return folder
     if isinstance(name, str) and hub.looks_like_hub_id(name):
         return hub.download(name, revision=revision, token=token)
-    raise NotFoundError(f"no model folder {str(name)!r}")
+    raise hub.missing_folder(str(name))
 
 
 def _checked_dim(dim: int | None, available: int) -> int:

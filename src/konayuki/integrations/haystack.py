@@ -1,0 +1,250 @@
+"""konayuki under Haystack: components that embed texts and documents, and one that searches.
+
+from haystack import Document, Pipeline
+from konayuki.integrations.haystack import KonayukiDocumentEmbedder, KonayukiRetriever
+
+embedded = KonayukiDocumentEmbedder(dim=256).run([Document(content="富士山は高い")])["documents"]
+pipeline = Pipeline()
+pipeline.add_component("retriever", KonayukiRetriever("notes.konayuki", top_k=5))
+answers = pipeline.run({"retriever": {"query": "一番高い山は？"}})["retriever"]["documents"]
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+from konayuki.errors import InputError
+from konayuki.extras import require
+from konayuki.integrations.models import ModelLike, model_of, name_of
+from konayuki.integrations.passages import metadata_of, record_of
+from konayuki.model import StaticModel
+from konayuki.search import Index
+from konayuki.search.index import Mode
+
+require("haystack", "haystack")
+
+from haystack import Document, component, default_to_dict  # noqa: E402 - after the gate
+
+
+class _LazyModel:
+    """A model that is loaded when it is first needed, and then kept."""
+
+    def __init__(self, model: ModelLike) -> None:
+        self._named = model
+
+    @cached_property
+    def loaded(self) -> StaticModel:
+        """Return the model."""
+        return model_of(self._named)
+
+    def vectors(self, texts: list[str], dim: int | None) -> list[list[float]]:
+        """Return one unit vector per text; an empty text gives zeros."""
+        vectors: list[list[float]] = self.loaded.encode(texts, dim=dim).tolist()
+        return vectors
+
+
+@component
+class KonayukiTextEmbedder:
+    """Turns a question into a vector, for an embedding retriever.
+
+    Args:
+        model: the model, its folder or hub id; the bundled one unless given.
+        dim: keep only the first `dim` outputs.
+    """
+
+    def __init__(self, model: ModelLike = None, *, dim: int | None = None) -> None:
+        self.model = model
+        self.dim = dim
+        self._lazy = _LazyModel(model)
+
+    def warm_up(self) -> None:
+        """Load the model; a run does so too, where this was not called."""
+        self._lazy.loaded  # noqa: B018 - reading it loads it
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the component as values that YAML can hold."""
+        values: dict[str, Any] = default_to_dict(self, model=name_of(self.model), dim=self.dim)
+        return values
+
+    @component.output_types(embedding=list[float])
+    def run(self, text: str) -> dict[str, Any]:
+        """Return the unit vector of a text under the key `embedding`."""
+        if not isinstance(text, str):
+            raise InputError(
+                f"text is a {type(text).__name__}; expected a string\n"
+                "hint: documents are for KonayukiDocumentEmbedder"
+            )
+        return {"embedding": self._lazy.vectors([text], self.dim)[0]}
+
+
+@component
+class KonayukiDocumentEmbedder:
+    """Turns documents into documents with vectors, for a document store.
+
+    Args:
+        model: the model, its folder or hub id; the bundled one unless given.
+        dim: keep only the first `dim` outputs.
+        meta_fields_to_embed: metadata that is put before the content, as a title.
+        embedding_separator: what stands between them.
+    """
+
+    def __init__(
+        self,
+        model: ModelLike = None,
+        *,
+        dim: int | None = None,
+        meta_fields_to_embed: list[str] | None = None,
+        embedding_separator: str = "\n",
+    ) -> None:
+        self.model = model
+        self.dim = dim
+        self._lazy = _LazyModel(model)
+        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.embedding_separator = embedding_separator
+
+    def warm_up(self) -> None:
+        """Load the model; a run does so too, where this was not called."""
+        self._lazy.loaded  # noqa: B018 - reading it loads it
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the component as values that YAML can hold."""
+        values: dict[str, Any] = default_to_dict(
+            self,
+            model=name_of(self.model),
+            dim=self.dim,
+            meta_fields_to_embed=self.meta_fields_to_embed,
+            embedding_separator=self.embedding_separator,
+        )
+        return values
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]) -> dict[str, Any]:
+        """Return copies of the documents with their unit vectors under the key `documents`."""
+        if not isinstance(documents, list) or not all(
+            isinstance(document, Document) for document in documents
+        ):
+            raise InputError(
+                "expected a list of haystack.Document\nhint: a text is for KonayukiTextEmbedder"
+            )
+        vectors = self._lazy.vectors([self._text(document) for document in documents], self.dim)
+        return {
+            "documents": [
+                replace(document, embedding=vector)
+                for document, vector in zip(documents, vectors, strict=True)
+            ]
+        }
+
+    def _text(self, document: Document) -> str:
+        fields = (document.meta.get(name) for name in self.meta_fields_to_embed)
+        parts = [str(field) for field in fields if field is not None]
+        return self.embedding_separator.join([*parts, document.content or ""])
+
+
+@component
+class KonayukiRetriever:
+    """Finds the best passages of an Index: no document store is needed.
+
+    Args:
+        index: an open Index or its folder.
+        model: the model that the folder was made with; the bundled one unless given.
+        top_k: how many passages.
+        mode: "hybrid", "dense" or "lexical".
+        filters: metadata that a passage must have: Haystack's `==` and `in` on `meta.…`, joined
+            by AND.
+    """
+
+    def __init__(
+        self,
+        index: Index | str | PathLike[str],
+        *,
+        model: ModelLike = None,
+        top_k: int = 10,
+        mode: Mode = "hybrid",
+        filters: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.index = index
+        self.model = model
+        self.top_k = top_k
+        self.mode: Mode = mode
+        self.filters = filters
+        as_where(filters)  # a filter that cannot be used is an error here, not at the first run
+
+    @cached_property
+    def _opened(self) -> Index:
+        if isinstance(self.index, Index):
+            return self.index
+        model = None if self.model is None else model_of(self.model)
+        return Index.open(str(self.index), model)
+
+    def warm_up(self) -> None:
+        """Open the index; a run does so too, where it was not called."""
+        self._opened  # noqa: B018 - reading it opens it
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the component as values that YAML can hold."""
+        values: dict[str, Any] = default_to_dict(
+            self,
+            index=self._opened.info()["path"] if isinstance(self.index, Index) else str(self.index),
+            model=name_of(self.model),
+            top_k=self.top_k,
+            mode=self.mode,
+            filters=None if self.filters is None else dict(self.filters),
+        )
+        return values
+
+    @component.output_types(documents=list[Document])
+    def run(
+        self, query: str, filters: dict[str, Any] | None = None, top_k: int | None = None
+    ) -> dict[str, Any]:
+        """Return scored documents, best first, under the key `documents`.
+
+        Args:
+            query: a question or a few words.
+            filters: in the place of those of the component.
+            top_k: likewise.
+        """
+        hits = self._opened.search(
+            query,
+            k=self.top_k if top_k is None else top_k,
+            mode=self.mode,
+            where=as_where(self.filters if filters is None else filters),
+        )
+        return {
+            "documents": [
+                Document(id=hit.id, content=hit.text, meta=metadata_of(hit), score=hit.score)
+                for hit in hits
+            ]
+        }
+
+
+def as_records(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
+    """Yield the records that `Index.add` takes."""
+    for document in documents:
+        yield record_of(document.content or "", document.meta, document.id)
+
+
+def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return Haystack's filters as `Index.search` takes them.
+
+    Raises:
+        InputError: a filter that an Index does not know.
+    """
+    if not filters:
+        return None
+    if filters.get("operator") == "AND":
+        wheres = [as_where(condition) or {} for condition in filters.get("conditions", ())]
+        joined: dict[str, Any] = {}
+        for where in wheres:
+            if shared := joined.keys() & where.keys():
+                raise InputError(f"filters ask twice for {sorted(shared)[0]!r}: expected once")
+            joined |= where
+        return joined
+    name, operator = filters.get("field"), filters.get("operator")
+    if not isinstance(name, str) or operator not in {"==", "in"} or "value" not in filters:
+        raise InputError(
+            f"filters hold {dict(filters)!r}: expected `==` or `in` on meta fields, joined by AND\n"
+            'hint: {"field": "meta.lang", "operator": "==", "value": "ja"}'
+        )
+    return {name.removeprefix("meta."): filters["value"]}

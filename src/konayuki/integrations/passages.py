@@ -1,0 +1,42 @@
+"""Passages on their way between an Index and the documents of other libraries."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from konayuki.search import Hit
+
+_ID_BYTES = 16
+
+
+def record_of(text: str, metadata: Mapping[str, Any], identity: str | None) -> dict[str, Any]:
+    """Return the record that `Index.add` takes.
+
+    A title in the metadata becomes the title of the record, which is searched too. Without an
+    identity the text and its metadata give one, so that adding them again replaces them.
+    """
+    title = metadata.get("title")
+    return {
+        "id": identity or _digest(text, metadata),
+        "text": text,
+        "title": title if isinstance(title, str) else "",
+        "metadata": dict(metadata),
+    }
+
+
+def metadata_of(hit: Hit) -> dict[str, Any]:
+    """Return what is known of a hit beside its text; its own metadata has the last word."""
+    known: dict[str, Any] = {}
+    if hit.title:
+        known["title"] = hit.title
+    if hit.heading:
+        known["heading"] = hit.heading
+    if hit.document != hit.id:
+        known |= {"document": hit.document, "position": hit.position}
+    return known | dict(hit.metadata)
+
+
+def _digest(text: str, metadata: Mapping[str, Any]) -> str:
+    content = repr((text, sorted(metadata.items(), key=lambda pair: pair[0])))
+    digest = hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=_ID_BYTES)
+    return digest.hexdigest()
