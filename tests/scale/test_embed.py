@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konayuki.errors import DimensionError, FormatError, InputError, NotFoundError
@@ -280,6 +280,7 @@ def test_input_that_is_not_there_or_no_parquet_is_an_error(tmp_path: Path, model
         embed("nosuch://folder", str(tmp_path / "out"), settings)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=4))
 def test_ranges_share_lines_without_loss_or_repetition(content: bytes, cuts: list[int]) -> None:
     edges = sorted({0, len(content), *(cut for cut in cuts if cut < len(content))})

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,24 @@ RECORDS = [
 QUERIES = ("高い山", "本を借りる", "train", "味噌汁の作り方", "引き分け", "山")
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    with Index.create(tmp_path / "index") as made:
+def make_index(folder: Path) -> Path:
+    with Index.create(folder) as made:
         made.add({"id": i, "text": t, "title": f"題{i}", "metadata": m} for i, t, m in RECORDS)
         made.add([{"id": "7", "text": "消される"}])
         made.delete(["7"])
-        yield made
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index that no test changes."""
+    return make_index(tmp_path_factory.mktemp("qdrant") / "index")
+
+
+@pytest.fixture(scope="module")
+def index(folder: Path) -> Iterator[Index]:
+    with Index.open(folder) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -44,11 +56,14 @@ def client() -> Iterator[Any]:
     made.close()
 
 
-@pytest.fixture
-def search(index: Index, client: Any, tmp_path: Path) -> QdrantSearch:
-    passages = open_passages(str(tmp_path / "index"))
-    assert push(client, "notes", passages, filters=["lang", "year:integer"]) == len(RECORDS)
-    return QdrantSearch(client, "notes")
+@pytest.fixture(scope="module")
+def search(folder: Path) -> Iterator[QdrantSearch]:
+    """A collection that no test changes."""
+    client = connect(":memory:")
+    n_points = push(client, "notes", open_passages(str(folder)), filters=["lang", "year:integer"])
+    assert n_points == len(RECORDS)
+    yield QdrantSearch(client, "notes")
+    client.close()
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -101,12 +116,15 @@ def test_nothing_is_asked_for_nothing(search: QdrantSearch) -> None:
         filter_of({"a": None})
 
 
-def test_pushing_again_replaces_points(search: QdrantSearch, index: Index, client: Any) -> None:
-    index.add([{"id": "1", "text": "阿蘇山は火山である。"}])
-    passages = open_passages(str(index.info()["path"]))
-    push(client, "notes", passages)
+def test_pushing_again_replaces_points(client: Any, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "index")
+    push(client, "notes", open_passages(str(tmp_path / "index")))
+    with Index.open(tmp_path / "index") as index:
+        index.add([{"id": "1", "text": "阿蘇山は火山である。"}])
+        push(client, "notes", open_passages(str(tmp_path / "index")))
 
     assert client.count("notes").count == len(RECORDS)
+    search = QdrantSearch(client, "notes")
     assert search.search("阿蘇山", k=1)[0].text == "阿蘇山は火山である。"
 
 
@@ -127,10 +145,8 @@ def test_embedded_files_can_be_pushed_and_asked(client: Any, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("quantization", ["int8", "binary", "none"])
-def test_collections_are_set_up_for_rescoring(
-    index: Index, client: Any, tmp_path: Path, quantization: Any
-) -> None:
-    push(client, "notes", open_passages(str(tmp_path / "index")), quantization=quantization)
+def test_collections_are_set_up_for_rescoring(client: Any, folder: Path, quantization: Any) -> None:
+    push(client, "notes", open_passages(str(folder)), quantization=quantization)
 
     config = client.get_collection("notes").config.params
     dense = config.vectors["dense"]
@@ -145,7 +161,7 @@ def test_collections_are_set_up_for_rescoring(
 
 
 def test_another_model_or_a_foreign_collection_is_refused(
-    search: QdrantSearch, client: Any, tmp_path: Path
+    client: Any, folder: Path, tmp_path: Path
 ) -> None:
     from qdrant_client import models
 
@@ -158,6 +174,7 @@ def test_another_model_or_a_foreign_collection_is_refused(
         "foreign", vectors_config=models.VectorParams(size=4, distance=models.Distance.DOT)
     )
 
+    push(client, "notes", open_passages(str(folder)))
     with pytest.raises(InputError, match=r"holds 512 dimensions(.|\n)*--recreate"):
         push(client, "notes", open_passages(str(tmp_path / "small")))
     with pytest.raises(ModelMismatchError):
@@ -179,9 +196,9 @@ def test_bits_cannot_be_pushed(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_a_collection_of_local_mode(
-    index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = [str(tmp_path / "index"), str(tmp_path / "qdrant"), "notes", "--filter", "lang"]
+    arguments = [str(folder), str(tmp_path / "qdrant"), "notes", "--filter", "lang"]
 
     assert main(["push-qdrant", *arguments, "--json"]) == 0
 

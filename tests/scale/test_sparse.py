@@ -2,7 +2,7 @@ import math
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konayuki.scale.sparse import _index, document_vector, lengths_of, query_vector
@@ -58,6 +58,7 @@ def test_two_grams_of_the_basic_plane_never_share_a_place() -> None:
     assert len({_index(gram, 0) for gram in grams}) == len(grams)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.text(max_size=50))
 def test_entries_are_ascending_and_never_meet_twice(text: str) -> None:
     for vector in (document_vector(text, lengths_of([text])), query_vector(text)):

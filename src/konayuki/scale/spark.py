@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     import pandas
 
 
+def embed_udf(model: str | None = None, *, dim: int | None = None, dtype: Dtype = "float32") -> Any:  # noqa: ANN401 - pyspark.sql.udf.UserDefinedFunction, of an optional package
+    """Return a UDF from strings to vectors.
 
-def embed_udf(
-    model: str | None = None, *, dim: int | None = None, dtype: Dtype = "float32"
-) -> Any:  # noqa: ANN401 - pyspark.sql.udf.UserDefinedFunction, of an optional package
-    """Return a UDF: strings in, vectors out; `df.withColumn("vector", embed_udf()("text"))`.
+    `frame.withColumn("vector", embed_udf()("text"))` adds a column of them.
 
     Every Python worker loads the model once, and the workers of a machine share the rows of a
     4-bit model through its file. A null text gives null, an empty one a vector of zeros.
@@ -36,7 +35,7 @@ def embed_udf(
     """
     functions = require("pyspark.sql.functions", "spark")
     types = require("pyspark.sql.types", "spark")
-    pandas = require("pandas", "spark")
+    frames = require("pandas", "spark")
     if dtype not in DTYPES or dtype == "uint8":
         known = ", ".join(name for name in DTYPES if name != "uint8")
         raise InputError(f"dtype is {dtype!r}: expected one of {known}")
@@ -55,8 +54,9 @@ def embed_udf(
         yield from embed_series(batches, model, fingerprint, dim, dtype)
 
     # Spark reads from the hints which kind of UDF this is, and pandas is here only now.
-    series = Iterator[pandas.Series]
-    embed.__annotations__ = {"batches": series, "return": series}
+    series: Any = frames.Series
+    hint = Iterator[series]
+    embed.__annotations__ = {"batches": hint, "return": hint}
     return functions.pandas_udf(embed, types.ArrayType(element))
 
 
