@@ -19,8 +19,15 @@ NEEDS = {
     "torch": "train",
     "mteb": "eval",
     "huggingface_hub": "hub",
+    "pyarrow": "scale",
+    "qdrant_client": "qdrant",
 }
-COMMANDS_NEED = {"konayuki train": "sentence_transformers", "konayuki serve": "starlette"}
+COMMANDS_NEED = {
+    "konayuki embed": "pyarrow",
+    "konayuki push-qdrant": "qdrant_client",
+    "konayuki serve": "starlette",
+    "konayuki train": "sentence_transformers",
+}
 
 
 def snippets(page: Path) -> list[tuple[str, str]]:
