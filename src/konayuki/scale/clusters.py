@@ -110,13 +110,21 @@ def fit(sample: FloatMatrix, n_clusters: int, generator: np.random.Generator) ->
         if (labels == before).all():
             break
         before = labels
-        sums = np.zeros(centres.shape, np.float64)
-        np.add.at(sums, labels, sample)
+        sums = _sums(sample, labels, n_clusters)
         empty = np.flatnonzero(np.bincount(labels, minlength=n_clusters) == 0)
         # A group that lost its texts starts again at those that fit theirs worst.
         sums[empty] = sample[np.argsort(cosines, kind="stable")[: len(empty)]]
-        centres = unit_rows(sums.astype(np.float32))
+        centres = unit_rows(sums)
     return centres
+
+
+def _sums(sample: FloatMatrix, labels: NDArray[np.int64], n_clusters: int) -> FloatMatrix:
+    """Return the sum of the rows of each group, float32 (n_clusters, dim)."""
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    sums = np.zeros((n_clusters, sample.shape[1]), np.float32)
+    sums[present] = np.add.reduceat(sample[order], starts)
+    return sums
 
 
 def _first_centres(
