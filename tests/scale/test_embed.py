@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from konayuki.cli import main
 from konayuki.errors import DimensionError, FormatError, InputError, NotFoundError
 from konayuki.model import StaticModel
 from konayuki.scale.embedding import EmbedSettings, embed
@@ -170,6 +171,38 @@ def test_a_folder_takes_vectors_of_one_kind(tmp_path: Path, model: str) -> None:
 
     with pytest.raises(InputError, match="dim 16: expected dim 8\nhint: name another folder"):
         embed(source, str(tmp_path / "out"), EmbedSettings(model=model, dim=8), workers=1)
+
+
+def test_outputs_inside_the_input_folder_are_no_input(tmp_path: Path, model: str) -> None:
+    write_lines(tmp_path / "in" / "t.jsonl", numbered(3))
+    out = str(tmp_path / "in" / "vectors")
+
+    reports = [
+        embed(str(tmp_path / "in"), out, EmbedSettings(model=model), workers=1) for _ in range(2)
+    ]
+
+    assert [(report.rows, report.unchanged) for report in reports] == [(3, 0), (3, 1)]
+
+
+def test_the_command_reports_what_it_did(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_lines(tmp_path / "in" / "t.jsonl", [*numbered(3), "{"])
+    options = ["--model", model, "--workers", "1", "--dtype", "ubinary", "--column", "text"]
+
+    assert main(["embed", source, "--out", str(tmp_path / "out"), *options, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert main(["embed", source, "--out", str(tmp_path / "out"), *options]) == 0
+    assert main(["embed", source, "--out", str(tmp_path / "out"), "--address", "auto"]) == 2
+    (tmp_path / "in" / "bad.jsonl.gz").write_bytes(b"not gzip")
+    folder, out = str(tmp_path / "in"), str(tmp_path / "out2")
+    assert main(["embed", folder, "--out", out, "--model", model, "--workers", "1"]) == 1
+
+    assert (report["rows"], report["failed_rows"], report["unchanged"]) == (3, 1, 0)
+    shown = capsys.readouterr()
+    assert "3 vectors in 1 files (1 unchanged), 1 rows kept aside, 0 parts failed" in shown.out
+    assert "expected 'ray'" in shown.err
+    assert "bad.jsonl.gz" in shown.err
 
 
 def test_an_output_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def embed(
 
     An output file holds the columns of its input and the vector, in the order of its input. Output
     files appear when they are whole. Run again, only parts that are missing, or whose input has
-    changed, are made. Rows whose text cannot be used go to `_failed/`, with reasons.
+    changed, are made. Rows whose text cannot be used go to `_failed/`, with reasons. One run at a
+    time may write to a folder.
 
     Args:
         source: a file, a folder or a pattern such as "s3://bucket/2024/*.parquet".
@@ -136,11 +137,13 @@ def plan_embedding(source: str, out: str, settings: EmbedSettings) -> Plan:
     """Return what there is to do; outputs of parts that are no part any more are removed.
 
     Raises:
-        see `embed`.
+        KonayukiError: as in `embed`.
     """
     job = _job(settings)
     store, sources = find_sources(source, SUFFIXES)
     target = open_store(out)
+    # A folder inside the input is no input, or a second run would embed what the first one wrote.
+    sources = [found for found in sources if not found.path.startswith(f"{target.root}/")]
     _claim(target, job, settings.part_bytes)
     parts = list(plan_parts(store, sources, settings.part_bytes))
     planned = {part.name for part in parts}
