@@ -27,9 +27,12 @@ def plan(tmp_path: Path) -> Plan:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["local", "ray"])
 @pytest.mark.filterwarnings("ignore")  # Ray's own, about its next version
-def test_a_killed_worker_loses_nothing_and_repeats_nothing(engine: Engine, plan: Plan) -> None:
+def test_a_killed_worker_loses_nothing_and_repeats_nothing(
+    engine: Engine, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if engine == "ray":
         pytest.importorskip("ray")
+        monkeypatch.setenv("RAY_worker_niceness", "0")  # or it waits long on a busy machine
     reports = []
     workers = set()
     for report in run_plan(plan, engine=engine, workers=2):
