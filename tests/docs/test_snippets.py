@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -28,12 +30,41 @@ COMMANDS_NEED = {
     "konayuki serve": "starlette",
     "konayuki train": "sentence_transformers",
 }
+ADAPTERS_NEED = {
+    "konayuki.integrations.haystack": "haystack",
+    "konayuki.integrations.langchain": "langchain_core",
+    "konayuki.integrations.llama_index": "llama_index.core",
+    "konayuki.integrations.sklearn": "sklearn",
+}
+# Pages whose sections stand alone: each is its own test, so that a missing package skips only one.
+BY_SECTION = {"integrations.md"}
+SLOW = ("import mteb", "from haystack", "from llama_index", "from sklearn")  # seconds to import
 
 
-def snippets(page: Path) -> list[tuple[str, str]]:
-    text = re.sub(
-        r"<!-- not run: [^>]+ -->\n```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S
-    )
+class Part(NamedTuple):
+    """What is run in one go: a page, or a section of one."""
+
+    name: str
+    text: str
+
+
+def parts_of(page: Path) -> Iterator[Part]:
+    text = page.read_text("utf-8")
+    if page.name not in BY_SECTION:
+        yield Part(page.name, text)
+        return
+    for section in re.split(r"^## ", text, flags=re.M)[1:]:
+        yield Part(f"{page.name}: {section.partition(chr(10))[0]}", section)
+
+
+def cases() -> Iterator[object]:
+    for part in (part for page in PAGES if page.exists() for part in parts_of(page)):
+        slow = part.name.startswith(tuple(BY_SECTION)) and any(name in part.text for name in SLOW)
+        yield pytest.param(part, id=part.name, marks=[pytest.mark.slow] if slow else [])
+
+
+def snippets(part: Part) -> list[tuple[str, str]]:
+    text = re.sub(r"<!-- not run: [^>]+ -->\n```.*?^```", "", part.text, flags=re.M | re.S)
     return [(kind, body) for kind, body in FENCE.findall(text)]
 
 
@@ -42,15 +73,15 @@ def commands(body: str) -> str:
     return "\n".join(line for line in lines if not line.startswith(NOT_RUN))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.exists()], ids=lambda p: p.name)
-def test_the_snippets_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
-    found = snippets(page)
+@pytest.mark.parametrize("part", list(cases()))
+def test_the_snippets_of_a_page_run_in_order(part: Part, tmp_path: Path) -> None:
+    found = snippets(part)
     if not found:
-        pytest.skip("the page has no snippets")
-    for module in {
-        m for _, body in found for m in NEEDS if re.search(rf"^(from|import) {m}", body, re.M)
-    }:
-        pytest.importorskip(module)
+        pytest.skip("nothing to run here")
+    imported = {**{name: name for name in NEEDS}, **ADAPTERS_NEED}
+    for name, module in imported.items():
+        if any(re.search(rf"^(from|import) {name}", body, re.M) for _, body in found):
+            pytest.importorskip(module)
     for command, module in COMMANDS_NEED.items():
         if any(command in commands(body) for kind, body in found if kind == "console"):
             pytest.importorskip(module)
@@ -77,6 +108,7 @@ def path_with_our_command(folder: Path) -> dict[str, str]:
     paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
+        "HAYSTACK_TELEMETRY_ENABLED": "false",
         "PATH": f"{binary.parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }

@@ -201,12 +201,16 @@ def test_lenient_reading_does_as_sentence_transformers_and_says_so(tmp_path: Pat
     )
 
 
-def test_a_source_that_is_neither_a_folder_nor_a_hub_id(tmp_path: Path) -> None:
-    for source in (tmp_path / "nowhere", "nowhere", "./a/b"):
+def test_a_source_that_is_neither_a_folder_nor_a_hub_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sets").mkdir()
+    for source in (tmp_path / "nowhere", "nowhere", "./a/b", "runs/x/", "sets/lakse"):
         with pytest.raises(NotFoundError, match="there is no folder"):
             read_sets(source)
     with pytest.raises(DatasetError, match="no evaluation set in"):
-        list(read_sets(tmp_path))
+        list(read_sets(tmp_path / "sets"))
 
 
 def test_parquet_without_pyarrow_names_the_extra(

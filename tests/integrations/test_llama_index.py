@@ -59,8 +59,10 @@ def test_it_serialises_to_the_name_of_its_model(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.get_text_embedding(TEXTS[0]), wanted)
     assert KonayukiEmbedding(dim=8).to_dict()["model"] is None
     assert KonayukiEmbedding(model=StaticModel.load()).to_dict()["model"] is None
-    with pytest.raises(ValueError, match="lies in no folder"):  # pydantic wraps ours
-        KonayukiEmbedding(model=tiny_model()).to_dict()
+    unnamed = KonayukiEmbedding(model=tiny_model()).to_dict()
+    assert unnamed["model"] == f"memory:{tiny_model().fingerprint}"
+    with pytest.raises(NotFoundError, match="no model folder 'memory:"):
+        KonayukiEmbedding.from_dict(unnamed)
 
 
 def test_an_index_of_theirs_ranks_as_our_cosines_do() -> None:

@@ -21,6 +21,7 @@ from konayuki.evaluation.records import (
     build_similarity_set,
 )
 from konayuki.evaluation.tables import SUFFIXES, Row, find_table, read_rows
+from konayuki.model.hub import looks_like_hub_id, read_hub_id
 
 PARTS = ("corpus", "queries", "qrels")
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
@@ -64,7 +65,9 @@ def read_sets(
 
 
 def _may_be_hub_id(source: str) -> bool:
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", source) is not None and not source.startswith(".")
+    """Say whether a name that is no folder is asked of the hub, by the rule for models."""
+    found = read_hub_id(source)
+    return found is not None and found.revision is None and looks_like_hub_id(source)
 
 
 def _read_folder(folder: Path, only: Sequence[str], *, strict: bool) -> Iterator[EvaluationSet]:

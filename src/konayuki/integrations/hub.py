@@ -6,8 +6,8 @@ pushed = push("model", "owner/name", private=True)
 print(pushed.url)
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from konayuki.evaluation.card import ASSETS, DEFAULT_LICENCE, short_card, write_
 from konayuki.evaluation.card_facts import SCORES_FILE, SOURCES_FILE, TRAINING_FILE
 from konayuki.extras import require
 from konayuki.model import StaticModel
-from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE, layout_of
+from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE, Layout, layout_of
 from konayuki.model.folder import CONFIG_FILE, MODULES_FILE
 from konayuki.model.hub import bars_on_terminals_only, read_hub_id, reason_of
 
@@ -106,37 +106,62 @@ def push(
     if dry_run:
         card = [] if (source / CARD).is_file() else [HubFile(CARD, None)]
         return Pushed(repo, revision, private, (*card, *_listed(source)))
-    card_of_commit = _card(source, model, repo, licence)
-    files = _listed(source)
-    contents: dict[str, str | bytes] = {file.path: str(source / file.path) for file in files}
-    if card_of_commit is not None:
-        contents[CARD] = card_of_commit
-        files = [HubFile(CARD, len(card_of_commit)), *files]
+    wanted, contents = _prepared(source, Pushed(repo, revision, private, ()), model, licence)
     summary = message or f"Upload a static embedding model of {model.dim} dimensions"
-    hub = require("huggingface_hub", "hub")
-    api = hub.HfApi(token=token, library_name="konayuki")
+    api = require("huggingface_hub", "hub").HfApi(token=token, library_name="konayuki")
     try:
-        api.create_repo(repo, private=private, exist_ok=True)
-        _check_private(api, repo, private)
-        if revision != MAIN:
-            api.create_branch(repo, branch=revision, exist_ok=True)
-        removed = _stale(source, api.list_repo_files(repo, revision=revision))
-        operations = [
-            *(hub.CommitOperationDelete(path) for path in removed),
-            *(hub.CommitOperationAdd(path, content) for path, content in contents.items()),
-        ]
-        with bars_on_terminals_only():
-            commit = api.create_commit(repo, operations, commit_message=summary, revision=revision)
+        return _send(api, wanted, contents, _stale(layout_of(source)), summary)
     except HubError:
         raise
     except Exception as error:  # the library's errors and those of its HTTP client share no root
-        hint = "the token needs the right to write: token=..., HF_TOKEN or `hf auth login`"
-        if getattr(getattr(error, "response", None), "status_code", None) not in {401, 403, 404}:
-            hint = "a push is one commit: nothing of it is there, and it can be made again"
-        raise HubError(f"cannot push to {repo!r}: {reason_of(error)}\nhint: {hint}") from error
-    return Pushed(
-        repo, revision, private, tuple(files), tuple(removed), commit.oid, commit.commit_url
-    )
+        raise _refusal(repo, error) from error
+
+
+def _prepared(
+    source: Path, wanted: Pushed, model: StaticModel, licence: str | None
+) -> tuple[Pushed, dict[str, str | bytes]]:
+    """Return what will be sent and, by its name there, the path or the content of each file."""
+    card = _card(source, model, wanted.repo, licence)
+    files = _listed(source)
+    contents: dict[str, str | bytes] = {file.path: str(source / file.path) for file in files}
+    if card is not None:
+        contents[CARD] = card
+        files = [HubFile(CARD, len(card)), *files]
+    return replace(wanted, files=tuple(files)), contents
+
+
+def _refusal(repo: str, error: Exception) -> HubError:
+    """Return our error for one of the hub's: with a hint at the token where that is the cause."""
+    hint = "the token needs the right to write: token=..., HF_TOKEN or `hf auth login`"
+    if getattr(getattr(error, "response", None), "status_code", None) not in {401, 403, 404}:
+        hint = "a push is one commit: nothing of it is there, and it can be made again"
+    return HubError(f"cannot push to {repo!r}: {reason_of(error)}\nhint: {hint}")
+
+
+def _send(
+    api: Any,  # noqa: ANN401 - a class of an optional package
+    wanted: Pushed,
+    contents: Mapping[str, str | bytes],
+    stale: Collection[str],
+    summary: str,
+) -> Pushed:
+    """Make the repository, the branch and the commit; say what came of it."""
+    hub = require("huggingface_hub", "hub")
+    api.create_repo(wanted.repo, private=wanted.private, exist_ok=True)
+    _check_private(api, wanted.repo, wanted.private)
+    if wanted.revision != MAIN:
+        api.create_branch(wanted.repo, branch=wanted.revision, exist_ok=True)
+    present = api.list_repo_files(wanted.repo, revision=wanted.revision)
+    removed = sorted(set(stale) & set(present))
+    operations = [
+        *(hub.CommitOperationDelete(path) for path in removed),
+        *(hub.CommitOperationAdd(path, content) for path, content in contents.items()),
+    ]
+    with bars_on_terminals_only():
+        commit = api.create_commit(
+            wanted.repo, operations, commit_message=summary, revision=wanted.revision
+        )
+    return replace(wanted, removed=tuple(removed), commit=commit.oid, url=commit.commit_url)
 
 
 def _check_private(api: Any, repo: str, private: bool | None) -> None:  # noqa: ANN401 - a class of an optional package
@@ -164,11 +189,10 @@ def _chosen(folder: Path) -> Iterator[Path]:
         yield from folder.glob(pattern)
 
 
-def _stale(folder: Path, present: Sequence[str]) -> list[str]:
-    """Return weights in the repository that are not this model's: they might be loaded instead."""
-    own = layout_of(folder).weight_files
-    others = {name for layout in LAYOUTS for name in layout.weight_files} - set(own)
-    return sorted(others & set(present))
+def _stale(layout: Layout) -> set[str]:
+    """Return the weights of the other layouts: in the repository they might be loaded instead."""
+    weights = {name for other in LAYOUTS for name in other.weight_files}
+    return weights - set(layout.weight_files)
 
 
 def _card(folder: Path, model: StaticModel, repo: str, licence: str | None) -> bytes | None:

@@ -61,6 +61,12 @@ class KonayukiEmbedding(BaseEmbedding):
 
     @field_serializer("model")
     def _name(self, model: StaticModel | str | None) -> str | None:
+        """Return a name that loads again; of a model in memory one that is at least its own.
+
+        LlamaIndex keys its caches and fills its events with it, so it must not fail.
+        """
+        if isinstance(model, StaticModel) and model.source is None:
+            return f"memory:{model.fingerprint}"
         return name_of(model)
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
