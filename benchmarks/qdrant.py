@@ -31,6 +31,7 @@ from konayuki.search import Index
 RESULTS = Path(__file__).parent / "results" / "qdrant.json"
 PACKAGES = ("qdrant-client", "tantivy", "numpy")
 AT = 10
+WHO = ("index", "qdrant sum", "qdrant rrf")
 Ask = Callable[[str], Sequence[Any]]
 
 
@@ -85,8 +86,8 @@ def scores_of(source: RetrievalSet, questions: Sequence[str], ask: Ask, label: s
     return found
 
 
-def measured(source: RetrievalSet, n_questions: int) -> dict[str, Any]:
-    """Return the scores of one set, of everybody."""
+def measured(source: RetrievalSet, n_questions: int, who: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of one set, of those who are asked."""
     source = source.sample(n_questions) if n_questions < len(source.queries) else source
     questions = list(source.queries)
     with tempfile.TemporaryDirectory() as folder, Index.create(Path(folder) / "i") as index:
@@ -99,7 +100,7 @@ def measured(source: RetrievalSet, n_questions: int) -> dict[str, Any]:
             "qdrant sum": lambda text: remote.search(text, k=AT),
             "qdrant rrf": lambda text: remote.search(text, k=AT, fusion="rrf"),
         }
-        scores = {name: scores_of(source, questions, ask, name) for name, ask in everybody.items()}
+        scores = {name: scores_of(source, questions, everybody[name], name) for name in who}
         client.close()
     means = {name: round(sum(values) / len(values), 4) for name, values in scores.items()}
     record = {"passages": len(source.corpus), "questions": len(questions), "ndcg@10": means}
@@ -113,13 +114,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", default="aio-quiz,niilc")
     parser.add_argument("--questions", type=int, default=1000)
+    parser.add_argument("--who", default=",".join(WHO), help="others keep the results they have")
     parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
     take_products_from_postings()
+    who = args.who.split(",")
+    kept = {} if set(WHO) <= set(who) else json.loads(args.json.read_text("utf-8"))["sets"]
     record: dict[str, Any] = {**environment(PACKAGES), "sets": {}}
     for source in read_sets(args.data, only=args.sets.split(",")):
         if isinstance(source, RetrievalSet):
-            record["sets"][source.name] = measured(source, args.questions)
+            result = measured(source, args.questions, who)
+            earlier = kept.get(source.name, {}).get("ndcg@10", {})
+            result["ndcg@10"] = {**earlier, **result["ndcg@10"]}
+            record["sets"][source.name] = result
     args.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -35,7 +35,7 @@ def duration(seconds: float) -> str:
     for step, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 1.5 * step:
             return f"{seconds / step:.{0 if seconds >= 10 * step else 1}f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{seconds:.{0 if seconds >= 10 else 1}f} s"
 
 
 def power(count: int) -> str:
@@ -57,8 +57,11 @@ def where(record: dict[str, Any]) -> str:
 def engines() -> str:
     """Return what each engine took for the same texts."""
     record = read("scale")
+    runs = [("Parquet", name, result) for name, result in record["engines"].items()]
+    runs += [("JSON Lines", name, result) for name, result in record["lines"].items()]
     rows = [
         [
+            kind,
             ENGINE_NAMES[name],
             f"{result['rows_per_s']:,}",
             "-" if result["cpu_seconds"] is None else f"{result['cpu_seconds']:.1f}",
@@ -66,17 +69,19 @@ def engines() -> str:
             f"{result['rows']:,} / {result['ids']:,}",
             "yes" if result["in_order"] else "NO",
         ]
-        for name, result in record["engines"].items()
+        for kind, name, result in runs
     ]
-    equal = len({result["digest"] for result in record["engines"].values()}) == 1
-    head = ["engine", "texts/s", "processor s", "load", "rows / different ids", "in order"]
+    digests = {(kind, result["digest"]) for kind, _, result in runs}
+    equal = len(digests) == len({kind for kind, _ in digests})
+    head = ["input", "engine", "texts/s", "processor s", "load", "rows / different ids", "in order"]
     corpus = record["corpus"]
     return table(head, rows) + (
         f"\n{corpus['rows']:,} texts of at most 100 characters, {corpus['dim']} x "
-        f"{corpus['dtype']}, Parquet to Parquet; {where(record)}. Every run wrote "
+        f"{corpus['dtype']}; {where(record)}. Every run of the same input wrote "
         f"{'the same' if equal else 'DIFFERENT'} vectors. Texts/s is wall time on a machine that "
         "others kept busy (load: what waited for its cores before the run), so it compares nothing "
-        "but the order of size; processor seconds are those of the workers alone.\n"
+        "but the order of size, and it counts the start of the engine; processor seconds are those "
+        "of the workers alone.\n"
     )
 
 
@@ -128,8 +133,6 @@ def serving() -> str:
     exact = next(
         row for row in scan if row["n_vectors"] == most and row["method"] == "exact, threads 2"
     )
-    forms = read("scale")["passages"]
-    bits = next(form for form in forms if form["dtype"] == "ubinary")
     per_passage = search["bytes"] / search["passages"]
     return table(
         ["passages", "engine", "why"],
@@ -151,8 +154,8 @@ def serving() -> str:
             [
                 power(10**10),
                 "Qdrant, sharded, `--dim 256`, `--quantization binary`",
-                f"{size(32 * 10**10)} of bits over all machines; in Parquet "
-                f"{size(bits['vector_bytes'] * 10**10)} at 512 bits",
+                f"{size(32 * 10**10)} of bits in the memory of all machines, "
+                f"{size(64 * 10**10)} at 512 dimensions",
             ],
         ],
     )
