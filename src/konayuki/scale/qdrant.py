@@ -24,7 +24,6 @@ FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 DENSE, SPARSE = "dense", "bm25"
 DEPTH = 100  # candidates of each half
 _BATCH = 256
-_RANK_CONSTANT = 60  # of Cormack, Clarke and Büttcher (2009); the server's own default is 2
 _NAMESPACE = uuid.UUID("5f0a4c5e-0d0e-5c1b-9a63-6b6f6e617975")
 
 
@@ -310,7 +309,7 @@ def _by_ranks(dense: Any, words: Any, _k: int) -> dict[str, Any]:  # noqa: ANN40
     models = _models()
     return {
         "prefetch": [dense, words],
-        "query": models.RrfQuery(rrf=models.Rrf(k=_RANK_CONSTANT)),
+        "query": models.FusionQuery(fusion=models.Fusion.RRF),
     }
 
 
