@@ -1,6 +1,6 @@
 """What finding near-duplicates and clusters costs, in processor time, against plain products.
 
-    python benchmarks/duplicates.py --pairs FOLDER [--sizes 10000,20000,40000]
+    python benchmarks/duplicates.py --pairs FOLDER [--sizes 10000,30000,100000]
 
 Texts are distinct questions of the pairs' files. `plain` multiplies every text with every
 representative in full, in the same blocks, as NumPy users do.
@@ -64,7 +64,7 @@ def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--sizes", default="10000,20000,40000")
+    parser.add_argument("--sizes", default="10000,30000,100000")
     parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
     sizes = sorted(int(size) for size in args.sizes.split(","))

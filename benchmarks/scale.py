@@ -199,7 +199,7 @@ def main() -> None:
         shown = {"rows": args.rows, "distinct": len(set(short)), "workers": WORKERS}
         record["corpus"] = {**shown, "dim": SETTINGS.dim, "dtype": SETTINGS.dtype}
         record["passages"] = forms_of(work / "passages", work)
-        write_lines(work / "short", work / "lines.jsonl", args.rows // 5)
+        write_lines(work / "short", work / "lines.jsonl", args.rows)
         record["lines"] = dict(engines_of(work / "lines.jsonl", work, ENGINES[:3]))
         names = ENGINES[:3] if args.skip_ray else ENGINES
         record["engines"] = {}

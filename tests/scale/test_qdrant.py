@@ -84,7 +84,7 @@ def test_reciprocal_ranks_put_what_both_halves_find_first(search: QdrantSearch) 
 
     assert hits[0].id == "2"
     assert len(hits) == 3
-    assert hits[0].score == pytest.approx(2 / 2)  # first of both lists; qdrant's constant is 2, ranks from 0
+    assert hits[0].score == pytest.approx(2 / 2)  # first of both; constant 2, ranks from 0
 
 
 @pytest.mark.parametrize(
