@@ -37,8 +37,9 @@ ADAPTERS_NEED = {
     "konayuki.integrations.sklearn": "sklearn",
 }
 # Pages whose sections stand alone: each is its own test, so that a missing package skips only one.
-BY_SECTION = {"integrations.md"}
-SLOW = ("import mteb", "from haystack", "from llama_index", "from sklearn")  # seconds to import
+BY_SECTION = {"integrations.md", "scale.md"}
+# Seconds to import.
+SLOW = ("import mteb", "from haystack", "from llama_index", "from qdrant_client", "from sklearn")
 
 
 class Part(NamedTuple):
@@ -54,7 +55,9 @@ def parts_of(page: Path) -> Iterator[Part]:
         yield Part(page.name, text)
         return
     for section in re.split(r"^## ", text, flags=re.M)[1:]:
-        yield Part(f"{page.name}: {section.partition(chr(10))[0]}", section)
+        part = Part(f"{page.name}: {section.partition(chr(10))[0]}", section)
+        if snippets(part):
+            yield part
 
 
 def cases() -> Iterator[object]:
