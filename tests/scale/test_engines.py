@@ -65,3 +65,30 @@ def test_a_part_that_kills_its_workers_is_given_up(
     assert {report.name for report in reports} == {p.name for p in plan.parts}
     errors = [(report.name, report.error) for report in reports if report.error]
     assert errors == [(part, f"{plan.parts[7].source.path}: its worker died twice")]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own, about its next version
+def test_a_cluster_that_loses_a_machine_finishes(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    memory = {"object_store_memory": 80 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **memory})
+    try:
+        lost = cluster.add_node(num_cpus=1, **memory)
+        cluster.wait_for_nodes()
+        reports = []
+        for report in run_plan(plan, engine="ray", workers=None, address=cluster.address):
+            reports.append(report)
+            if len(reports) == len(plan.parts) // 3:
+                cluster.remove_node(lost, allow_graceful=False)
+    finally:
+        cluster.shutdown()
+
+    assert sorted(report.name for report in reports) == [part.name for part in plan.parts]
+    assert [report.error for report in reports if report.error] == []
+    assert sum(report.rows for report in reports) == N_ROWS
