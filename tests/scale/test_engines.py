@@ -82,7 +82,7 @@ def test_a_cluster_that_loses_a_machine_finishes(
         lost = cluster.add_node(num_cpus=1, **memory)
         cluster.wait_for_nodes()
         reports = []
-        for report in run_plan(plan, engine="ray", workers=None, address=cluster.address):
+        for report in run_plan(plan, engine="ray", workers=2, address=cluster.address):
             reports.append(report)
             if len(reports) == len(plan.parts) // 3:
                 cluster.remove_node(lost, allow_graceful=False)
