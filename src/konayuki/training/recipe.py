@@ -17,6 +17,7 @@ from konayuki.extras import require
 Section = TypeVar("Section")
 
 SCHEDULES = ("cosine", "linear", "constant")
+ENGINES = ("fused", "sentence-transformers")
 SAMPLERS = ("no_duplicates", "plain")
 
 
@@ -55,16 +56,19 @@ class LossSettings:
     Attributes:
         scale: cosines are multiplied by it before the softmax.
         symmetric: rank queries for passages as well as passages for queries.
+        gather: with several processes, rank for the passages of them all.
     """
 
     scale: float = 20.0
     symmetric: bool = False
+    gather: bool = True
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """The optimisation; defaults are those of the seed's model card."""
 
+    engine: str = "fused"  # or "sentence-transformers": its own Trainer
     batch_size: int = 3072  # per device
     gradient_accumulation: int = 10
     epochs: float = 2.0
@@ -83,6 +87,7 @@ class TrainingSettings:
     max_passage_tokens: int = 0
     token_dropout: float = 0.0
     quantized_share: float = 0.0  # the last part of the steps, which sees 4-bit rows
+    workers: int = 0  # processes that tokenise, of the Trainer; the fused engine needs none
     seed: int = 0
     threads: int = 0  # 0: torch's choice
     log_steps: int = 20
@@ -223,6 +228,7 @@ def _check(recipe: Recipe) -> None:
         ("model.piece_evenness", model.piece_evenness),
     ]:
         _require(0 <= share <= 1, f"{name} is {share}; expected a number from 0 to 1")
+    _one_of("training.engine", training.engine, ENGINES)
     _one_of("training.schedule", training.schedule, SCHEDULES)
     _one_of("training.batch_sampler", training.batch_sampler, SAMPLERS)
     _require(bool(recipe.sources), "sources is empty; expected at least one [[sources]] table")
