@@ -66,7 +66,7 @@ def test_the_trainer_lowers_the_loss_and_leaves_what_the_fused_engine_leaves(run
     assert record["settings"]["training"]["engine"] == "sentence-transformers"
     assert (record["n_steps"], record["n_pairs"]) == (30, 176)
     for name in ("loss.png", "ndcg.png", "SOURCES.tsv", "q4/README.md", "float/README.md"):
-        assert (run / name).stat().st_size > 100
+        assert (run / name).stat().st_size > 30
     assert not (run / STOCK_CHECKPOINTS).exists()
     exact, packed = StaticModel.load(run / "float"), StaticModel.load(run / "q4")
     texts = ["熱中症の手当て", "だしの取り方"]
@@ -83,6 +83,7 @@ def test_the_card_tells_of_the_run(run: Path) -> None:
     assert "(assets/loss.png)" in card
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_where_an_unbroken_one_ends(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ _HOTKEY = re.compile(r"\(?[_&]([A-Z])\)?")
 
 
 def read_paraphrases(members: Iterable[Member]) -> Iterator[Pair]:
-    """Yield Japanese sentences that share a translation, each with the next one."""
+    """Yield Japanese sentences that share a translation, each with the next, the longer last."""
     by_translation: dict[str, list[str]] = defaultdict(list)
     for row in _sentences(members):
         for text in row[FIRST_LANGUAGE:LAST_LANGUAGE]:
@@ -30,7 +30,7 @@ def read_paraphrases(members: Iterable[Member]) -> Iterator[Pair]:
                 by_translation[text].append(row[1])
     for group in by_translation.values():
         distinct = list(dict.fromkeys(group))
-        yield from (Pair(first, second) for first, second in pairwise(distinct))
+        yield from (Pair(*sorted(two, key=len)) for two in pairwise(distinct))
 
 
 def read_translations(members: Iterable[Member]) -> Iterator[Pair]:
