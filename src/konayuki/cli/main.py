@@ -27,6 +27,7 @@ VERBS = (
     Verb("evaluate", "measure retrieval quality on BEIR-layout sets"),
     Verb("card", "write the model card of a model folder"),
     Verb("train", "train a model from a recipe"),
+    Verb("registry", "build training pairs from openly licensed packages"),
     Verb("serve", "serve embeddings, search and a search page over HTTP"),
     Verb("mcp", "serve an index to agents as MCP tools over stdio"),
 )

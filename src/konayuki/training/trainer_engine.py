@@ -81,7 +81,8 @@ def train_with_trainer(
     sets = data_sets(prepared.store, prepared.rows, seed=settings.seed)
     steps = n_steps(recipe, sum(map(len, sets.values())))
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = SentenceTransformer(modules=[network], device=device)
+    # Its own checkpoints name a class that is not the library's, so it asks for this.
+    model = SentenceTransformer(modules=[network], device=device, trust_remote_code=True)
     evaluator = DevelopmentEvaluator(network, prepared.store, prepared.tasks)
     trainer = SentenceTransformerTrainer(
         model=model,
