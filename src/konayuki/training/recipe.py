@@ -31,6 +31,8 @@ class ModelSettings:
         table_scale: standard deviation of the fresh table.
         rarity_power: rows start `(log(1 / share) / mean)**rarity_power` times as long, so that
             rare pieces begin with more say than particles; 0 for the seed's equal rows.
+        tanh: without it, the model is sentence-transformers' StaticEmbedding, the control of every
+            comparison; its folder is written as that library's own.
         alpha: the slope of the tanh at the start.
         piece_vectors: "teacher", or a `.npy` file with a vector of every piece, relative to the
             data folder, from which the table starts; random unless given.
@@ -43,6 +45,7 @@ class ModelSettings:
     dims: tuple[int, ...] = (512, 256, 128, 64, 32)
     table_scale: float = 1.0
     rarity_power: float = 0.0
+    tanh: bool = True
     alpha: float = 0.5
     piece_vectors: str = ""
     piece_share: float = 0.9

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from konayuki.evaluation import Passage, RetrievalSet
@@ -63,6 +64,10 @@ def write_results(
     (out / SOURCES).write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    if not recipe.model.tanh:
+        write_static_embedding(weights, prepared.tokenizer_json, out / LAYOUTS[0])
+        (out / RECORD).write_text(text, encoding="utf-8")
+        return
     model = StaticModel(weights, prepared.tokenizer_json)
     sets = development_sets(prepared) if prepared.tasks else []
     for layout in LAYOUTS:
@@ -75,6 +80,18 @@ def write_results(
     partial = out / f"{RECORD}.new"
     partial.write_text(text, encoding="utf-8")
     partial.replace(out / RECORD)
+
+
+def write_static_embedding(weights: Weights, tokenizer_json: bytes, folder: Path) -> None:
+    """Write the table as a model of sentence-transformers' own StaticEmbedding."""
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+    from konayuki.training.stock import StaticEmbedding
+
+    table = weights.table.rows(np.arange(weights.vocab_size), weights.dim)
+    module = StaticEmbedding(Tokenizer.from_str(tokenizer_json.decode()), embedding_weights=table)
+    SentenceTransformer(modules=[module], device="cpu").save(str(folder))
 
 
 def _write_card(folder: Path, recipe: Recipe, sets: Sequence[RetrievalSet]) -> None:

@@ -10,15 +10,17 @@ try:  # sentence-transformers 6
         MatryoshkaLoss,
         MultipleNegativesRankingLoss,
     )
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 except ImportError:
     from sentence_transformers.evaluation import SentenceEvaluator
     from sentence_transformers.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
+    from sentence_transformers.models import StaticEmbedding
     from sentence_transformers.training_args import BatchSamplers
 
 from konayuki.errors import InputError
 from konayuki.training.recipe import Recipe
 
-__all__ = ["BatchSamplers", "SentenceEvaluator", "batch_sampler", "nested_loss"]
+__all__ = ["BatchSamplers", "SentenceEvaluator", "StaticEmbedding", "batch_sampler", "nested_loss"]
 
 
 def nested_loss(model: Any, recipe: Recipe, *, gather: bool) -> Any:  # noqa: ANN401 - untyped
