@@ -22,6 +22,7 @@ from konayuki.training.teacher_cache import text_hash  # noqa: E402
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SMOKE = RECIPES / "smoke.toml"
+EVERYTHING = {"files": "*", "sentences": 100, "questions": True, "paraphrases": True}
 
 
 class Letters:
@@ -73,8 +74,7 @@ def taught(recipe: Recipe, cache: Path) -> tuple[TaughtTexts, set[str]]:
 
 
 def test_held_out_texts_are_not_taught(cache: Path) -> None:
-    everything = ("*",)
-    recipe = smoke_with(sentences=everything, questions=everything, paraphrases=everything)
+    recipe = smoke_with(sources=[EVERYTHING])
     found, held = taught(recipe, cache)
     texts, _ = taught(smoke_with(), cache)
     assert held
@@ -120,7 +120,7 @@ def test_draws_are_distinct_and_pairs_stay_together() -> None:
 
 @pytest.mark.parametrize("word_scale", [0.0, 10.0])
 def test_a_student_comes_nearer_to_its_teacher(cache: Path, word_scale: float) -> None:
-    recipe = smoke_with(word_scale=word_scale, sentences=("*",), questions=("*",))
+    recipe = smoke_with(word_scale=word_scale, sources=[EVERYTHING])
     found, _ = taught(recipe, cache)
     prepared = prepare(read_recipe(SMOKE), RECIPES, cache, RECIPES)
     network = network_of(prepared, recipe, RECIPES, cache)

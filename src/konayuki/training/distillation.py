@@ -82,7 +82,7 @@ class Distillation:
 
     def __init__(self, texts: TaughtTexts, recipe: Recipe) -> None:
         if not texts.sets:
-            raise InputError('distillation.sources names no source\nhint: try ["*"]')
+            raise InputError('no source fits a pattern of distillation.sources\nhint: try "*"')
         sizes = [min(len(one.queries), LARGE_SET) ** 0.5 for one in texts.sets]
         self._texts = texts
         self._shares = np.array(sizes) / sum(sizes)

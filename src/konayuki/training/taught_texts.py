@@ -16,7 +16,7 @@ import torch.nn.functional as functional
 from konayuki.search.sentences import sentences
 from konayuki.training.distillation import Numbers, TaughtTexts, TextSet
 from konayuki.training.pair_store import PairStore, Tokenize
-from konayuki.training.recipe import DistillationSettings
+from konayuki.training.recipe import DistillationSettings, DistillationSource
 from konayuki.training.teacher_cache import Encoder, TeacherCache
 
 QUERY, PASSAGE, SENTENCE, PARAPHRASE = "query", "passage", "sentence", "paraphrase"
@@ -59,19 +59,21 @@ def taught_texts(
     rng = np.random.default_rng(seed)
     for stretch in store.stretches:
         allowed = rows[(rows >= stretch.start) & (rows < stretch.stop)]
-        pairs = np.asarray(store.pairs[allowed], dtype=np.int64)
-        if _named(stretch.name, settings.sources):
-            some = pairs[_sample(len(pairs), settings.rows, rng)]
-            queries = taught.numbers(QUERY, (known[one] for one in some[:, 0]))
-            passages = taught.numbers(PASSAGE, (known[one] for one in some[:, 1]))
-            sets.append(TextSet(stretch.name, queries, passages, aligned=True))
-            if _named(stretch.name, settings.questions):
-                questions.append(queries)
-        if _named(stretch.name, settings.paraphrases):
-            taught.numbers(PARAPHRASE, (known[one] for one in np.unique(pairs[:, :2])))
-        if _named(stretch.name, settings.sentences):
-            found = _sentences(known[one] for one in np.unique(pairs[:, 1]))
-            kept = _sample(len(found), settings.max_sentences, rng)
+        pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
+        source = _source_of(stretch.name, settings.sources)
+        if source is None:
+            continue
+        some = pairs[_sample(len(pairs), source.rows, rng)]
+        if source.paraphrases:
+            taught.numbers(PARAPHRASE, (known[one] for one in np.unique(some)))
+        queries = taught.numbers(QUERY, (known[one] for one in some[:, 0]))
+        passages = taught.numbers(PASSAGE, (known[one] for one in some[:, 1]))
+        sets.append(TextSet(stretch.name, queries, passages, aligned=True))
+        if source.questions:
+            questions.append(queries)
+        if source.sentences:
+            found = _sentences(known[one] for one in np.unique(some[:, 1]))
+            kept = _sample(len(found), source.sentences, rng)
             taught.numbers(SENTENCE, (found[one] for one in kept))
     for kind in KINDS:
         of_kind = taught.of_kind(kind)
@@ -130,8 +132,8 @@ def _centred(vectors: torch.Tensor) -> torch.Tensor:
     return functional.normalize(wide - wide.mean(dim=0), dim=1)
 
 
-def _named(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
+def _source_of(name: str, sources: Sequence[DistillationSource]) -> DistillationSource | None:
+    return next((one for one in sources if fnmatch(name, one.files)), None)
 
 
 def _sample(n: int, most: int, rng: np.random.Generator) -> Numbers:
