@@ -15,6 +15,7 @@ from konayuki.evaluation.card_facts import SCORES_FILE
 from konayuki.evaluation.plan import Plan, evaluate
 from konayuki.evaluation.plots import Line, draw_history
 from konayuki.evaluation.report import Report, as_json
+from konayuki.evaluation.written_sets import write_set
 from konayuki.model import StaticModel
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, named_scores, score_tasks
@@ -24,6 +25,7 @@ from konayuki.training.recipe import Recipe
 
 RECORD = "train.json"
 SOURCES = "SOURCES.tsv"
+HELD_OUT = "held-out"
 LAYOUTS = ("float", "q4")
 SUFFIX = "ndcg@10"
 
@@ -70,6 +72,8 @@ def write_results(
         return
     model = StaticModel(weights, prepared.tokenizer_json)
     sets = development_sets(prepared) if prepared.tasks else []
+    for task, one in zip(prepared.tasks, sets, strict=True):
+        write_set(one, out / HELD_OUT / task.name)
     for layout in LAYOUTS:
         folder = out / layout
         model.save(folder, layout)
