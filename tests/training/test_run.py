@@ -12,6 +12,7 @@ pytest.importorskip("sentence_transformers")
 
 from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
+from konayuki.training.development import mean_ndcg  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.recipe import TrainingSettings, read_recipe  # noqa: E402
@@ -128,3 +129,31 @@ def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     shutil.copy(SMOKE, recipe)
     assert main(["train", str(recipe), "--out", str(tmp_path / "out")]) == 1
     assert "no file fits 'smoke/*.jsonl'" in capsys.readouterr().err
+
+
+def test_without_tanh_the_model_is_a_static_embedding(run: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from konayuki.training.stock import StaticEmbedding
+
+    recipe = tmp_path / "control.toml"
+    text = SMOKE.read_text("utf-8").replace("[model]", "[model]\ntanh = false", 1)
+    recipe.write_text(text, "utf-8")
+    data = ["--data", str(RECIPES), "--cache", str(run / "cache")]
+    assert main(["train", str(recipe), "--out", str(tmp_path / "control"), *data]) == 0
+    assert sorted(path.name for path in (tmp_path / "control").iterdir() if path.is_dir()) == [
+        "float"
+    ]
+    model = SentenceTransformer(str(tmp_path / "control/float"), device="cpu")
+    assert isinstance(model[0], StaticEmbedding)
+    record = json.loads((tmp_path / "control/train.json").read_text("utf-8"))
+    assert record["development"]["float"]["mean_ndcg@10"] > 0.1
+    prepared = prepare(read_recipe(recipe), RECIPES, run / "cache", RECIPES)
+    texts = prepared.store.texts()
+    (task,) = prepared.tasks
+    vectors = [
+        model.encode([texts[one] for one in side], normalize_embeddings=True)
+        for side in (task.queries, task.corpus)
+    ]
+    found = mean_ndcg(vectors[0], vectors[1], task)
+    assert found == pytest.approx(record["development"]["float"]["mean_ndcg@10"], abs=1e-3)

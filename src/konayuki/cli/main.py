@@ -32,6 +32,7 @@ VERBS = (
     Verb("card", "write the model card of a model folder"),
     Verb("push", "send a model folder with its card to the Hugging Face hub"),
     Verb("train", "train a model from a recipe"),
+    Verb("registry", "build training pairs from openly licensed packages"),
     Verb("serve", "serve embeddings, search and a search page over HTTP"),
     Verb("mcp", "serve an index to agents as MCP tools over stdio"),
 )

@@ -30,6 +30,7 @@ JAPANESE_FONTS = (
 )
 Line = tuple[Sequence[float], Sequence[float]]  # horizontal, vertical
 COLORS = ("#1b6ca8", "#d1495b", "#3b8f5a", "#e08e2b", "#7a5195", "#6b7280", "#0f9aa8", "#a05a2c")
+FEW_POINTS = 30
 MARKERS = "osD^vPX*"
 INK, FAINT = "#1f2933", "#d5dbe1"
 
@@ -136,7 +137,17 @@ def draw_history(title: str, y_label: str, lines: dict[str, Line], path: Path) -
         style(axes, title, "step", y_label)
         for number, (name, (steps, values)) in enumerate(lines.items(), start=1):
             color = COLORS[(number - 1) % len(COLORS)]
-            axes.plot(steps, values, color=color, linewidth=1.6, label=label_for(name, number))
+            # A line through one point shows nothing.
+            marker = "o" if len(steps) <= FEW_POINTS else None
+            axes.plot(
+                steps,
+                values,
+                color=color,
+                linewidth=1.6,
+                marker=marker,
+                markersize=4,
+                label=label_for(name, number),
+            )
         if len(lines) > 1:
             axes.legend(fontsize=8, frameon=False)
 

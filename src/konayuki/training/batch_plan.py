@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.errors import InputError
-from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.pair_store import PairStore
 
 Rows = NDArray[np.int64]
 LARGE_SOURCE = 2  # batches that a source must fill to get batches of its own
@@ -84,7 +84,7 @@ class BatchPlan:
             epoch += 1
 
     def _epoch(self, rng: np.random.Generator) -> Iterator[Rows]:
-        drawn = [_draw(rows, stretch, rng) for stretch, rows in self._sources]
+        drawn = [draw_rows(rows, stretch.weight, rng) for stretch, rows in self._sources]
         if not self._source_batches:
             return self._without_repeats(np.concatenate(drawn), rng)
         mixed: list[Rows] = []
@@ -131,9 +131,9 @@ class BatchPlan:
         return fits
 
 
-def _draw(rows: Rows, stretch: Stretch, rng: np.random.Generator) -> Rows:
+def draw_rows(rows: Rows, weight: float, rng: np.random.Generator) -> Rows:
     """Return the rows of one source for one epoch: `weight` times all, the fraction at random."""
-    n_rows = round(stretch.weight * len(rows))
+    n_rows = round(weight * len(rows))
     whole, rest = divmod(n_rows, max(1, len(rows)))
     parts: Sequence[Rows] = [rows] * whole + [rows[rng.permutation(len(rows))[:rest]]]
     return np.concatenate(parts).astype(np.int64)

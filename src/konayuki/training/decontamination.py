@@ -75,6 +75,9 @@ class Decontaminator:
 
     def clean(self, pairs: Iterable[Pair], source: str) -> Iterable[Pair]:
         """Yield the pairs that may be trained on; `counts` learns of the others."""
+        if not (self.queries or self.passages):
+            yield from pairs
+            return
         for pair in pairs:
             reason = self.reason(pair)
             if reason:

@@ -78,7 +78,10 @@ def make_task(
 def score_tasks(
     weights: Weights, store: PairStore, tasks: Sequence[Task], dims: Sequence[int]
 ) -> dict[str, float]:
-    """Return nDCG@10 by `task`, `task@dim` for the smaller dims, and `mean` likewise."""
+    """Return nDCG@10 by `task`, `task@dim` for the smaller dims, and `mean` likewise.
+
+    Without tasks there is nothing to return.
+    """
     found: dict[str, float] = {}
     pooler = Pooler(weights)
     for task in tasks:
@@ -87,10 +90,15 @@ def score_tasks(
         for dim in dims:
             name = task.name if dim == weights.dim else f"{task.name}@{dim}"
             found[name] = mean_ndcg(unit_rows(queries, dim), unit_rows(passages, dim), task)
-    for dim in dims:
+    for dim in dims if tasks else ():
         suffix = "" if dim == weights.dim else f"@{dim}"
         found[f"mean{suffix}"] = float(np.mean([found[task.name + suffix] for task in tasks]))
     return found
+
+
+def named_scores(scores: Mapping[str, float]) -> dict[str, float]:
+    """Return scores under the names of `train.json`, to four places."""
+    return {f"{name}_ndcg@10": round(value, 4) for name, value in scores.items()}
 
 
 def mean_ndcg(queries: FloatMatrix, passages: FloatMatrix, task: Task) -> float:

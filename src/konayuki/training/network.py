@@ -20,6 +20,7 @@ from konayuki.training.recipe import ModelSettings
 LEVELS = 15
 HALF_RANGE = 7.5
 MARGIN = 1e-8
+STRAIGHT = 2.0**-14  # a slope at which tanh is a line to single precision
 
 Features = dict[str, torch.Tensor]
 
@@ -32,9 +33,13 @@ class TrainedSSE(SSE):
             straight through to the float rows.
     """
 
-    def __init__(self, tokenizer: Tokenizer, vocab_size: int, dim: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, vocab_size: int, dim: int, *, tanh: bool = True
+    ) -> None:
         super().__init__(tokenizer, vocab_size, dim)  # type: ignore[no-untyped-call]
         self.sees_quantized_rows = False
+        if not tanh:
+            self.dyt = torch.nn.Identity()
 
     def forward(self, features: Features, **kwargs: Any) -> Features:  # noqa: ANN401
         """Add `sentence_embedding` to the features: float32 (n_texts, dim)."""
@@ -50,7 +55,15 @@ class TrainedSSE(SSE):
         return features
 
     def weights(self) -> Weights:
-        """Return the numbers, as `konayuki.model` keeps them."""
+        """Return the numbers, as `konayuki.model` keeps them.
+
+        Without tanh they hold one that is straight to single precision.
+        """
+        if isinstance(self.dyt, torch.nn.Identity):
+            table = self.embedding.weight.detach().float().cpu().numpy().copy()
+            flat = np.full(table.shape[1], STRAIGHT, dtype=np.float32)
+            steep = np.full(table.shape[1], 1 / STRAIGHT, dtype=np.float32)
+            return Weights(FloatTable(table), flat, steep, np.zeros_like(flat))
         arrays = [
             parameter.detach().float().cpu().numpy().copy()
             for parameter in (
@@ -113,7 +126,7 @@ def fresh_network(
         seed: of the random table.
     """
     vocab_size, dim = len(token_counts), settings.dims[0]
-    network = TrainedSSE(tokenizer, vocab_size, dim)
+    network = TrainedSSE(tokenizer, vocab_size, dim, tanh=settings.tanh)
     generator = torch.Generator().manual_seed(seed)
     table = torch.randn(vocab_size, dim, generator=generator)
     if piece_vectors is not None:
@@ -129,5 +142,6 @@ def fresh_network(
     table[torch.from_numpy(token_counts == 0)] = 0.0
     with torch.no_grad():
         network.embedding.weight.copy_(table)
-        network.dyt.alpha.fill_(settings.alpha)
+        if settings.tanh:
+            network.dyt.alpha.fill_(settings.alpha)
     return network

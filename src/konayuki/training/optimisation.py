@@ -11,13 +11,17 @@ import torch
 
 from konayuki.errors import CheckpointError
 from konayuki.model.tokens import TokenBatch
+from konayuki.progress import track
 from konayuki.training.batch_plan import BatchPlan, Rows
+from konayuki.training.distillation import Distillation
 from konayuki.training.network import Features, TrainedSSE
 from konayuki.training.pair_store import PairStore
 from konayuki.training.ranking_loss import nested_ranking_loss
 from konayuki.training.recipe import Recipe, TrainingSettings
 
 CHECKPOINT = "checkpoint.pt"
+FIRST_WARMUP = 10  # steps
+FIRST_DRAWS, LATER_DRAWS = 1, 2  # streams of random numbers beside that of the batches
 
 
 @dataclass
@@ -36,14 +40,23 @@ class Optimisation:
         store: the pairs.
         rows: the pairs that may be used.
         recipe: the settings.
+        distillation: a second loss, where the recipe has a teacher.
     """
 
-    def __init__(self, network: TrainedSSE, store: PairStore, rows: Rows, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        network: TrainedSSE,
+        store: PairStore,
+        rows: Rows,
+        recipe: Recipe,
+        distillation: Distillation | None = None,
+    ) -> None:
         settings = recipe.training
         self.network = network
         self.progress = Progress()
         self._store = store
         self._recipe = recipe
+        self._distillation = distillation
         self._plan = BatchPlan(
             store,
             rows,
@@ -71,18 +84,43 @@ class Optimisation:
         batches = self._plan.batches(self.n_steps * parts)
         for _ in range(self.progress.step * parts):
             next(batches)  # a resumed run draws what it drew before, and goes on behind it
+        if not self.progress.step:
+            self._listen()
         while self.progress.step < self.n_steps:
             step = self.progress.step
             self.network.sees_quantized_rows = step >= self.n_steps * (1 - settings.quantized_share)
             for group in self._optimiser.param_groups:
                 group["lr"] = settings.learning_rate * rate(step, self.n_steps, settings)
             loss = sum(self._gradient(next(batches), step, parts) for _ in range(parts))
+            self._add_teaching(step)
             if settings.max_grad_norm:
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_grad_norm)
             self._optimiser.step()
             self._optimiser.zero_grad(set_to_none=False)
             self.progress.step += 1
             yield loss
+
+    def _listen(self) -> None:
+        """Take the first steps, from the teacher alone."""
+        settings = self._recipe.distillation
+        if not self._distillation:
+            return
+        rate_of_all = settings.first_rate * self._recipe.training.learning_rate
+        numbers = range(settings.first_steps)
+        for step in track(numbers, "distil", total=len(numbers), unit="step"):
+            for group in self._optimiser.param_groups:
+                group["lr"] = rate_of_all * min(1.0, (step + 1) / FIRST_WARMUP)
+            rng = np.random.default_rng((self._recipe.training.seed, FIRST_DRAWS, step))
+            self._distillation.loss(self.network, rng).backward()
+            self._optimiser.step()
+            self._optimiser.zero_grad(set_to_none=False)
+
+    def _add_teaching(self, step: int) -> None:
+        """Add the gradient of the teacher's share of a step."""
+        settings = self._recipe.distillation
+        if self._distillation and step % settings.every == 0:
+            rng = np.random.default_rng((self._recipe.training.seed, LATER_DRAWS, step))
+            (settings.weight * self._distillation.loss(self.network, rng)).backward()
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint of the run; a run that is killed meanwhile keeps the last one."""

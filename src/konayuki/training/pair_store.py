@@ -82,14 +82,7 @@ class PairStore:
 
     def bags(self, texts: NDArray[np.integer], longest: int = 0) -> TokenBatch:
         """Return the tokens of some texts, each cut after `longest` tokens unless that is 0."""
-        starts = self.offsets[texts]
-        lengths = self.offsets[np.asarray(texts) + 1] - starts
-        if longest:
-            lengths = np.minimum(lengths, longest)
-        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        places = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return TokenBatch(self.ids[places].astype(np.int32), offsets)
+        return some_bags(self.ids, self.offsets, texts, longest)
 
     def token_counts(self) -> NDArray[np.int64]:
         """Return how often each token occurs in the distinct texts: (vocab_size,)."""
@@ -105,6 +98,30 @@ class PairStore:
             raise DatasetError("this store keeps no texts")
         lines = (self.folder / "texts.txt").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
+
+
+def some_bags(
+    ids: NDArray[np.integer],
+    offsets: NDArray[np.int64],
+    texts: NDArray[np.integer],
+    longest: int = 0,
+) -> TokenBatch:
+    """Return the tokens of some texts, each cut after `longest` tokens unless that is 0.
+
+    Args:
+        ids: the tokens of all texts, end to end.
+        offsets: int64 (n_texts + 1,), where each starts.
+        texts: numbers of texts.
+        longest: in tokens.
+    """
+    starts = offsets[texts]
+    lengths = offsets[np.asarray(texts) + 1] - starts
+    if longest:
+        lengths = np.minimum(lengths, longest)
+    ends = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    places = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
+    return TokenBatch(ids[places].astype(np.int32), ends)
 
 
 def store_key(sources: Sequence[Source], tokenizer_json: bytes, extra: Sequence[str]) -> str:

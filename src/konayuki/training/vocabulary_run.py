@@ -3,12 +3,16 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from konayuki.errors import InputError, NotFoundError
+from konayuki.errors import InputError, KonayukiError, NotFoundError
 from konayuki.extras import require
 from konayuki.progress import track
+from konayuki.training.decontamination import Decontaminator
+from konayuki.training.sources import Pair
 from konayuki.training.vocabulary import (
     VocabularySettings,
     count_runs,
@@ -18,6 +22,48 @@ from konayuki.training.vocabulary import (
 )
 
 COLUMNS = ("query", "positive")
+
+
+@dataclass(frozen=True)
+class VocabularyRecipe:
+    """What a vocabulary is learned from.
+
+    Attributes:
+        size: pieces.
+        smallest_count: runs of one script that occur less often, weighted, are left out.
+        weights: how much each occurrence in a file counts, by a prefix of the file's name.
+        decontaminate: evaluation folders, relative to the data folder; pairs that show one of
+            their texts are not counted, as in a training recipe.
+    """
+
+    size: int
+    smallest_count: int
+    weights: Mapping[str, float]
+    decontaminate: Sequence[str] = field(default=())
+
+
+def read_vocabulary_recipe(path: Path) -> VocabularyRecipe:
+    """Return the recipe of a TOML file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it is not TOML, or lacks a key or has one that is not known.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"no recipe at {path}")
+    toml = require("tomllib" if sys.version_info >= (3, 11) else "tomli", "train")
+    try:
+        values: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {error}") from error
+    known = [one.name for one in fields(VocabularyRecipe)]
+    missing = [name for name in known[:3] if name not in values]
+    wrong = [*(key for key in values if key not in known), *missing]
+    if wrong:
+        raise InputError(
+            f"{path}: key {wrong[0]!r} is unknown or missing; keys: {', '.join(known)}"
+        )
+    return VocabularyRecipe(**values)
 
 
 def weight_of(name: str, weights: Mapping[str, float]) -> float:
@@ -32,34 +78,55 @@ def weight_of(name: str, weights: Mapping[str, float]) -> float:
     return float(weights[max(keys, key=len)])
 
 
-def count_file(path: Path) -> Counter[str]:
-    """Return how often each run of one script occurs in the distinct texts of a file."""
+def count_file(path: Path, guard: Decontaminator) -> Counter[str]:
+    """Return how often each run of one script occurs in the distinct texts of a file.
+
+    Pairs that the guard drops do not count.
+    """
     table = require("pyarrow.parquet", "train").read_table(path, columns=list(COLUMNS))
-    texts: dict[str, None] = {}
-    for column in COLUMNS:
-        texts.update(dict.fromkeys(table[column].to_pylist()))
+    pairs = map(Pair, *(table[column].to_pylist() for column in COLUMNS))
+    kept = list(guard.clean(pairs, path.stem))
+    # Texts are counted side by side, not pair by pair: the trainer's ties follow that order.
+    texts = dict.fromkeys(pair.query for pair in kept)
+    texts.update(dict.fromkeys(pair.positive for pair in kept))
     return count_runs(texts)
+
+
+def learn(recipe: VocabularyRecipe, data: Path, out: Path) -> list[dict[str, Any]]:
+    """Learn and write a `tokenizer.json`; return which pairs were left out, and why.
+
+    Raises:
+        NotFoundError: the folder has no Parquet files.
+        InputError: a file has no weight, or the texts are too few.
+    """
+    files = sorted(data.glob("*.parquet"))
+    if not files:
+        raise NotFoundError(f"no Parquet files in {data}")
+    weights = [weight_of(path.name, recipe.weights) for path in files]
+    guard = Decontaminator.of_folders([data / name for name in recipe.decontaminate])
+    counters = [count_file(path, guard) for path in track(files, "count", unit="file")]
+    settings = VocabularySettings(size=recipe.size, smallest_count=recipe.smallest_count)
+    counts = merge_counts(list(zip(counters, weights, strict=True)), settings.smallest_count)
+    write_tokenizer(learn_pieces(counts, settings), out)
+    return guard.report()
 
 
 def main() -> int:
     """Learn and write a `tokenizer.json`."""
     parser = argparse.ArgumentParser(description="Learn a vocabulary from Parquet pairs.")
-    parser.add_argument("recipe", type=Path, help="TOML with size, smallest_count and [weights]")
+    parser.add_argument(
+        "recipe", type=Path, help="TOML with size, smallest_count, decontaminate and [weights]"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the Parquet files")
     parser.add_argument("--out", type=Path, required=True, help="the tokenizer.json to write")
     args = parser.parse_args()
-    toml = require("tomllib" if sys.version_info >= (3, 11) else "tomli", "train")
-    recipe = toml.loads(args.recipe.read_text(encoding="utf-8"))
-    files = sorted(args.data.glob("*.parquet"))
-    if not files:
-        raise NotFoundError(f"no Parquet files in {args.data}")
-    counts = [
-        (count_file(path), weight_of(path.name, recipe["weights"]))
-        for path in track(files, "count", unit="file")
-    ]
-    settings = VocabularySettings(size=recipe["size"], smallest_count=recipe["smallest_count"])
-    pieces = learn_pieces(merge_counts(counts, settings.smallest_count), settings)
-    write_tokenizer(pieces, args.out)
+    try:
+        dropped = learn(read_vocabulary_recipe(args.recipe), args.data, args.out)
+    except KonayukiError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    for row in dropped:
+        sys.stderr.write(f"{row['source']}: {row['dropped']} pairs left out ({row['reason']})\n")
     return 0
 
 

@@ -1,0 +1,142 @@
+"""What a run leaves behind: model folders, the record, the pictures, the model cards."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from konayuki.evaluation import Passage, RetrievalSet
+from konayuki.evaluation.card import write_card
+from konayuki.evaluation.card_facts import SCORES_FILE
+from konayuki.evaluation.plan import Plan, evaluate
+from konayuki.evaluation.plots import Line, draw_history
+from konayuki.evaluation.report import Report, as_json
+from konayuki.evaluation.written_sets import write_set
+from konayuki.model import StaticModel
+from konayuki.model.weights import Weights
+from konayuki.training.development import Task, named_scores, score_tasks
+from konayuki.training.engines import Outcome, n_processes
+from konayuki.training.preparation import Prepared
+from konayuki.training.recipe import Recipe
+
+RECORD = "train.json"
+SOURCES = "SOURCES.tsv"
+HELD_OUT = "held-out"
+LAYOUTS = ("float", "q4")
+SUFFIX = "ndcg@10"
+
+
+def record_of(
+    recipe: Recipe, prepared: Prepared, outcome: Outcome, wall_s: float
+) -> dict[str, Any]:
+    """Return what the run was and what it came to, as `train.json` keeps it."""
+    weights = outcome.weights
+    packed = Weights(weights.packed_table(), weights.alpha, weights.beta, weights.bias)
+    store, tasks = prepared.store, prepared.tasks
+    return {
+        "name": recipe.name,
+        "settings": recipe.as_dict(),
+        "n_pairs": len(prepared.rows),
+        "n_steps": outcome.n_steps,
+        "wall_s": round(wall_s, 1),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "processes": n_processes(),
+        "development": {
+            "float": named_scores(score_tasks(weights, store, tasks, recipe.model.dims)),
+            "q4": named_scores(score_tasks(packed, store, tasks, recipe.model.dims)),
+        },
+        "decontamination": list(store.dropped),
+        "history": outcome.history,
+    }
+
+
+def write_results(
+    recipe: Recipe, prepared: Prepared, weights: Weights, record: Mapping[str, Any], out: Path
+) -> None:
+    """Write everything, the record last: a folder with it is complete."""
+    lines = ["file\trows\tsource\tlicence"]
+    lines += [
+        f"{one.name}\t{len(one)}\t{one.origin}\t{one.licence}" for one in prepared.store.stretches
+    ]
+    (out / SOURCES).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    draw_run(record["history"], out)
+    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    if not recipe.model.tanh:
+        write_static_embedding(weights, prepared.tokenizer_json, out / LAYOUTS[0])
+        (out / RECORD).write_text(text, encoding="utf-8")
+        return
+    model = StaticModel(weights, prepared.tokenizer_json)
+    sets = development_sets(prepared) if prepared.tasks else []
+    for task, one in zip(prepared.tasks, sets, strict=True):
+        write_set(one, out / HELD_OUT / task.name)
+    for layout in LAYOUTS:
+        folder = out / layout
+        model.save(folder, layout)
+        shutil.copy(out / SOURCES, folder / SOURCES)
+        (folder / RECORD).write_text(text, encoding="utf-8")
+        if sets:
+            _write_card(folder, recipe, sets)
+    partial = out / f"{RECORD}.new"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(out / RECORD)
+
+
+def write_static_embedding(weights: Weights, tokenizer_json: bytes, folder: Path) -> None:
+    """Write the table as a model of sentence-transformers' own StaticEmbedding."""
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+    from konayuki.training.stock import StaticEmbedding
+
+    table = weights.table.rows(np.arange(weights.vocab_size), weights.dim)
+    module = StaticEmbedding(Tokenizer.from_str(tokenizer_json.decode()), embedding_weights=table)
+    SentenceTransformer(modules=[module], device="cpu").save(str(folder))
+
+
+def _write_card(folder: Path, recipe: Recipe, sets: Sequence[RetrievalSet]) -> None:
+    """Measure the model of a folder on the held-out tasks and write its card."""
+    model = StaticModel.load(folder)
+    scores = tuple(evaluate(model, sets, Plan(dims=recipe.model.dims)))
+    (folder / SCORES_FILE).write_text(as_json(Report(recipe.name, scores)), encoding="utf-8")
+    write_card(folder, name=recipe.name)
+
+
+def development_sets(prepared: Prepared) -> list[RetrievalSet]:
+    """Return the held-out tasks as evaluation sets, named after their source."""
+    texts = prepared.store.texts()
+    return [_as_set(task, texts) for task in prepared.tasks]
+
+
+def _as_set(task: Task, texts: Sequence[str]) -> RetrievalSet:
+    return RetrievalSet(
+        f"held out of {task.name}",
+        {str(place): Passage(texts[number]) for place, number in enumerate(task.corpus)},
+        {str(place): texts[number] for place, number in enumerate(task.queries)},
+        {
+            str(place): dict.fromkeys(map(str, answers), 1)
+            for place, answers in enumerate(task.answers)
+        },
+    )
+
+
+def draw_run(history: Sequence[Mapping[str, float]], out: Path) -> None:
+    """Draw `loss.png`, and `ndcg.png` where held-out tasks were scored along the way."""
+    losses = _line(history, "loss")
+    if losses[0]:
+        draw_history("Training loss", "loss", {"loss": losses}, out / "loss.png")
+    names = dict.fromkeys(name for one in history for name in one if name.endswith(SUFFIX))
+    if names:
+        lines = {name.removesuffix(f"_{SUFFIX}"): _line(history, name) for name in names}
+        if len(lines) == 2:  # one task and the mean of it
+            lines.pop("mean")
+        draw_history("Held-out tasks", "nDCG@10", lines, out / "ndcg.png")
+
+
+def _line(history: Sequence[Mapping[str, float]], name: str) -> Line:
+    points = [(one["step"], one[name]) for one in history if name in one]
+    return [step for step, _ in points], [value for _, value in points]

@@ -1,0 +1,155 @@
+"""Gather the texts of a distillation, and ask the teacher about them.
+
+Texts come from the pairs that may be trained on, so nothing held out is among them: the queries
+and passages of the named sources, and sentences of passages. What the teacher says is kept in the
+cache of the run by text, and asked only once.
+"""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+
+from konayuki.search.sentences import sentences
+from konayuki.training.distillation import Numbers, TaughtTexts, TextSet
+from konayuki.training.pair_store import PairStore, Tokenize
+from konayuki.training.recipe import DistillationSettings, DistillationSource
+from konayuki.training.teacher_cache import Encoder, TeacherCache
+
+QUERY, PASSAGE, SENTENCE, PARAPHRASE = "query", "passage", "sentence", "paraphrase"
+KINDS = {  # the teacher's prefix and the tokens that it reads
+    QUERY: ("query: ", 32),
+    PASSAGE: ("passage: ", 128),
+    SENTENCE: ("passage: ", 64),
+    PARAPHRASE: ("query: ", 64),
+}
+SENTENCE_CHARACTERS = (12, 150)
+
+
+def taught_texts(
+    store: PairStore,
+    rows: Numbers,
+    settings: DistillationSettings,
+    tokenizer: Tokenize,
+    teacher: Encoder,
+    cache: Path,
+    *,
+    seed: int,
+    show_progress: bool = True,
+) -> TaughtTexts:
+    """Return the texts of the recipe's distillation with the teacher's vectors.
+
+    Args:
+        store: the pairs.
+        rows: those that may be trained on.
+        settings: which sources, and how much of them.
+        tokenizer: of the student.
+        teacher: asked about texts that the cache lacks.
+        cache: a folder.
+        seed: of the samples.
+        show_progress: a bar on stderr while the teacher works.
+    """
+    known = store.texts()
+    taught = _Numbering()
+    sets: list[TextSet] = []
+    questions: list[Numbers] = []
+    rng = np.random.default_rng(seed)
+    for stretch in store.stretches:
+        allowed = rows[(rows >= stretch.start) & (rows < stretch.stop)]
+        pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
+        source = _source_of(stretch.name, settings.sources)
+        if source is None:
+            continue
+        some = pairs[_sample(len(pairs), source.rows, rng)]
+        if source.paraphrases:
+            taught.numbers(PARAPHRASE, (known[one] for one in np.unique(some)))
+        queries = taught.numbers(QUERY, (known[one] for one in some[:, 0]))
+        passages = taught.numbers(PASSAGE, (known[one] for one in some[:, 1]))
+        sets.append(TextSet(stretch.name, queries, passages, aligned=True))
+        if source.questions:
+            questions.append(queries)
+        if source.sentences:
+            found = _sentences(known[one] for one in np.unique(some[:, 1]))
+            kept = _sample(len(found), source.sentences, rng)
+            taught.numbers(SENTENCE, (found[one] for one in kept))
+    for kind in KINDS:
+        of_kind = taught.of_kind(kind)
+        sets.append(TextSet(kind, of_kind, of_kind))
+    asked = np.unique(np.concatenate([*questions, np.empty(0, dtype=np.int64)]))
+    sets.append(TextSet("questions and sentences", asked, taught.of_kind(SENTENCE)))
+    return TaughtTexts(
+        tokenizer.encode(taught.texts),
+        _vectors(taught, teacher, cache, show_progress),
+        tuple(one for one in sets if min(len(one.queries), len(one.candidates)) > 1),
+        tokenizer.vocab_size,
+    )
+
+
+class _Numbering:
+    """Texts by kind, numbered as they come; a text may be of several kinds."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts in order of their numbers."""
+        return [text for _, text in self._numbers]
+
+    def numbers(self, kind: str, texts: Iterable[str]) -> Numbers:
+        """Return the numbers of some texts; new texts get one."""
+        found = [self._numbers.setdefault((kind, text), len(self._numbers)) for text in texts]
+        return np.array(found, dtype=np.int64)
+
+    def of_kind(self, kind: str) -> Numbers:
+        """Return the numbers of all texts of a kind."""
+        found = [number for (one, _), number in self._numbers.items() if one == kind]
+        return np.array(found, dtype=np.int64)
+
+
+def _vectors(
+    taught: _Numbering, teacher: Encoder, cache: Path, show_progress: bool
+) -> torch.Tensor:
+    """Return what the teacher says of each text: bfloat16 (n_texts, dim), centred, unit rows."""
+    texts = taught.texts
+    table = torch.zeros(len(texts), teacher.dim, dtype=torch.bfloat16)
+    for kind, (prefix, max_tokens) in KINDS.items():
+        numbers = taught.of_kind(kind)
+        if not len(numbers):
+            continue
+        asked = TeacherCache(cache, teacher, prefix, max_tokens)
+        found = asked.vectors([texts[one] for one in numbers], show_progress=show_progress)
+        table[torch.from_numpy(numbers)] = _centred(torch.from_numpy(found)).bfloat16()
+    return table
+
+
+def _centred(vectors: torch.Tensor) -> torch.Tensor:
+    """Return vectors less their mean, with unit rows: float32 of the same shape."""
+    wide = vectors.float()
+    return functional.normalize(wide - wide.mean(dim=0), dim=1)
+
+
+def _source_of(name: str, sources: Sequence[DistillationSource]) -> DistillationSource | None:
+    return next((one for one in sources if fnmatch(name, one.files)), None)
+
+
+def _sample(n: int, most: int, rng: np.random.Generator) -> Numbers:
+    """Return the places of at most `most` of n things, in order; of all where it is 0."""
+    if not most or n <= most:
+        return np.arange(n)
+    return np.sort(rng.permutation(n)[:most])
+
+
+def _sentences(passages: Iterable[str]) -> list[str]:
+    """Return the distinct sentences of ordinary length."""
+    shortest, longest = SENTENCE_CHARACTERS
+    found = dict.fromkeys(
+        sentence
+        for passage in passages
+        for sentence in sentences(passage)
+        if shortest <= len(sentence) <= longest
+    )
+    return list(found)

@@ -1,0 +1,57 @@
+"""BM25 over a tokenizer's pieces, as the second voice of a teacher.
+
+A transformer knows what texts mean and forgets their names and numbers; BM25 is the other way
+round. Scores are divided by the sum of the query's weights, so that they do not grow with its
+length: 0 where no piece is shared, at most K1 + 1.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.extras import require
+from konayuki.model.tokens import TokenBatch
+
+K1 = 1.2
+B = 0.75
+
+
+class WordScores:
+    """BM25 with the document frequencies of one collection.
+
+    Args:
+        passages: the tokens of the collection.
+        vocab_size: one more than the largest token id.
+    """
+
+    def __init__(self, passages: TokenBatch, vocab_size: int) -> None:
+        self._vocab_size = vocab_size
+        counts = self._counts(passages)
+        n_passages = counts.shape[0]
+        frequency = np.bincount(counts.indices, minlength=vocab_size)
+        self._weights = np.log1p((n_passages - frequency + 0.5) / (frequency + 0.5)).astype("f4")
+        self._mean_length = max(1.0, float(counts.sum()) / max(1, n_passages))
+
+    def scores(self, queries: TokenBatch, passages: TokenBatch) -> NDArray[np.float32]:
+        """Return the score of every query with every passage: float32 (n_queries, n_passages)."""
+        asked = self._counts(queries)
+        asked.data = self._weights[asked.indices]
+        found = self._counts(passages)
+        lengths = np.asarray(found.sum(axis=1)).ravel()
+        rows = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
+        damping = K1 * (1 - B + B * lengths[rows] / self._mean_length)
+        found.data = found.data * (K1 + 1) / (found.data + damping)
+        most = np.maximum(np.asarray(asked.sum(axis=1)), 1e-6)
+        scores: NDArray[np.float32] = (asked @ found.T).toarray().astype(np.float32) / most
+        return scores
+
+    def _counts(self, batch: TokenBatch) -> Any:  # noqa: ANN401 - a scipy matrix
+        """Return how often each piece occurs in each text: sparse float32 (n_texts, vocab_size)."""
+        sparse = require("scipy.sparse", "train")
+        ones = np.ones(len(batch.ids), dtype=np.float32)
+        counts = sparse.csr_matrix(
+            (ones, batch.ids, batch.offsets), (len(batch.offsets) - 1, self._vocab_size), copy=True
+        )  # a copy: what follows sorts the ids in place
+        counts.sum_duplicates()
+        return counts

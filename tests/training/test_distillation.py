@@ -1,0 +1,150 @@
+"""What is drawn, and that a student comes nearer to its teacher."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sentence_transformers")
+pytest.importorskip("scipy")
+
+from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
+from konayuki.training.distillation import Distillation, TaughtTexts, TextSet  # noqa: E402
+from konayuki.training.preparation import network_of, prepare  # noqa: E402
+from konayuki.training.recipe import Recipe, read_recipe, recipe_from  # noqa: E402
+from konayuki.training.run import train  # noqa: E402
+from konayuki.training.taught_texts import taught_texts  # noqa: E402
+from konayuki.training.teacher import Teacher  # noqa: E402
+from konayuki.training.teacher_cache import text_hash  # noqa: E402
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+SMOKE = RECIPES / "smoke.toml"
+EVERYTHING = {"files": "*", "sentences": 100, "questions": True, "paraphrases": True}
+
+
+class Letters:
+    """A teacher to whom texts are alike that share letters."""
+
+    dim = 32
+
+    def encode(
+        self, texts: Sequence[str], prefix: str, *, max_tokens: int = 512
+    ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+        counts = np.full((len(texts), self.dim), 0.1, dtype=np.float32)
+        for row, text in enumerate(texts):
+            for letter in text:
+                counts[row, text_hash(letter) % self.dim] += 1
+        vectors: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = counts / np.linalg.norm(
+            counts, axis=1, keepdims=True
+        )
+        return vectors
+
+
+def smoke_with(**distillation: Any) -> Recipe:
+    values = read_recipe(SMOKE).as_dict()
+    values["distillation"] |= {"teacher": "teacher"} | distillation
+    return recipe_from(values)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def taught(recipe: Recipe, cache: Path) -> tuple[TaughtTexts, set[str]]:
+    """Return the texts of the recipe's distillation, and those that are held out."""
+    prepared = prepare(read_recipe(SMOKE), RECIPES, cache, RECIPES)
+    tokenizer = build_tokenizer(prepared.tokenizer_json, SMOKE)
+    found = taught_texts(
+        prepared.store,
+        prepared.rows,
+        recipe.distillation,
+        tokenizer,
+        Letters(),
+        cache / "teacher",
+        seed=0,
+    )
+    texts = prepared.store.texts()
+    held = {texts[one] for task in prepared.tasks for one in task.queries}
+    held |= {texts[t.corpus[n]] for t in prepared.tasks for one in t.answers for n in one}
+    return found, held
+
+
+def test_held_out_texts_are_not_taught(cache: Path) -> None:
+    recipe = smoke_with(sources=[EVERYTHING])
+    found, held = taught(recipe, cache)
+    texts, _ = taught(smoke_with(), cache)
+    assert held
+    names = {one.name for one in found.sets}
+    assert {"query", "passage", "sentence", "paraphrase", "questions and sentences"} <= names
+    assert len(texts.bags.offsets) < len(found.bags.offsets)
+    tokenizer = build_tokenizer(
+        (RECIPES / "../src/konayuki/model/bundled/tokenizer.json").resolve().read_bytes(), SMOKE
+    )
+    known = {tuple(bag) for bag in _bags(found.bags)}
+    assert not known & {tuple(bag) for bag in _bags(tokenizer.encode(sorted(held)))}
+
+
+def _bags(batch: Any) -> "list[np.ndarray[Any, Any]]":
+    return np.split(batch.ids, batch.offsets[1:-1])
+
+
+def test_vectors_are_centred_units(cache: Path) -> None:
+    found, _ = taught(smoke_with(), cache)
+    lengths = found.vectors.float().norm(dim=1)
+    torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=0.01, rtol=0)
+    for one in found.sets:
+        if one.same:
+            assert found.vectors[torch.from_numpy(one.queries)].float().mean(0).norm() < 0.3
+
+
+def test_draws_are_distinct_and_pairs_stay_together() -> None:
+    rng = np.random.default_rng(0)
+    pairs = TextSet("pairs", np.array([0, 0, 1, 2]), np.array([5, 6, 7, 7]), aligned=True)
+    partner = {0: {5, 6}, 1: {7}, 2: {7}}
+    for _ in range(20):
+        queries, candidates = pairs.draw(2, rng)
+        assert len(set(queries)) == len(queries)
+        assert all(partner[int(one)] & set(candidates.tolist()) for one in queries)
+    texts = np.arange(9)
+    queries, candidates = TextSet("texts", texts, texts).draw(4, rng)
+    assert queries is candidates
+    crossing = TextSet("crossing", texts, np.arange(10, 40))
+    queries, candidates = crossing.draw(4, rng)
+    assert len(set(queries)) == 4
+    assert len(set(candidates)) == 8
+
+
+@pytest.mark.parametrize("word_scale", [0.0, 10.0])
+def test_a_student_comes_nearer_to_its_teacher(cache: Path, word_scale: float) -> None:
+    recipe = smoke_with(word_scale=word_scale, sources=[EVERYTHING])
+    found, _ = taught(recipe, cache)
+    prepared = prepare(read_recipe(SMOKE), RECIPES, cache, RECIPES)
+    network = network_of(prepared, recipe, RECIPES, cache)
+    distillation = Distillation(found, recipe)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.05)
+    losses = []
+    for step in range(20):
+        loss = distillation.loss(network, np.random.default_rng(step))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_a_recipe_with_a_teacher_trains(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Teacher, "load", lambda: Letters())
+    recipe = tmp_path / "taught.toml"
+    text = SMOKE.read_text("utf-8")
+    recipe.write_text(text + '\n[distillation]\nteacher = "teacher"\nfirst_steps = 5\n', "utf-8")
+    records = [train(recipe, RECIPES, tmp_path / name, cache=cache) for name in ("one", "two")]
+    plain = train(SMOKE, RECIPES, tmp_path / "plain", cache=cache)
+    losses = [[entry.get("loss") for entry in one["history"]] for one in (*records, plain)]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]

@@ -1,0 +1,231 @@
+"""The Trainer of sentence-transformers as an engine, beside our own loop."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sentence_transformers")
+pytest.importorskip("datasets")
+
+from konayuki import StaticModel  # noqa: E402 - torch is optional
+from konayuki.cli import main  # noqa: E402
+from konayuki.errors import InputError  # noqa: E402
+from konayuki.training.engines import STOCK_CHECKPOINTS, check_engine  # noqa: E402
+from konayuki.training.network import TrainedSSE  # noqa: E402
+from konayuki.training.preparation import prepare  # noqa: E402
+from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
+from konayuki.training.recipe import read_recipe, recipe_from  # noqa: E402
+from konayuki.training.run import train  # noqa: E402
+from konayuki.training.text_tables import StoredTexts, data_sets  # noqa: E402
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+SOURCE = RECIPES.parent / "src"
+
+# The libraries below us warn of their own affairs.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def write_recipe(folder: Path, **changes: str) -> Path:
+    """Write the smoke recipe for the Trainer, with some keys of [training] changed."""
+    keys = {"engine": '"sentence-transformers"', **changes}
+    lines = (RECIPES / "smoke.toml").read_text("utf-8").splitlines()
+    lines = [line for line in lines if line.partition(" =")[0] not in keys]
+    place = lines.index("[training]") + 1
+    lines[place:place] = [f"{key} = {value}" for key, value in keys.items()]
+    path = folder / "stock.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def losses(out: Path) -> list[float]:
+    history = json.loads((out / "train.json").read_text("utf-8"))["history"]
+    return [entry["loss"] for entry in history if "loss" in entry]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    train(write_recipe(out), RECIPES, out / "stock")
+    return out / "stock"
+
+
+def test_the_trainer_lowers_the_loss_and_leaves_what_the_fused_engine_leaves(run: Path) -> None:
+    record = json.loads((run / "train.json").read_text("utf-8"))
+    scored = [entry["step"] for entry in record["history"] if "mean_ndcg@10" in entry]
+
+    assert losses(run)[-1] < losses(run)[0] / 2
+    assert scored == [10, 20, 30]
+    assert record["development"]["float"]["mean_ndcg@10"] > 0.05  # chance is near 0.02
+    assert record["settings"]["training"]["engine"] == "sentence-transformers"
+    assert (record["n_steps"], record["n_pairs"]) == (30, 176)
+    for name in ("loss.png", "ndcg.png", "SOURCES.tsv", "q4/README.md", "float/README.md"):
+        assert (run / name).stat().st_size > 30
+    assert not (run / STOCK_CHECKPOINTS).exists()
+    exact, packed = StaticModel.load(run / "float"), StaticModel.load(run / "q4")
+    texts = ["熱中症の手当て", "だしの取り方"]
+    assert (exact.encode(texts) * packed.encode(texts)).sum(axis=1).min() > 0.95
+
+
+def test_the_card_tells_of_the_run(run: Path) -> None:
+    card = (run / "q4" / "README.md").read_text("utf-8")
+    record = json.loads((run / "train.json").read_text("utf-8"))
+
+    assert "held out of pairs" in card
+    assert f"{record['development']['q4']['mean_ndcg@10']:.3f}" in card
+    assert "| `training.engine` | sentence-transformers |" in card
+    assert "(assets/loss.png)" in card
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_where_an_unbroken_one_ends(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, out = write_recipe(tmp_path), tmp_path / "out"
+
+    class Killed(Exception):
+        pass
+
+    def die(self: object) -> None:
+        if len(list((out / STOCK_CHECKPOINTS).glob("checkpoint-15"))):
+            raise Killed
+
+    kept = TrainedSSE.weights
+    monkeypatch.setattr(TrainedSSE, "weights", lambda self: die(self) or kept(self))
+    with pytest.raises(Killed):
+        train(recipe, RECIPES, out)  # at the first evaluation after the checkpoint
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="holds a run already"):
+        train(recipe, RECIPES, out)
+    train(recipe, RECIPES, out, resume=True)
+
+    tables = [StaticModel.load(one / "float").weights.float_table().values for one in (out, run)]
+    np.testing.assert_allclose(*tables, atol=1e-5)
+    assert losses(out) == pytest.approx(losses(run), rel=1e-4)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    (out / STOCK_CHECKPOINTS / "checkpoint-15").mkdir(parents=True)
+    command = ["train", str(write_recipe(tmp_path)), "--data", str(RECIPES), "--out", str(out)]
+    assert main([*command, "--resume"]) == 1
+    assert "checkpoint-15 cannot be resumed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"training": {"token_dropout": 0.1}}, r"training\.token_dropout is 0\.1"),
+        ({"training": {"max_query_tokens": 32}}, "cuts both sides alike"),
+        ({"training": {"source_batches": 0.5}}, r"training\.source_batches"),
+    ],
+)
+def test_what_the_trainer_cannot_do_is_said_before_data_is_read(section, said) -> None:
+    section["training"]["engine"] = "sentence-transformers"
+    with pytest.raises(InputError, match=said):
+        check_engine(recipe_from({"sources": [{"files": "*"}], **section}))
+
+
+def test_unknown_engines_are_refused() -> None:
+    with pytest.raises(InputError, match=r"training\.engine is 'x'; expected one of 'fused'"):
+        recipe_from({"sources": [{"files": "*"}], "training": {"engine": "x"}})
+
+
+def test_the_fused_engine_says_that_it_works_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match=r"set training\.engine"):
+        check_engine(recipe_from({"sources": [{"files": "*"}]}))
+
+
+def test_the_tables_hold_the_texts_that_may_be_trained_on(tmp_path: Path) -> None:
+    rows = [
+        {"query": f"問い{n}", "positive": f'答え "{n}"\n', "negative": "違う" if n < 3 else ""}
+        for n in range(8)
+    ]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
+    source = {"files": "a.jsonl", "columns": ["query", "positive", "negative"], "weight": 1.0}
+    prepared = prepare(recipe_from({"sources": [source]}), tmp_path, tmp_path / "cache", tmp_path)
+
+    assert list(StoredTexts(prepared.store.folder)) == prepared.store.texts()
+    found = data_sets(prepared.store, np.array([0, 2, 3, 7]), seed=0)
+    assert {name: list(one) for name, one in found.items()} == {
+        "a": [{"query": f"問い{n}", "positive": f'答え "{n}"'} for n in (3, 7)],
+        "a with negatives": [
+            {"query": f"問い{n}", "positive": f'答え "{n}"', "negative": "違う"} for n in (0, 2)
+        ],
+    }
+
+
+def test_weights_set_how_many_pairs_a_table_has(tmp_path: Path) -> None:
+    lines = "".join(f'{{"query": "問{n}", "positive": "答{n}"}}\n' for n in range(40))
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text(lines.replace("問", "別"), encoding="utf-8")
+    sources = [{"files": "a.jsonl", "weight": 0.25}, {"files": "b.jsonl", "weight": 1.5}]
+    prepared = prepare(recipe_from({"sources": sources}), tmp_path, tmp_path / "cache", tmp_path)
+    found = data_sets(prepared.store, prepared.rows, seed=0)
+
+    assert {name: len(one) for name, one in found.items()} == {"a": 10, "b": 60}
+    assert len(set(found["a"]["query"])) == 10
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_the_stock_loss_is_the_fused_loss(run: Path, symmetric: bool) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from konayuki.training.stock import nested_loss
+
+    recipe = read_recipe(RECIPES / "smoke.toml")
+    recipe = dataclasses.replace(recipe, loss=dataclasses.replace(recipe.loss, symmetric=symmetric))
+    model = SentenceTransformer(str(run / "float"), trust_remote_code=True, device="cpu")
+    texts = [["雪の朝", "犬と猫", "川"], ["冬は寒い", "動物と暮らす", "水が流れる"]]
+    batches = [model.preprocess(side) for side in texts]
+    loss = nested_loss(model, recipe, gather=False)(batches, None)
+    vectors = [model(model.preprocess(side))["sentence_embedding"] for side in texts]
+    wanted = nested_ranking_loss(
+        *vectors, dims=recipe.model.dims, scale=recipe.loss.scale, symmetric=symmetric
+    )
+
+    torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)
+
+
+def torchrun(recipe: Path, out: Path, port: int) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-port", str(port), "-m", "konayuki.training", str(recipe)]
+    path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [*command, "--data", str(RECIPES), "--out", str(out)],
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_follow_the_loss_of_one(run: Path, tmp_path: Path) -> None:
+    done = torchrun(write_recipe(tmp_path, batch_size="32"), tmp_path / "out", 29511)
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    record = json.loads((tmp_path / "out" / "train.json").read_text("utf-8"))
+    assert (record["processes"], record["n_steps"]) == (2, 30)
+    np.testing.assert_allclose(losses(tmp_path / "out"), losses(run), rtol=0.25, atol=0.02)
+    scores = [
+        json.loads((one / "train.json").read_text("utf-8"))["development"]["float"]["mean_ndcg@10"]
+        for one in (tmp_path / "out", run)
+    ]
+    assert scores[0] == pytest.approx(scores[1], abs=0.05)
+
+
+@pytest.mark.slow
+def test_the_fused_engine_under_torchrun_names_the_key(tmp_path: Path) -> None:
+    done = torchrun(write_recipe(tmp_path, engine='"fused"'), tmp_path / "out", 29512)
+
+    assert done.returncode != 0
+    assert 'set training.engine = "sentence-transformers"' in done.stderr
