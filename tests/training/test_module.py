@@ -43,7 +43,7 @@ def gradients(model: "torch.nn.Module") -> "list[torch.Tensor]":
 
 
 def batches(model: SentenceTransformer) -> list[dict[str, "torch.Tensor"]]:
-    return [model.preprocess(QUERIES), model.preprocess(PASSAGES)]
+    return [model[0].preprocess(QUERIES), model[0].preprocess(PASSAGES)]
 
 
 @pytest.mark.parametrize("mini_batch_size", [1, 3, 10])
