@@ -185,9 +185,9 @@ def test_the_stock_loss_is_the_fused_loss(run: Path, symmetric: bool) -> None:
     recipe = dataclasses.replace(recipe, loss=dataclasses.replace(recipe.loss, symmetric=symmetric))
     model = SentenceTransformer(str(run / "float"), trust_remote_code=True, device="cpu")
     texts = [["雪の朝", "犬と猫", "川"], ["冬は寒い", "動物と暮らす", "水が流れる"]]
-    batches = [model.preprocess(side) for side in texts]
+    batches = [model[0].preprocess(side) for side in texts]
     loss = nested_loss(model, recipe, gather=False)(batches, None)
-    vectors = [model(model.preprocess(side))["sentence_embedding"] for side in texts]
+    vectors = [model(model[0].preprocess(side))["sentence_embedding"] for side in texts]
     wanted = nested_ranking_loss(
         *vectors, dims=recipe.model.dims, scale=recipe.loss.scale, symmetric=symmetric
     )

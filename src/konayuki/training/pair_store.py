@@ -151,17 +151,21 @@ def build_store(
         tokenizer: gives the ids.
         folder: replaced where it is there; written beside it and renamed.
         key: kept, for `open_store`.
-        dropped: asked at the end, for the rows that the reading left out.
+        dropped: asked at the end, for the rows that the reading left out; pairs that an earlier
+            one repeats are added to them.
     """
     numbers: dict[str, int] = {}
     pairs: dict[tuple[int, int, int], None] = {}
     stretches = []
+    repeated = []
     for source, rows in track(sources, "read pairs", unit="source"):
-        start = len(pairs)
-        for pair in rows:
+        start, n_read = len(pairs), 0
+        for n_read, pair in enumerate(rows, start=1):  # noqa: B007 - counted, used below
             query, positive = (numbers.setdefault(text, len(numbers)) for text in pair[:2])
             negative = numbers.setdefault(pair[2], len(numbers)) if pair[2] else -1
             pairs.setdefault((query, positive, negative))
+        if n_repeated := start + n_read - len(pairs):
+            repeated.append({"source": source.name, "reason": "repeated", "dropped": n_repeated})
         stretches.append(
             Stretch(
                 source.name,
@@ -177,7 +181,7 @@ def build_store(
         "key": key,
         "vocab_size": tokenizer.vocab_size,
         "stretches": [asdict(stretch) for stretch in stretches],
-        "dropped": list(dropped()),
+        "dropped": [*dropped(), *repeated],
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".store-", dir=folder.parent) as name:

@@ -92,7 +92,7 @@ def _store(
     if folder.is_dir():
         return open_store(folder, key)
     guard = Decontaminator.of_folders([data / name for name in recipe.decontaminate])
-    pairs = [(one, guard.clean(read_pairs(one), one.name)) for one in sources]
+    pairs = [(one, guard.clean(read_pairs(one, guard.counts), one.name)) for one in sources]
     tokenizer = build_tokenizer(tokenizer_json, tokenizer_path)
     return build_store(pairs, tokenizer, folder, key, guard.report)
 

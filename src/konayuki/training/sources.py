@@ -1,6 +1,7 @@
 """Where pairs come from: local Parquet and JSON Lines files, and data sets of the hub."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,10 +79,15 @@ def read_catalogue(path: Path) -> dict[str, tuple[str, str]]:
         raise DatasetError(f"{path}: no column {error}; expected file, source, licence") from None
 
 
-def read_pairs(source: Source) -> Iterator[Pair]:
+def read_pairs(source: Source, dropped: Counter[tuple[str, str]] | None = None) -> Iterator[Pair]:
     """Yield the pairs of a source, trimmed; pairs with an empty side or two equal ones are dropped.
 
+    Args:
+        source: where they are.
+        dropped: counts what was dropped, by source and reason.
+
     Raises:
+        NotFoundError: the hub does not have it, or cannot be reached.
         DatasetError: a row cannot be used; the message says where.
         MissingExtraError: a package that reads it is not installed.
     """
@@ -97,8 +103,12 @@ def read_pairs(source: Source) -> Iterator[Pair]:
         if not all(isinstance(text, str) for text in texts[:2]):
             raise DatasetError(f"{source.place} row {number}: expected strings, not {texts[:2]!r}")
         query, positive = texts[0].strip(), texts[1].strip()
-        if query and positive and query != positive:
-            yield Pair(query, positive, (texts[2] or "").strip() if len(texts) > 2 else "")
+        reason = "" if query and positive else "empty side"
+        if reason or query == positive:
+            if dropped is not None:
+                dropped[source.name, reason or "equal sides"] += 1
+            continue
+        yield Pair(query, positive, (texts[2] or "").strip() if len(texts) > 2 else "")
 
 
 def _file_rows(path: Path) -> Iterable[Mapping[str, Any]]:
@@ -110,10 +120,13 @@ def _file_rows(path: Path) -> Iterable[Mapping[str, Any]]:
 def _hub_rows(source: Source) -> Iterable[Mapping[str, Any]]:
     datasets = require("datasets", "train")
     settings = source.settings
-    rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
-        settings.hub,
-        settings.config or None,
-        split=settings.split,
-        revision=settings.revision or None,
-    )
+    try:
+        rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(
+            settings.hub,
+            settings.config or None,
+            split=settings.split,
+            revision=settings.revision or None,
+        )
+    except (OSError, ValueError) as error:  # no network, no such set, configuration or split
+        raise NotFoundError(f"{source.place} cannot be had from the hub: {error}") from error
     return rows

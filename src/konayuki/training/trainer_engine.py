@@ -5,6 +5,7 @@ the sources' sizes. Every text is tokenised again in every epoch; the fused engi
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from transformers import PrinterCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from konayuki.errors import CheckpointError
 from konayuki.training import stock
@@ -61,6 +62,7 @@ def train_with_trainer(
     *,
     resume: bool,
     show_progress: bool,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Outcome:
     """Train the network in place.
 
@@ -71,6 +73,7 @@ def train_with_trainer(
         out: the folder of the run, for checkpoints.
         resume: go on from the last checkpoint; without one, start.
         show_progress: a bar on stderr, where that is a terminal.
+        callbacks: of the Trainer, besides its own.
 
     Raises:
         CheckpointError: the last checkpoint is damaged or of another recipe.
@@ -90,6 +93,7 @@ def train_with_trainer(
         train_dataset=sets,
         loss=stock.nested_loss(model, recipe, gather=recipe.loss.gather and n_processes() > 1),
         evaluator=evaluator if prepared.tasks else None,
+        callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is for data
     checkpoint = last_checkpoint(out) if resume else None

@@ -11,7 +11,9 @@ BLOCKS = {"p", "li", "td", "th", "div", "dd", "tr", "table", "ul", "ol", "sectio
 VOID = {"br", "img", "hr", "input", "link", "meta", "col", "area", "base", "wbr", "source"}
 # Code, navigation and tables of contents are no text that answers a heading.
 UNREAD = {"script", "style", "pre", "nav", "head", "header", "footer", "button", "select"}
-UNREAD_CLASSES = {"navheader", "navfooter", "toc", "howtoget", "related", "sphinxsidebar"}
+UNREAD_CLASSES = {
+    *("navheader", "navfooter", "nav_table", "toc", "howtoget", "related", "sphinxsidebar"),
+}
 SHORT_FOREIGN = 15  # characters: names and commands stay, untranslated sentences do not
 
 
@@ -59,7 +61,7 @@ class _Reader(HTMLParser):
         if tag in HEADINGS:
             self._start_section(int(tag[1]))
         elif tag == "dt":
-            self._term, self._title = tidy(self._title or ""), None
+            self._term, self._title = without_number(tidy(self._title or "")), None
         elif tag in BLOCKS:
             self._end_block()
             if tag == "dd" and len(self._collected) > 1:

@@ -16,6 +16,7 @@ from konayuki.training.sources import Pair
 ABSENT = "-"
 FIRST_LANGUAGE, LAST_LANGUAGE = 2, 8  # columns: en, nl, de, fr, es, sv; then audio, which is NC
 COMMON = ("news1", "ichi1", "spec1", "gai1")
+LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _DOCTYPE = re.compile(r"<!DOCTYPE.*?\]>", re.DOTALL)
 _ENTITY = re.compile(r"&[\w-]+;")
 _HOTKEY = re.compile(r"\(?[_&]([A-Z])\)?")
@@ -70,12 +71,15 @@ def _word(entry: ElementTree.Element) -> Iterator[Pair]:
     if not any(mark in COMMON or mark.startswith("nf") for mark in marks):
         return
     written, read = entry.findtext("k_ele/keb"), entry.findtext("r_ele/reb")
-    senses = (
-        ", ".join(gloss.text or "" for gloss in sense.findall("gloss"))
-        for sense in entry.findall("sense")
-    )
+    senses = [", ".join(_english(sense)) for sense in entry.findall("sense")]
     if read:
         yield Pair(f"{written}（{read}）" if written else read, "; ".join(filter(None, senses)))
+
+
+def _english(sense: ElementTree.Element) -> Iterator[str]:
+    for gloss in sense.findall("gloss"):
+        if gloss.get(LANGUAGE, "eng") == "eng" and gloss.text:
+            yield gloss.text
 
 
 def read_messages(members: Iterable[Member]) -> Iterator[Pair]:

@@ -8,12 +8,15 @@ from typing import NamedTuple
 from konayuki.training.sources import Pair
 
 JAPANESE = r"\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u3005\uff01-\uff60\u3001-\u3015"
-ENCODINGS = ("utf-8", "euc_jp", "shift_jis", "iso2022_jp")
+ENCODINGS = ("utf-8", "euc_jp", "shift_jis")
+SHIFTED = b"\x1b$"  # ISO-2022-JP: plain ASCII with escapes, which UTF-8 would read as it is
 LONGEST = 1200  # characters of a passage
 _KANA = re.compile(r"[\u3041-\u30ff]")
 _LETTERS = re.compile(rf"[{JAPANESE}]")
 _BREAKS = re.compile(rf"(?<=[{JAPANESE}])[ \t]*[\r\n]+\s*(?=[{JAPANESE}])")
-_NUMBERS = re.compile(r"^(第\s*[\d０-９]+\s*[章節部]|付録\s*\w\.?|[\dA-Z]+(\.\d+)*\.)\s*(?=\S)")
+_NUMBERS = re.compile(
+    r"^(第\s*[\d０-９]+\s*[章節部]|付録\s*\w\.?|[\dA-Z]+(\.\d+)*\.|\d+(\.\d+)+)\s+(?=\S)"
+)
 
 
 class Section(NamedTuple):
@@ -37,7 +40,7 @@ def tidy(text: str) -> str:
 
 def without_number(title: str) -> str:
     """Return a heading without the number before it."""
-    return _NUMBERS.sub("", title).strip()
+    return _NUMBERS.sub("", title).strip(" ¶")
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
@@ -50,7 +53,7 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 def decode(content: bytes) -> str:
     """Return the text of a file in one of the encodings that Japanese files are in."""
-    for encoding in ENCODINGS:
+    for encoding in ("iso2022_jp",) if SHIFTED in content else ENCODINGS:
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:

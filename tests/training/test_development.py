@@ -1,0 +1,90 @@
+"""Tasks held out of the training pairs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from konayuki.errors import InputError
+from konayuki.evaluation.rank import unit_rows
+from konayuki.model.packed import FloatTable
+from konayuki.model.weights import Weights
+from konayuki.training.development import Task, hold_out, mean_ndcg, named_scores, score_tasks
+from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.recipe import DevelopmentSettings
+
+
+def store_of(*sources):
+    """Return a store of sources "s0", "s1", … whose texts are their numbers."""
+    table = np.array([pair for source in sources for pair in source], dtype=np.int32)
+    table = np.column_stack([table, np.full(len(table), -1)]).astype(np.int32)
+    ends = np.cumsum([len(source) for source in sources]).tolist()
+    stretches = tuple(
+        Stretch(f"s{number}", end - len(source), end, 1.0)
+        for number, (source, end) in enumerate(zip(sources, ends, strict=True))
+    )
+    n_texts = int(table.max()) + 1
+    return PairStore(np.zeros(n_texts, np.int32), np.arange(n_texts + 1), table, stretches, 1)
+
+
+pairs = st.lists(
+    st.tuples(st.integers(0, 15), st.integers(16, 40)), min_size=3, max_size=40, unique=True
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs, pairs, st.integers(1, 8), st.integers(1, 8), st.integers(0, 5))
+def test_nothing_that_a_task_asks_is_trained_on(first, second, held_out, n_queries, seed):
+    store = store_of(first, second)
+    wanted = DevelopmentSettings("s0", held_out=held_out, queries=n_queries, corpus=12)
+    (task,), rows = hold_out(store, [wanted], seed=seed)
+    needles = {int(task.corpus[place]) for answers in task.answers for place in answers}
+    trained = store.pairs[rows][:, :2]
+
+    assert not needles & set(trained.ravel().tolist())
+    assert not set(task.queries.tolist()) & set(trained.ravel().tolist())
+    assert len(task.queries) <= n_queries
+    assert len(needles) <= held_out
+    for query, answers in zip(task.queries, task.answers, strict=True):
+        right = {passage for asked, passage in first if asked == query}
+        assert {int(task.corpus[place]) for place in answers} <= right
+        assert answers
+
+
+def test_a_task_is_the_same_for_the_same_seed():
+    store = store_of([(n, 100 + n) for n in range(60)])
+    wanted = [DevelopmentSettings("s*", held_out=10, queries=10, corpus=30)]
+    tasks = [hold_out(store, wanted, seed=seed)[0][0] for seed in (3, 3, 4)]
+
+    np.testing.assert_array_equal(tasks[0].corpus, tasks[1].corpus)
+    np.testing.assert_array_equal(tasks[0].queries, tasks[1].queries)
+    assert not np.array_equal(tasks[0].corpus, tasks[2].corpus)
+
+
+def test_unknown_sources_are_named():
+    with pytest.raises(InputError, match="no source is named 'x'; the sources are s0"):
+        hold_out(store_of([(0, 1)]), [DevelopmentSettings("x")], seed=0)
+
+
+def test_without_tasks_there_is_no_score_and_every_row_is_left():
+    store = store_of([(0, 1), (2, 3)])
+    tasks, rows = hold_out(store, [], seed=0)
+
+    ones = np.ones(2, dtype=np.float32)
+    weights = Weights(FloatTable(np.ones((1, 2), dtype=np.float32)), ones, ones, ones)
+    assert rows.tolist() == [0, 1]
+    assert score_tasks(weights, store, tasks, [2]) == {}
+
+
+def test_ndcg_is_that_of_the_definition():
+    passages = np.eye(12, dtype=np.float32)
+    # The first query meets its answers at ranks 1 and 3, the second finds its answer last.
+    queries = unit_rows(np.array([[9, 8, 7, *[0] * 9], [*range(12, 0, -1)]], dtype=np.float32), 12)
+    task = Task("t", np.arange(2), np.arange(12), (frozenset({0, 2}), frozenset({11})))
+    best = 1 + 1 / np.log2(3)
+
+    assert mean_ndcg(queries, passages, task) == pytest.approx((1 + 0.5) / best / 2, abs=1e-6)
+
+
+def test_names_are_those_of_the_record():
+    assert named_scores({"mean@64": 0.123456}) == {"mean@64_ndcg@10": 0.1235}
