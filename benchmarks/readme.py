@@ -27,12 +27,12 @@ HEADS = (
 NOTES = (
     "\nEncoding a question takes {question:.1f} us, {ratio:.2f} of what SentencePiece needs to "
     "tokenise it; hybrid search over 100,000 passages {search:.1f} ms (p50, two cores). Made by "
-    "[benchmarks/](benchmarks/) (`quality.py`, `kernel.py`, `search_100k.py`), "
+    "[benchmarks/](benchmarks/) (`quality.py`, `kernel.py`, `search.py`), "
     "more in [docs/quality.md](docs/quality.md).\n",
     "\n質問 1 件の埋め込みは {question:.1f} us"
     "（SentencePiece の分割だけにかかる時間の {ratio:.2f} 倍）、"
     "10 万件のハイブリッド検索は {search:.1f} ms（中央値、2 コア）。測り方は "
-    "[benchmarks/](benchmarks/)（`quality.py`、`kernel.py`、`search_100k.py`）、詳しくは "
+    "[benchmarks/](benchmarks/)（`quality.py`、`kernel.py`、`search.py`）、詳しくは "
     "[docs/quality.md](docs/quality.md)。\n",
 )
 

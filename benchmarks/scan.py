@@ -50,50 +50,10 @@ class Row:
     build_s: float
 
 
-def passages(count: int) -> Iterator[list[str]]:
-    """Yield different passages in blocks until there are `count`."""
-    seen: set[str] = set()
-    for path in sorted((DATA / "pairs").glob("*.parquet")):
-        for batch in parquet.ParquetFile(path).iter_batches(20_000, columns=["positive"]):
-            texts = dict.fromkeys(text for text in batch.column(0).to_pylist() if text)
-            block = [text for text in texts if text not in seen][: count - len(seen)]
-            seen.update(block)
-            yield block
-            if len(seen) >= count:
-                return
-
-
-def questions(count: int) -> list[str]:
-    """Return questions spread over the question answering sets."""
-    found: list[str] = []
-    for path in sorted((DATA / "pairs").glob("qa-*.parquet")):
-        texts = parquet.read_table(path, columns=["query"]).column(0).to_pylist()
-        found += texts[:: max(1, len(texts) // count)][:count]
-    return found[:: max(1, len(found) // count)][:count]
-
-
 def quantize(vectors: NDArray[np.float32]) -> Codes:
     """Return codes whose largest value is 127 in each row, as an index stores them."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     return np.rint(vectors * (127 / np.maximum(largest, 1e-9))).astype(np.int8)
-
-
-class Truth:
-    """The best rows by float32 cosine, kept while vectors stream past."""
-
-    def __init__(self, queries: NDArray[np.float32]) -> None:
-        self._queries = queries
-        self._scores = np.full((len(queries), AT), -2, np.float32)
-        self.rows = np.zeros((len(queries), AT), np.int64)
-
-    def add(self, vectors: NDArray[np.float32], first: int) -> None:
-        """Take in the vectors of rows `first` and after."""
-        scores = np.hstack([self._scores, self._queries @ vectors.T])
-        numbers = np.arange(first, first + len(vectors))
-        rows = np.hstack([self.rows, np.tile(numbers, (len(scores), 1))])
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :AT]
-        self._scores = np.take_along_axis(scores, best, axis=1)
-        self.rows = np.take_along_axis(rows, best, axis=1)
 
 
 def encode(model: StaticModel, size: int, queries: list[str]) -> tuple[Codes, Codes, Truth]:
