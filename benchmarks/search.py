@@ -78,7 +78,10 @@ def lexical_candidates(
 
     pairs = [(search(query), index.search(query, 10)) for query in queries]
     shared = [len(set(rows) & {int(hit.id) + 1 for hit in hits}) for rows, hits in pairs]
-    return {**latencies_ms(search, queries), "share_of_hybrid": round(sum(shared) / 10 / len(pairs), 4)}
+    return {
+        **latencies_ms(search, queries),
+        "share_of_hybrid": round(sum(shared) / 10 / len(pairs), 4),
+    }
 
 
 def best_of_words(view: View, question: Question, depth: int = 200) -> list[int]:

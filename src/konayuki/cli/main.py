@@ -26,6 +26,7 @@ VERBS = (
     Verb("quantize", "write a model folder with 4-bit rows"),
     Verb("evaluate", "measure retrieval quality on BEIR-layout sets"),
     Verb("card", "write the model card of a model folder"),
+    Verb("bench", "measure how fast texts become vectors here, peers beside"),
     Verb("train", "train a model from a recipe"),
     Verb("serve", "serve embeddings, search and a search page over HTTP"),
     Verb("mcp", "serve an index to agents as MCP tools over stdio"),

@@ -249,7 +249,7 @@ class VectorFiles:
     def view(self, state: VectorState, last_row: int, dead_rows: Sequence[int]) -> VectorView:
         """Return the vectors of the generation that ends with `last_row`."""
         codes, rows = self.arrays(state)
-        # Rows of one epoch never change; files made anew after a removal have a number of their own.
+        # Rows of one epoch never change; files made anew after a removal have another number.
         files = (state.epoch, self._paths(state)[0].stat().st_ino)
         count = int(np.searchsorted(rows, last_row, side="right"))
         codes, rows = codes[:count], rows[:count]
