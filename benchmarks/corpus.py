@@ -47,3 +47,13 @@ def _cut(text: str | None) -> list[str]:
     if not text or len(text) <= CUTTING.size:
         return [text] if text else []
     return [part.text for part in chunk([Section((), text)], CUTTING)]
+
+
+def speed_texts() -> dict[str, list[str]]:
+    """Return the questions and passages of JaQuAD that encoding is measured on."""
+    table = parquet.read_table(DATA / "pairs" / "qa-jaquad-train.parquet")
+    found = {
+        kind: list(dict.fromkeys(table.column(column).to_pylist()))
+        for kind, column in (("questions", "query"), ("passages", "positive"))
+    }
+    return {"questions": found["questions"][:4000], "passages": found["passages"][:1000]}

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "tantivy", "usearch", "sentencepiece")
 BLOCK = 8192
 N_TRUTHS = 100
+
+
+def tell(what: str) -> None:
+    """Say on stderr what is being done."""
+    print(f"{datetime.now():%H:%M:%S} {what}", file=sys.stderr, flush=True)
 
 
 def records(texts: Sequence[str]) -> Iterator[dict[str, object]]:
@@ -108,19 +114,23 @@ def measure(
     texts: Sequence[str], queries: Sequence[str], folder: Path, model: konayuki.StaticModel
 ) -> dict[str, object]:
     """Build an index, ask it, change it, open it again."""
+    tell(f"build an index of {len(texts):,} passages")
     index = Index.create(folder, model)
     report: dict[str, object] = dict(build(index, texts))
 
     def search(mode: Mode, where: dict[str, int] | None = None) -> dict[str, float]:
         return latencies_ms(lambda query: index.search(query, 10, mode, where), queries)
 
+    tell("ask")
     start = time.perf_counter()
     index.search(queries[0], 10, "dense")
     report["first_dense_ms"] = round((time.perf_counter() - start) * 1000, 1)
     report |= {mode: search(mode) for mode in MODES}
     report["hybrid_where_1_percent"] = search("hybrid", {"part": 7})
     report["lexical_candidates_only"] = lexical_candidates(index, model, queries)
+    tell("compare with exact neighbours")
     report["dense_recall_at_10"] = dense_recall(index, model, texts, queries[:N_TRUTHS])
+    tell("change")
     report["bytes"] = index.info()["bytes"]
     report |= change(index, texts, search)
     index.close()

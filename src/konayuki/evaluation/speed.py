@@ -21,7 +21,7 @@ import numpy as np
 from konayuki.errors import KonayukiError
 from konayuki.evaluation.speed_peers import OURS, PEERS, installed
 
-_LONGEST_S = 1.0  # of one call: slow peers get fewer texts
+_LONGEST_S = 0.3  # of one call: slow peers get fewer texts
 _PROBE = 16
 _SINGLES = 300
 _THREAD_VARIABLES = (
@@ -233,7 +233,7 @@ def _line(
 
 
 def _count(worker: Worker, path: Path, count: int) -> int:
-    """Return how many texts fit into a second, all unless they are slow; the worker holds them."""
+    """Return how many texts a call may take, all unless the peer is slow; the worker holds them."""
     probe = min(_PROBE, count)
     worker.ask("texts", path=str(path), count=probe)
     batch = PEERS[worker.name].batches[0]
