@@ -51,7 +51,7 @@ class Line:
         best_batch: That size; 0 where the peer has none.
         default_processor_us: Least processor time at its default batch size, all threads together:
             what remains comparable where other programs keep the machine busy.
-        best_processor_us: The same at its best batch size.
+        best_processor_us: The same at the batch size at which it is least.
         single_p50_us: Median of one text at a time, nan where it was not measured.
         single_p99_us: The 99th percentile of that.
     """
@@ -228,7 +228,7 @@ def _line(
         best_us=round(min(times[worker.name, best]), 3),
         best_batch=best,
         default_processor_us=round(min(processor[worker.name, batches[0]]), 3),
-        best_processor_us=round(min(processor[worker.name, best]), 3),
+        best_processor_us=round(min(min(processor[worker.name, size]) for size in batches), 3),
     )
 
 
