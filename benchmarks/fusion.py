@@ -25,7 +25,7 @@ from konayuki.evaluation.metrics import ndcg
 from konayuki.search import Index
 from konayuki.search.fusion import fuse
 from konayuki.search.ranking import View
-from search_100k import PACKAGES, RESULTS
+from search import PACKAGES, RESULTS
 
 Scores = NDArray[np.float32]
 WEIGHTS = np.arange(0.1, 0.75, 0.05).round(2).tolist()

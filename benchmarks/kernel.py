@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as parquet
 
+from corpus import ROOT, speed_texts
 from environment import environment
 from konayuki.model import StaticModel
 from konayuki.model.native import Unigram, describe, kernel
@@ -25,18 +25,8 @@ from konayuki.model.normalizers import build_normalizer
 from konayuki.model.pretokenizers import join_words
 from konayuki.model.unigram import UnigramTokenizer
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("KONAYUKI_DATA", ROOT.parent / "shared" / "data"))
 ROUNDS = 25
 BASELINE = "sentencepiece, text normalised before"
-
-
-def texts() -> dict[str, list[str]]:
-    """Return questions and passages."""
-    table = parquet.read_table(DATA / "pairs" / "qa-jaquad-train.parquet")
-    questions = dict.fromkeys(table.column("query").to_pylist())
-    passages = dict.fromkeys(table.column("positive").to_pylist())
-    return {"questions": list(questions)[:4000], "passages": list(passages)[:1000]}
 
 
 def cases(model: StaticModel, folder: Path, batch: list[str]) -> dict[str, Callable[[], object]]:
@@ -106,7 +96,7 @@ def main() -> None:
     record: dict[str, object] = {
         "environment": {**environment(("numpy", "sentencepiece")), "kernel": describe()}
     }
-    for kind, batch in texts().items():
+    for kind, batch in speed_texts().items():
         _, offsets = model.tokenize(batch)
         tokens = len(batch) and int(offsets[-1]) / len(batch)
         results = measure(cases(model, arguments.model, batch), len(batch))

@@ -1,16 +1,20 @@
-"""Write the figures of the READMEs from the result files: `python benchmarks/readme.py`.
+"""Write the figures of READMEs and docs from the result files: `python benchmarks/readme.py`.
 
-`--check` only says whether the READMEs are true to the files.
+`--check` only says whether the pages are true to the files.
 """
 
 import json
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import speed_tables
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-START, END = "<!-- evidence:start -->\n", "<!-- evidence:end -->"
+SEARCHES = ("search_100k", "search_1m")
 PEERS = {
     "konayuki-hybrid": ("**konayuki, hybrid search**", "**konayuki、ハイブリッド検索**"),
     "konayuki": ("konayuki, vectors alone", "konayuki、ベクトルのみ"),
@@ -27,12 +31,12 @@ HEADS = (
 NOTES = (
     "\nEncoding a question takes {question:.1f} us, {ratio:.2f} of what SentencePiece needs to "
     "tokenise it; hybrid search over 100,000 passages {search:.1f} ms (p50, two cores). Made by "
-    "[benchmarks/](benchmarks/) (`quality.py`, `kernel.py`, `search_100k.py`), "
+    "[benchmarks/](benchmarks/) (`quality.py`, `kernel.py`, `search.py`), "
     "more in [docs/quality.md](docs/quality.md).\n",
     "\n質問 1 件の埋め込みは {question:.1f} us"
     "（SentencePiece の分割だけにかかる時間の {ratio:.2f} 倍）、"
     "10 万件のハイブリッド検索は {search:.1f} ms（中央値、2 コア）。測り方は "
-    "[benchmarks/](benchmarks/)（`quality.py`、`kernel.py`、`search_100k.py`）、詳しくは "
+    "[benchmarks/](benchmarks/)（`quality.py`、`kernel.py`、`search.py`）、詳しくは "
     "[docs/quality.md](docs/quality.md)。\n",
 )
 
@@ -62,19 +66,51 @@ def evidence(language: int) -> str:
     return HEADS[language] + "".join(lines) + note
 
 
-def renewed(page: str, block: str) -> str:
-    """Return a page with the block between its marks."""
-    before, rest = page.split(START)
-    return before + START + block + END + rest.split(END)[1]
+def blocks() -> dict[str, dict[str, str]]:
+    """Return what stands between the marks of each page, by page and mark."""
+    speed = read("speed")
+    searches = [read(name) for name in SEARCHES if (RESULTS / f"{name}.json").is_file()]
+    return {
+        **{
+            page: {
+                "evidence": evidence(language),
+                "speed": speed_tables.readme_speed(speed, language),
+            }
+            for language, page in enumerate(("README.md", "README.ja.md"))
+        },
+        "docs/speed.md": {
+            "peers": speed_tables.peers_part(speed),
+            "costs": speed_tables.costs_part(speed),
+            "growth": speed_tables.growth_part(speed),
+        },
+        "docs/search.md": {
+            "speed": speed_tables.search_part(searches),
+            "scan": speed_tables.scan_part(read("scan")),
+        },
+    }
+
+
+def renewed(page: str, parts: Mapping[str, str]) -> str:
+    """Return a page with the parts between their marks.
+
+    Raises:
+        ValueError: The page has no such marks.
+    """
+    for name, part in parts.items():
+        marks = re.compile(rf"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+        if len(marks.findall(page)) != 1:
+            raise ValueError(f"expected one part {name!r} between its marks")
+        page = marks.sub(lambda found, part=part: f"{found[1]}{part}{found[2]}", page)
+    return page
 
 
 def main() -> int:
-    """Renew or check both pages; return 1 where a check fails."""
+    """Renew or check the pages; return 1 where a check fails."""
     stale = []
-    for language, name in enumerate(("README.md", "README.ja.md")):
+    for name, parts in blocks().items():
         path = ROOT / name
         page = path.read_text("utf-8")
-        new = renewed(page, evidence(language))
+        new = renewed(page, parts)
         if "--check" not in sys.argv:
             path.write_text(new, "utf-8")
         elif new != page:

@@ -1,36 +1,40 @@
 """How fast and how well the nearest int8 vectors of a query are found, by number of vectors.
 
-    python benchmarks/scan.py [--sizes 10000,100000] [--model FOLDER] [--hnsw 100000] [--json FILE]
+    python benchmarks/scan.py [--sizes 10000,100000,1000000] [--peers 100000] [--json FILE]
 
-Vectors are real: passages of the training pairs under the shared data folder, encoded by the model;
-queries are questions of the same pairs. Per size and method: best, median and 99th percentile of
-one query, and recall@10 against float32 vectors. Every method answers in the same run, in turns; on
-a machine that does other work as well the best time is the one to compare.
+Vectors are real: passages of up to 200 characters under the shared data folder, encoded by the
+model; queries are questions of the same sources. Per size and method: best, median and 99th
+percentile of one query, and recall@10 against float32 vectors. Every method answers in the same
+run, in turns; on a machine that does other work as well the best time is the one to compare.
+
+Vectors of 1,024 dimensions are those of 512 twice over: the same neighbours at twice the bytes.
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 from usearch.index import Index, search
 
+import corpus
 from environment import environment
 from konayuki.model.native import Scanner, describe, kernel
 from konayuki.model.static import StaticModel
+from konayuki.progress import track
+from konayuki.search.scan import quantize
+from neighbours import Codes, Truth
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("KONAYUKI_DATA", ROOT.parent / "shared" / "data"))
+RESULTS = Path(__file__).parent / "results"
 AT = 10
 ROUNDS = 3
+BLOCK = 4096
 
-Codes = NDArray[np.int8]
 Rows = NDArray[np.int64]
 Method = Callable[[Codes, int], Rows]
 
@@ -50,70 +54,44 @@ class Row:
     build_s: float
 
 
-def passages(count: int) -> Iterator[list[str]]:
-    """Yield different passages in blocks until there are `count`."""
-    seen: set[str] = set()
-    for path in sorted((DATA / "pairs").glob("*.parquet")):
-        for batch in parquet.ParquetFile(path).iter_batches(20_000, columns=["positive"]):
-            texts = dict.fromkeys(text for text in batch.column(0).to_pylist() if text)
-            block = [text for text in texts if text not in seen][: count - len(seen)]
-            seen.update(block)
-            yield block
-            if len(seen) >= count:
-                return
-
-
-def questions(count: int) -> list[str]:
-    """Return questions spread over the question answering sets."""
-    found: list[str] = []
-    for path in sorted((DATA / "pairs").glob("qa-*.parquet")):
-        texts = parquet.read_table(path, columns=["query"]).column(0).to_pylist()
-        found += texts[:: max(1, len(texts) // count)][:count]
-    return found[:: max(1, len(found) // count)][:count]
-
-
-def quantize(vectors: NDArray[np.float32]) -> Codes:
-    """Return codes whose largest value is 127 in each row, as an index stores them."""
-    largest = np.abs(vectors).max(axis=1, keepdims=True)
-    return np.rint(vectors * (127 / np.maximum(largest, 1e-9))).astype(np.int8)
-
-
-class Truth:
-    """The best rows by float32 cosine, kept while vectors stream past."""
-
-    def __init__(self, queries: NDArray[np.float32]) -> None:
-        self._queries = queries
-        self._scores = np.full((len(queries), AT), -2, np.float32)
-        self.rows = np.zeros((len(queries), AT), np.int64)
-
-    def add(self, vectors: NDArray[np.float32], first: int) -> None:
-        """Take in the vectors of rows `first` and after."""
-        scores = np.hstack([self._scores, self._queries @ vectors.T])
-        numbers = np.arange(first, first + len(vectors))
-        rows = np.hstack([self.rows, np.tile(numbers, (len(scores), 1))])
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :AT]
-        self._scores = np.take_along_axis(scores, best, axis=1)
-        self.rows = np.take_along_axis(rows, best, axis=1)
-
-
-def encode(model: StaticModel, size: int, queries: list[str]) -> tuple[Codes, Codes, Truth]:
-    """Return codes of `size` passages, codes of the queries, and the true neighbours."""
-    vectors = model.encode(queries)
-    truth = Truth(vectors)
-    codes = np.empty((size, model.dim), np.int8)
-    filled = 0
-    for block in passages(size):
-        for start in range(0, len(block), 4096):
-            part = model.encode(block[start : start + 4096])
-            truth.add(part, filled)
-            codes[filled : filled + len(part)] = quantize(part)
-            filled += len(part)
-    return codes[:filled], quantize(vectors), truth
+def encode(
+    model: StaticModel, texts: list[str], questions: list[str]
+) -> tuple[Codes, Codes, Truth]:
+    """Return codes of the passages, codes of the questions, and the true neighbours."""
+    vectors = model.encode(questions)
+    truth = Truth(vectors, AT)
+    codes = np.empty((len(texts), model.dim), np.int8)
+    for start in track(range(0, len(texts), BLOCK), "encode", unit=" blocks"):
+        part = model.encode(texts[start : start + BLOCK])
+        truth.add(part, start)
+        codes[start : start + BLOCK] = quantize(part)
+    return codes, quantize(vectors), truth
 
 
 def exact(scanner: Scanner, codes: Codes, threads: int) -> Method:
     """Every vector, in the kernel."""
     return lambda query, k: scanner.nearest(codes, query, k, threads=threads)[0]
+
+
+def exact_of(scanner: Scanner, codes: Codes, dims: int) -> Method:
+    """Every vector at another number of dimensions: cut, or repeated."""
+    times = -(-dims // codes.shape[1])
+    matrix = np.ascontiguousarray(np.tile(codes, times)[:, :dims])
+    return lambda query, k: scanner.nearest(matrix, np.tile(query, times)[:dims], k, threads=1)[0]
+
+
+def float_product(codes: Codes, dims: int) -> Method:
+    """Every float32 vector by NumPy's matrix product, as searching without an index does."""
+    times = -(-dims // codes.shape[1])
+    floats = np.tile(codes, times)[:, :dims].astype(np.float32)
+    floats /= np.linalg.norm(floats, axis=1, keepdims=True) + 1e-9
+
+    def run(query: Codes, k: int) -> Rows:
+        scores = floats @ np.tile(query, times)[:dims].astype(np.float32)
+        best = np.argpartition(-scores, k)[:k]
+        return best[np.argsort(-scores[best])]
+
+    return run
 
 
 def heads(scanner: Scanner, codes: Codes, head: Codes, n_candidates: int, threads: int) -> Method:
@@ -157,6 +135,12 @@ def usearch_hnsw(codes: Codes, threads: int) -> tuple[Method, float, int]:
     )
 
 
+def threads_of_blas() -> int:
+    """Return how many threads NumPy's products may take."""
+    named = os.environ.get("OMP_NUM_THREADS") or os.environ.get("OPENBLAS_NUM_THREADS")
+    return int(named) if named else os.cpu_count() or 1
+
+
 def measure(methods: dict[str, Method], queries: Codes, truth: Truth) -> dict[str, list[float]]:
     """Return best, median and 99th percentile in ms and recall of each method, run in turns."""
     times: dict[str, list[float]] = {name: [] for name in methods}
@@ -177,7 +161,7 @@ def measure(methods: dict[str, Method], queries: Codes, truth: Truth) -> dict[st
     }
 
 
-def bench(codes: Codes, queries: Codes, truth: Truth, with_hnsw: bool) -> list[Row]:
+def bench(codes: Codes, queries: Codes, truth: Truth, with_peers: bool) -> list[Row]:
     """Return one row per method for one size."""
     native = kernel()
     if native is None:
@@ -203,8 +187,13 @@ def bench(codes: Codes, queries: Codes, truth: Truth, with_hnsw: bool) -> list[R
     for count in (100, 300):
         method = heads(scanner, codes, head, count, 1)
         enter(f"first 256 columns, {count} candidates, threads 1", method, 1, head.nbytes, 0.0)
-    enter("usearch exact, threads 1", usearch_exact(codes, 1), 1, 0, 0.0)
-    if with_hnsw:
+    if with_peers:
+        for dims in (256, 1024):
+            enter(f"exact, {dims} dims, threads 1", exact_of(scanner, codes, dims), 1, 0, 0.0)
+        for dims in (256, 512, 1024):
+            method, n_bytes = float_product(codes, dims), 4 * dims * len(codes)
+            enter(f"NumPy float32, {dims} dims", method, threads_of_blas(), n_bytes, 0.0)
+        enter("usearch exact, threads 1", usearch_exact(codes, 1), 1, 0, 0.0)
         graph, seconds, n_bytes = usearch_hnsw(codes, 1)
         enter("usearch HNSW, threads 1", graph, 1, n_bytes, seconds)
     results = measure(methods, queries, truth)
@@ -216,18 +205,20 @@ def bench(codes: Codes, queries: Codes, truth: Truth, with_hnsw: bool) -> list[R
 def main() -> None:
     """Run the benchmark and print a table, and JSON where a file is named."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--sizes", default="10000,100000")
+    parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--model", help="a model folder; the bundled one unless given")
-    parser.add_argument("--hnsw", type=int, default=100_000, help="largest size to build HNSW for")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--peers", type=int, default=100_000, help="largest size for peers")
+    parser.add_argument("--json", type=Path, default=RESULTS / "scan.json")
     arguments = parser.parse_args()
     model = StaticModel.load(arguments.model)
-    asked = questions(arguments.queries)
+    questions = corpus.questions(arguments.queries)
+    sizes = sorted(map(int, arguments.sizes.split(",")))
+    texts = corpus.passages(sizes[-1])
     rows: list[Row] = []
-    for size in map(int, arguments.sizes.split(",")):
-        codes, queries, truth = encode(model, size, asked)
-        found = bench(codes, queries, truth, len(codes) <= arguments.hnsw)
+    for size in sizes:
+        codes, queries, truth = encode(model, texts[:size], questions)
+        found = bench(codes, queries, truth, size <= arguments.peers)
         rows += found
         for row in found:
             print(
@@ -235,10 +226,9 @@ def main() -> None:
                 f"{row.best_ms:8.2f} {row.p50_ms:8.2f} {row.p99_ms:8.2f} ms"
                 f"  recall {row.recall_at_10:.3f}  build {row.build_s:.1f} s"
             )
-    if arguments.json:
-        about = {**environment(("numpy", "usearch")), "kernel": describe(), "dim": model.dim}
-        record = {"environment": about, "rows": [asdict(row) for row in rows]}
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    about = {**environment(("numpy", "usearch")), "kernel": describe(), "dim": model.dim}
+    record = {"environment": about, "rows": [asdict(row) for row in rows]}
+    arguments.json.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 from environment import environment
 from konayuki.model.static import BUNDLED
 from konayuki.search import Index
-from search_100k import Language, records
+from search import records
+from synthetic import Language
 
 HERE = Path(__file__).parent
 PACKAGES = ("uvicorn", "starlette", "fastapi", "sentence-transformers", "torch", "tokenizers")
@@ -168,7 +169,7 @@ def main() -> None:
         folder = Path(name)
         language = Language(random.Random(0))  # noqa: S311 - texts, not secrets
         with Index.create(folder / "i") as index:
-            index.add(records(args.passages, language))
+            index.add(records([language.passage() for _ in range(args.passages)]))
         todo = cases(language, [language.passage() for _ in range(N_BODIES)])
         port = free_port()
         ours = [

@@ -31,6 +31,7 @@ VERBS = (
     Verb("evaluate", "measure retrieval quality on BEIR-layout sets"),
     Verb("card", "write the model card of a model folder"),
     Verb("push", "send a model folder with its card to the Hugging Face hub"),
+    Verb("bench", "measure how fast texts become vectors here, peers beside"),
     Verb("train", "train a model from a recipe"),
     Verb("registry", "build training pairs from openly licensed packages"),
     Verb("serve", "serve embeddings, search and a search page over HTTP"),

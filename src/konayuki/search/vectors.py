@@ -3,8 +3,9 @@
 import json
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from konayuki.errors import IndexFormatError
 from konayuki.search.files import replace_file
 from konayuki.search.scan import Codes, cosines, nearest, quantize
+from konayuki.search.sketches import SketchBook, Sketches
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -52,11 +54,13 @@ class VectorView:
         codes: int8 (n, dim).
         rows: int64 (n,), ascending.
         alive: bool (n,), False for rows that are dead in this generation; None where all live.
+        sketches: Gives the sketches of the codes, or None where searching goes without.
     """
 
     codes: Codes
     rows: Rows
     alive: NDArray[np.bool_] | None = None
+    sketches: Callable[[], Sketches | None] = lambda: None
 
     def __len__(self) -> int:
         return len(self.rows) if self.alive is None else int(np.count_nonzero(self.alive))
@@ -74,15 +78,15 @@ class VectorView:
             among: int64, the rows that may be returned; all unless given.
         """
         if among is None:
-            return _nearest(self.codes, self.rows, self.alive, query, k)
+            return self._search(query, k, self.alive)
         places = self.places(among)
         if self.alive is not None:
             places = places[self.alive[places]]
         if len(places) * _COPY_BELOW < len(self.rows):
-            return _nearest(self.codes[places], self.rows[places], None, query, k)
+            return VectorView(self.codes[places], self.rows[places])._search(query, k, None)
         allowed = np.zeros(len(self.rows), dtype=np.bool_)
         allowed[places] = True
-        return _nearest(self.codes, self.rows, allowed, query, k)
+        return self._search(query, k, allowed)
 
     def cosines(self, rows: Rows, query: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the cosine of a query with each of these rows, which the view must hold."""
@@ -106,22 +110,18 @@ class VectorView:
         held: NDArray[np.int64] = places[self.rows[places] == rows]
         return held
 
-
-def _nearest(
-    codes: Codes,
-    rows: Rows,
-    allowed: NDArray[np.bool_] | None,
-    query: NDArray[np.float32],
-    k: int,
-) -> tuple[Rows, Scores]:
-    query_codes = quantize(query[None])[0]
-    # The scan sees a rounded query: take more than k, so that exact scores decide the order.
-    n_wanted = k + k // 2 + 32
-    while True:
-        places, scores = nearest(codes, query_codes, n_wanted, allowed)
-        if len(places) < n_wanted or k == 0 or scores[k - 1] > scores[-1]:
-            return _best(rows[places], cosines(codes[places], query), k)
-        n_wanted *= 4
+    def _search(
+        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
+    ) -> tuple[Rows, Scores]:
+        query_codes = quantize(query[None])[0]
+        sketches = self.sketches()
+        # The scan sees a rounded query: take more than k, so that exact scores decide the order.
+        n_wanted = k + k // 2 + 32
+        while True:
+            places, scores = nearest(self.codes, query_codes, n_wanted, allowed, sketches)
+            if len(places) < n_wanted or k == 0 or scores[k - 1] > scores[-1]:
+                return _best(self.rows[places], cosines(self.codes[places], query), k)
+            n_wanted *= 4
 
 
 def _best(rows: Rows, scores: Scores, k: int) -> tuple[Rows, Scores]:
@@ -137,6 +137,7 @@ class VectorFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._sketches = SketchBook()
 
     def create(self, dim: int, *, purged: int = 0) -> VectorState:
         """Start with no vectors, for documents whose dead were removed up to `purged`."""
@@ -248,8 +249,11 @@ class VectorFiles:
     def view(self, state: VectorState, last_row: int, dead_rows: Sequence[int]) -> VectorView:
         """Return the vectors of the generation that ends with `last_row`."""
         codes, rows = self.arrays(state)
+        # Rows of one epoch never change; files made anew after a removal have another number.
+        files = (state.epoch, self._paths(state)[0].stat().st_ino)
         count = int(np.searchsorted(rows, last_row, side="right"))
-        view = VectorView(codes[:count], rows[:count])
+        codes, rows = codes[:count], rows[:count]
+        view = VectorView(codes, rows, sketches=partial(self._sketches.of, codes, files))
         dead = view.places(np.asarray(dead_rows, dtype=np.int64))
         if not len(dead):
             return view

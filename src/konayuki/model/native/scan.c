@@ -6,9 +6,9 @@
 
 #include "parallel.h"
 
-/* Rows whose cosines are computed before they are looked at; rows that a thread takes at a time
-   where there are several; bytes from which a second thread pays. */
-enum { ROWS_A_BLOCK = 128, ROWS_A_RANGE = 16384, BYTES_FOR_THREADS = 1 << 24 };
+/* Rows whose cosines are computed before they are looked at; the least rows and the most ranges that
+   a thread takes, where there are several; bytes from which a second thread pays. */
+enum { ROWS_A_BLOCK = 128, ROWS_A_RANGE = 16384, RANGES = 4, BYTES_FOR_THREADS = 1 << 24 };
 
 /* The best hits so far as a heap with the worst on top. */
 struct heap {
@@ -83,13 +83,23 @@ static void scan_all(const struct scan_job *job, int64_t first, int64_t last, st
     }
 }
 
+/* Where few rows of a block are allowed they are scored one by one; else all of them are, because
+   memory comes faster in one stream than in pieces. */
 static void scan_allowed(const struct scan_job *job, int64_t first, int64_t last,
                          struct heap *heap) {
-    float score;
-    for (int64_t row = first; row < last; row++) {
-        if (!job->allowed[row]) continue;
-        block_scores(job, row, 1, &score);
-        offer(heap, row, score);
+    float scores[ROWS_A_BLOCK];
+    for (int64_t row = first; row < last; row += ROWS_A_BLOCK) {
+        const int64_t n_rows = last - row < ROWS_A_BLOCK ? last - row : ROWS_A_BLOCK;
+        const uint8_t *allowed = job->allowed + row;
+        int64_t n_allowed = 0;
+        for (int64_t i = 0; i < n_rows; i++) n_allowed += allowed[i] != 0;
+        const int together = 4 * n_allowed > n_rows;
+        if (together) block_scores(job, row, n_rows, scores);
+        for (int64_t i = 0; n_allowed && i < n_rows; i++) {
+            if (!allowed[i]) continue;
+            if (!together) block_scores(job, row + i, 1, scores + i);
+            offer(heap, row + i, scores[i]);
+        }
     }
 }
 
@@ -141,7 +151,10 @@ int64_t scan_run(const struct scan_job *job, struct hit *hits, int threads) {
     if (!job->n_rows) return 0;
     const int64_t row_bytes = job->sums ? job->columns : job->columns / 4;
     if (job->n_rows * row_bytes < BYTES_FOR_THREADS) threads = 1;
-    int64_t grain = threads > 1 ? ROWS_A_RANGE : job->n_rows;
+    /* Every range brings k hits to sort: few ranges, or they cost more than the scan. */
+    const int64_t shares = threads > 1 ? RANGES * threads : 1;
+    int64_t grain = (job->n_rows + shares - 1) / shares;
+    if (grain < ROWS_A_RANGE) grain = ROWS_A_RANGE;
     if (grain < job->k) grain = job->k; /* or the heaps would outgrow the matrix */
     if (threads > 1 && job->n_rows / grain < threads) grain = (job->n_rows + threads - 1) / threads;
     const int64_t ranges = (job->n_rows + grain - 1) / grain;

@@ -1,17 +1,41 @@
 #include "sketch.h"
 
+#include <math.h>
 #include <string.h>
 
-static void make_row(const int8_t *row, int64_t columns, uint8_t *sketch) {
-    int64_t squares = 0;
+/* 0, 1, 2, 3 for large and small negative, small and large positive entries; `bound` is the least
+   magnitude that counts as large. Bytes only, so that compilers work on many at a time. */
+static inline uint8_t code_of(int8_t entry, uint8_t bound) {
+    const uint8_t magnitude = (uint8_t)(entry < 0 ? -entry : entry);
+    const uint8_t large = magnitude >= bound;
+    return entry < 0 ? (uint8_t)(1 - large) : (uint8_t)(2 + large);
+}
+
+/* The least magnitude above the root of the mean square of a row: 1 to 129. */
+static uint8_t bound_of(const int8_t *row, int64_t columns) {
+    int32_t squares = 0;
     for (int64_t c = 0; c < columns; c++) squares += row[c] * row[c];
-    memset(sketch, 0, (size_t)(sketch_chunks(columns) * SKETCH_BYTES));
-    for (int64_t c = 0; c < columns; c++) {
-        const int large = row[c] * row[c] * columns > squares;
-        const int code = row[c] < 0 ? 1 - large : 2 + large;
-        const int64_t byte = c / SKETCH_COLUMNS * SKETCH_BYTES + c % SKETCH_BYTES;
-        sketch[byte] |= (uint8_t)(code << (c % SKETCH_COLUMNS / SKETCH_BYTES * 2));
+    const int32_t mean = squares / (int32_t)columns;
+    int32_t bound = (int32_t)sqrtf((float)mean);
+    while (bound * bound <= mean) bound++;
+    return (uint8_t)bound;
+}
+
+static void make_row(const int8_t *row, int64_t columns, uint8_t *sketch) {
+    const uint8_t bound = bound_of(row, columns);
+    int64_t first = 0;
+    for (; first + SKETCH_COLUMNS <= columns; first += SKETCH_COLUMNS, sketch += SKETCH_BYTES) {
+        const int8_t *a = row + first, *b = a + SKETCH_BYTES, *c = b + SKETCH_BYTES;
+        const int8_t *d = c + SKETCH_BYTES;
+        for (int i = 0; i < SKETCH_BYTES; i++)
+            sketch[i] = (uint8_t)(code_of(a[i], bound) | code_of(b[i], bound) << 2 |
+                                  code_of(c[i], bound) << 4 | code_of(d[i], bound) << 6);
     }
+    if (first == columns) return;
+    memset(sketch, 0, SKETCH_BYTES);
+    for (int64_t i = 0; i < columns - first; i++)
+        sketch[i % SKETCH_BYTES] |=
+            (uint8_t)(code_of(row[first + i], bound) << (i / SKETCH_BYTES * 2));
 }
 
 void sketch_make(const int8_t *rows, int64_t n_rows, int64_t columns, uint8_t *sketches) {
