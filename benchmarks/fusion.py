@@ -122,7 +122,7 @@ def variants() -> Iterator[tuple[str, Fusion]]:
         for slope in (-0.5, 0.5, 1.0):
             name = f"by_similarity {weight} {slope:+}"
             yield name, partial(by_similarity, weight=weight, slope=slope)
-    for weight in (0.006, 0.008, 0.01, 0.012, 0.015, 0.02, 0.03):
+    for weight in (0.006, 0.008, 0.01, 0.012, 0.014, 0.016, 0.018, 0.02, 0.03):
         yield f"plain_sum {weight}", partial(plain_sum, weight=weight)
     yield "shipped", lambda c: fuse(c.lexical, c.dense)
 
