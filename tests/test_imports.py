@@ -28,7 +28,7 @@ ALLOWED = {
     "model": BASE,
     "search": BASE | {"model"},
     "evaluation": BASE | {"model", "search"},
-    "training": BASE | {"model", "evaluation"},
+    "training": BASE | {"model", "search", "evaluation"},
     "serving": BASE | {"model", "search", "evaluation"},
     "scale": BASE | {"model", "search", "evaluation"},
     "integrations": BASE | {"model", "search", "evaluation"},

@@ -163,3 +163,24 @@ def test_the_card_recipe_holds_the_values_of_the_card():
 def test_wrong_recipes_name_the_key(values, message):
     with pytest.raises(InputError, match=message):
         recipe_from({"sources": [{"files": "*"}], **values} if values else values)
+
+
+def test_settings_can_be_changed_from_outside() -> None:
+    changes = ["training.steps=7", 'name="mine"', "model.dims=[8, 4]"]
+    recipe = read_recipe(RECIPES / "smoke.toml", changes)
+    assert (recipe.training.steps, recipe.name, recipe.model.dims) == (7, "mine", (8, 4))
+    assert recipe.training.batch_size == read_recipe(RECIPES / "smoke.toml").training.batch_size
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.steps", "is no setting"),
+        ("training.steps=many", "is no setting"),
+        ("training.stepz=3", "unknown key training.stepz"),
+        ("training.steps=0.5", "expected a value of type int"),
+    ],
+)
+def test_a_wrong_change_says_what_is_wrong(change: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_recipe(RECIPES / "smoke.toml", [change])

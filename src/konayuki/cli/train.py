@@ -22,6 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep tokenised pairs here for other runs"
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting of the recipe, as in training.steps=400; may be repeated",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--json", action="store_true", help="write the results as a JSON object")
 
@@ -37,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         args.data or args.recipe.parent,
         args.out,
         cache=args.cache,
+        changes=args.set,
         resume=args.resume,
     )
     shown = {key: record[key] for key in ("name", "n_pairs", "n_steps", "wall_s", "development")}

@@ -195,8 +195,12 @@ class Recipe:
         return dataclasses.asdict(self)
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Return the recipe of a TOML file.
+
+    Args:
+        path: the file.
+        changes: settings that replace those of the file, as in `training.steps=400`.
 
     Raises:
         NotFoundError: there is no such file.
@@ -209,10 +213,30 @@ def read_recipe(path: Path) -> Recipe:
         values = toml.loads(path.read_text(encoding="utf-8"))
     except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not TOML: {error}") from error
+    for change in changes:
+        _change(values, change, toml)
     try:
         return recipe_from(values)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _change(values: dict[str, Any], change: str, toml: Any) -> None:  # noqa: ANN401 - a module
+    """Set one value of a recipe: `table.key=value`, the value in TOML."""
+    hint = "hint: as in --set training.steps=400 or --set 'name=\"mine\"'"
+    try:
+        given = toml.loads(change)
+    except toml.TOMLDecodeError as error:
+        raise InputError(f"{change!r} is no setting: {error}\n{hint}") from error
+    _merge(values, given)
+
+
+def _merge(values: dict[str, Any], given: Mapping[str, Any]) -> None:
+    for key, value in given.items():
+        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
 
 
 def recipe_from(values: Mapping[str, Any]) -> Recipe:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +52,7 @@ def train(
     out: Path,
     *,
     cache: Path | None = None,
+    changes: Sequence[str] = (),
     resume: bool = False,
     show_progress: bool = True,
 ) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def train(
         data: the folder from which the recipe names its files.
         out: made where it is not there; it must be empty unless the run is resumed.
         cache: keeps tokenised pairs for other runs; `out/cache` unless given.
+        changes: settings that replace those of the recipe, as in `training.steps=400`.
         resume: go on from the last checkpoint in `out`; a finished run is left as it is.
         show_progress: bars on stderr, where that is a terminal.
 
@@ -72,7 +75,7 @@ def train(
         InputError: the recipe is wrong, or `out` holds a run that is not resumed.
         NotFoundError: the recipe or its data is not there.
     """
-    recipe = read_recipe(recipe_path)
+    recipe = read_recipe(recipe_path, changes)
     check_engine(recipe)
     cache = cache or out / CACHE
     record_path = out / RECORD
