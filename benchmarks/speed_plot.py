@@ -32,23 +32,33 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
 
 
 def bars(axes: "Axes", record: Mapping[str, Any], kind: str) -> None:
-    """Draw the time a text of every peer at its best batch size, on one thread."""
+    """Draw the processor time a text of every peer at its best batch size, on one thread."""
     lines = [line for line in record["lines"] if line["kind"] == kind and line["threads"] == 1]
-    lines.sort(key=lambda line: -line["best_us"])
-    ours = next(line["best_us"] for line in lines if line["peer"] == "konayuki")
+    lines.sort(key=lambda line: -line["best_processor_us"])
+    values = [line["best_processor_us"] for line in lines]
+    ours = next(line["best_processor_us"] for line in lines if line["peer"] == "konayuki")
     tokens = record["tokens_a_text"][kind]
     title = f"{kind.capitalize()} of {tokens:.0f} tokens, one thread"
-    style(axes, title, "microseconds a text, best batch size, log scale", "")
+    style(axes, title, "microseconds of processor time a text, log scale", "")
     colors = [COLORS[0] if line["peer"] == "konayuki" else "#b8c2cc" for line in lines]
-    axes.barh([NAMES[line["peer"]] for line in lines], [line["best_us"] for line in lines],
-              color=colors, height=0.66)  # fmt: skip
+    axes.barh([NAMES[line["peer"]] for line in lines], values, color=colors, height=0.66)
     axes.set_xscale("log")
-    axes.set_xlim(right=max(line["best_us"] for line in lines) * 30)
-    for place, line in enumerate(lines):
-        value, ratio = line["best_us"], line["best_us"] / ours
-        ratio_text = f"{ratio:,.0f}x" if ratio >= 10 else f"{ratio:.1f}x"
-        label = f" {value:,.1f} us" + ("" if line["peer"] == "konayuki" else f"  ({ratio_text})")
-        axes.text(value, place, label, va="center", fontsize=8, color=INK)
+    axes.set_xlim(min(values) / 5, max(values) * 100)
+    for place, (line, value) in enumerate(zip(lines, values, strict=True)):
+        ratio = "" if line["peer"] == "konayuki" else f"  ({times(value / ours)})"
+        axes.text(value, place, f" {time_of(value)}{ratio}", va="center", fontsize=8, color=INK)
+
+
+def time_of(microseconds: float) -> str:
+    """Return a time in the unit that suits it."""
+    if microseconds >= 10_000:
+        return f"{microseconds / 1000:,.0f} ms"
+    return f"{microseconds:,.0f} us" if microseconds >= 100 else f"{microseconds:.1f} us"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as "14x" or "1.6x"."""
+    return f"{ratio:,.0f}x" if ratio >= 10 else f"{ratio:.1f}x"
 
 
 def curves(axes: "Axes", peers: Mapping[str, Any], key: str, title: str, x_label: str) -> None:

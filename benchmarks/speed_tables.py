@@ -132,7 +132,7 @@ def costs_part(record: Record) -> str:
             number(install.get(packages.get(peer, peer))),
         ]
         for peer, found in record["peers"].items()
-        if peer != "tokenizing"
+        if "growth_mb" in found
     ]
     return table(head, rows) + where(record["environment"])
 
