@@ -149,7 +149,8 @@ def install_mb(name: str) -> float:
     with TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         before = size_mb(Path(folder))
-        python = next(Path(folder).glob("*/python*"))
+        scripts = "Scripts" if sys.platform == "win32" else "bin"
+        python = Path(folder) / scripts / "python"
         command = [str(python), "-m", "pip", "install", "-q", "--no-compile"]
         subprocess.run([*command, REQUIREMENTS.get(name, name)], check=True)
         return round(size_mb(Path(folder)) - before, 1)
@@ -176,6 +177,7 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     kind = args.data or ("real" if corpus.available() else "written")
     texts = corpus.speed_texts() if kind == "real" else sample_texts(4000)
     record: dict[str, object] = {
+        "install_mb": {name: install_mb(name) for name in filter(None, args.install.split(","))},
         "environment": {**environment(PACKAGES), "kernel": describe()},
         "texts": kind,
         "tokens_a_text": tokens_a_text(texts),
@@ -202,8 +204,6 @@ def run(args: argparse.Namespace) -> dict[str, object]:
                 record["peers"][peer] = measure_peer(peer, folder, texts, args.largest)
             except PeerFailedError as error:
                 record["peers"][peer] = {"note": str(error)}
-    if args.install:
-        record["install_mb"] = {name: install_mb(name) for name in args.install.split(",")}
     return record
 
 
@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--data", choices=("real", "written"))
     parser.add_argument("--largest", type=int, default=1_000_000, help="end of the growth curves")
-    parser.add_argument("--install", help="packages to install in fresh environments")
+    parser.add_argument("--install", default="", help="packages to install in fresh environments")
     parser.add_argument("--json", type=Path, default=RESULTS / "speed.json")
     args = parser.parse_args()
     args.peers = args.peers.split(",")
