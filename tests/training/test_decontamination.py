@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from konayuki.evaluation import Passage, RetrievalSet, SimilaritySet
 from konayuki.training.decontamination import SHINGLE, Decontaminator, folded
-from konayuki.training.preparation import prepare
 from konayuki.training.recipe import recipe_from
 from konayuki.training.sources import Pair
 
@@ -75,6 +74,9 @@ def test_the_record_of_a_run_tells_what_was_dropped(tmp_path: Path):
     for name, values in rows.items():
         lines = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
         (held / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    pytest.importorskip("torch")
+    from konayuki.training.preparation import prepare
+
     values = {"sources": [{"files": "a.jsonl"}], "decontaminate": ["eval"]}
     prepared = prepare(recipe_from(values), tmp_path, tmp_path / "cache", tmp_path)
 
