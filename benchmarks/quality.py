@@ -46,7 +46,8 @@ def main() -> int:
         return 0
     wanted = args.peers.split(",") if args.peers else all_peers(args)
     old = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out.is_file() else []
-    rows = [row for row in old if row["peer"] not in wanted] if args.peers else []
+    kept = {Path(name).name for name in wanted}
+    rows = [row for row in old if row["peer"] not in kept] if args.peers else []
     for name in wanted:
         rows += run_alone(name, args)
     rows.sort(key=lambda row: -row["mean"][MAIN_METRIC])
@@ -191,7 +192,7 @@ def measure_peer(
             times = time_it(ready, one)
     metrics = next(iter(scores.values()))
     mean = {key: statistics.fmean(one[key] for one in scores.values()) for key in metrics}
-    row = {"peer": name, **labels, "megabytes": round(labels["megabytes"], 2), **times}
+    row = {"peer": Path(name).name, **labels, "megabytes": round(labels["megabytes"], 2), **times}
     print(f"  {labels['name']}: {mean[MAIN_METRIC]:.4f} {times}", file=sys.stderr, flush=True)
     return {**row, "mean": mean, "scores": scores}
 
