@@ -46,8 +46,8 @@ def main() -> int:
         return 0
     wanted = args.peers.split(",") if args.peers else all_peers(args)
     old = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out.is_file() else []
-    kept = {Path(name).name for name in wanted}
-    rows = [row for row in old if row["peer"] not in kept] if args.peers else []
+    measured = {Path(name).name for name in wanted}
+    rows = [row for row in old if row["peer"] not in measured] if args.peers else []
     for name in wanted:
         rows += run_alone(name, args)
     rows.sort(key=lambda row: -row["mean"][MAIN_METRIC])
