@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.model.native import Scanner, kernel
+from konayuki.model.precision import quantize_vectors
 
 Codes = NDArray[np.int8]
 _MOST_EXTRA = 2000  # rows that are fetched in vain rather than all others copied
@@ -23,10 +24,7 @@ def quantize(vectors: NDArray[np.float32]) -> Codes:
     Returns:
         int8 (n, dim).
     """
-    largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0.0)
-    scaled = vectors * np.divide(127.0, largest, out=np.zeros_like(largest), where=largest > 0)
-    codes: Codes = np.rint(scaled).astype(np.int8)
-    return codes
+    return quantize_vectors(vectors, "int8")
 
 
 def nearest(

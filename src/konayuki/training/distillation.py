@@ -17,7 +17,7 @@ import torch
 
 from konayuki.errors import InputError
 from konayuki.model.tokens import TokenBatch
-from konayuki.training.network import Features, TrainedSSE
+from konayuki.training.network import TrainedSSE
 from konayuki.training.pair_store import some_bags
 from konayuki.training.recipe import Recipe
 from konayuki.training.teacher_loss import nested_divergence
@@ -100,13 +100,13 @@ class Distillation:
         found = asked
         if not chosen.same:
             found = some_bags(*self._texts.bags, candidates, training.max_passage_tokens)
-        outputs = _outputs(network, asked)
+        outputs = network.outputs(asked)
         logits = self._logits(queries, candidates)
         if self._words and not chosen.same:
             logits += settings.word_scale * torch.from_numpy(self._words.scores(asked, found))
         return nested_divergence(
             outputs,
-            outputs if chosen.same else _outputs(network, found),
+            outputs if chosen.same else network.outputs(found),
             logits,
             dims=self._recipe.model.dims,
             scale=settings.scale,
@@ -119,11 +119,3 @@ class Distillation:
         left = self._texts.vectors[torch.from_numpy(queries)]
         right = self._texts.vectors[torch.from_numpy(candidates)]
         return (left @ right.T).float().mul_(self._recipe.distillation.teacher_scale)
-
-
-def _outputs(network: TrainedSSE, bags: TokenBatch) -> torch.Tensor:
-    features: Features = {
-        "input_ids": torch.from_numpy(bags.ids),
-        "offsets": torch.from_numpy(bags.offsets[:-1].astype(np.int32)),
-    }
-    return network(features)["sentence_embedding"]

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from konayuki.model.export.SSE import SSE
 from konayuki.model.packed import FloatTable
+from konayuki.model.tokens import TokenBatch
 from konayuki.model.weights import Weights
 from konayuki.training.recipe import ModelSettings
 
@@ -53,6 +54,15 @@ class TrainedSSE(SSE):
         ends = torch.cat([offsets[1:], offsets.new_tensor([len(features["input_ids"])])])
         features["sentence_embedding"] = self.dyt(means) * (ends > offsets)[:, None]
         return features
+
+    def outputs(self, bags: TokenBatch) -> torch.Tensor:
+        """Return the outputs of some texts, with gradients: float32 (n_texts, dim)."""
+        features: Features = {
+            "input_ids": torch.from_numpy(bags.ids),
+            "offsets": torch.from_numpy(bags.offsets[:-1].astype(np.int32)),
+        }
+        vectors: torch.Tensor = self(features)["sentence_embedding"]
+        return vectors
 
     def weights(self) -> Weights:
         """Return the numbers, as `konayuki.model` keeps them.

@@ -14,7 +14,7 @@ from konayuki.model.tokens import TokenBatch
 from konayuki.progress import track
 from konayuki.training.batch_plan import BatchPlan, Rows
 from konayuki.training.distillation import Distillation
-from konayuki.training.network import Features, TrainedSSE
+from konayuki.training.network import TrainedSSE
 from konayuki.training.pair_store import PairStore
 from konayuki.training.ranking_loss import nested_ranking_loss
 from konayuki.training.recipe import Recipe, TrainingSettings
@@ -175,11 +175,7 @@ class Optimisation:
         batch = self._store.bags(texts, longest)
         if dropout := self._recipe.training.token_dropout:
             batch = without_some(batch, dropout, rng)
-        features: Features = {
-            "input_ids": torch.from_numpy(batch.ids),
-            "offsets": torch.from_numpy(batch.offsets[:-1].astype(np.int32)),
-        }
-        return self.network(features)["sentence_embedding"]
+        return self.network.outputs(batch)
 
 
 def rate(step: int, n_steps: int, settings: TrainingSettings) -> float:

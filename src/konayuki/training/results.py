@@ -66,10 +66,19 @@ def write_results(
     (out / SOURCES).write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    if not recipe.model.tanh:
+    if recipe.model.tanh:
+        _write_layouts(recipe, prepared, weights, text, out)
+    else:
         write_static_embedding(weights, prepared.tokenizer_json, out / LAYOUTS[0])
-        (out / RECORD).write_text(text, encoding="utf-8")
-        return
+    partial = out / f"{RECORD}.new"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(out / RECORD)
+
+
+def _write_layouts(
+    recipe: Recipe, prepared: Prepared, weights: Weights, record: str, out: Path
+) -> None:
+    """Write the held-out tasks, and the model in both layouts with record, sources and card."""
     model = StaticModel(weights, prepared.tokenizer_json)
     sets = development_sets(prepared) if prepared.tasks else []
     for task, one in zip(prepared.tasks, sets, strict=True):
@@ -78,12 +87,9 @@ def write_results(
         folder = out / layout
         model.save(folder, layout)
         shutil.copy(out / SOURCES, folder / SOURCES)
-        (folder / RECORD).write_text(text, encoding="utf-8")
+        (folder / RECORD).write_text(record, encoding="utf-8")
         if sets:
             _write_card(folder, recipe, sets)
-    partial = out / f"{RECORD}.new"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(out / RECORD)
 
 
 def write_static_embedding(weights: Weights, tokenizer_json: bytes, folder: Path) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 
-BLOCK_ROWS = 128
+from konayuki.training.ranking_loss import BLOCK_ROWS
+
 NEVER = -1e4  # the logit of a text with itself
 
 

@@ -19,12 +19,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
+from konayuki.training.teacher_cache import Encoder
 
 MANIFEST = "MANIFEST.json"
 CHUNK_TEXTS = 2048  # texts between two points from which a stopped run goes on
@@ -36,18 +37,6 @@ Float16Vector = npt.NDArray[np.float16]
 RowArray = npt.NDArray[np.int32]
 
 logger = logging.getLogger(__name__)
-
-
-class Encoder(Protocol):
-    """What embeds: a `Teacher`, or anything that looks like one."""
-
-    dim: int
-
-    def encode(
-        self, texts: Sequence[str], prefix: str, *, max_tokens: int = ...
-    ) -> npt.NDArray[np.float32]:
-        """Return one unit vector per text."""
-        ...
 
 
 @dataclass(frozen=True)
