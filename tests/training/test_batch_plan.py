@@ -54,3 +54,24 @@ def test_weights_decide_how_often_a_source_is_seen() -> None:
 def test_too_few_pairs_for_a_batch_is_an_error() -> None:
     with pytest.raises(InputError, match=r"hint: lower training\.batch_size"):
         BatchPlan(store([(0, 1), (2, 3)]), np.arange(2), 3)
+
+
+def test_sources_of_one_group_share_batches_and_no_others() -> None:
+    table = np.array([(n, 1000 + n, -1) for n in range(300)], dtype=np.int32)
+    stretches = (
+        Stretch("a", 0, 50, 1.0, group="both"),
+        Stretch("b", 50, 100, 1.0, group="both"),
+        Stretch("c", 100, 200, 1.0),
+        Stretch("small", 200, 215, 1.0),
+        Stretch("smaller", 215, 225, 1.0),
+    )
+    ids = np.empty(0, dtype=np.uint16)
+    full = PairStore(ids, np.zeros(1302, dtype=np.int64), table, stretches, 10)
+    plan = BatchPlan(full, np.arange(225), 10, source_batches=1.0)
+    kinds = [
+        {("both", "c", "rest")[min(2, row // 100)] for row in batch} for batch in plan.batches(22)
+    ]
+    assert all(len(kind) == 1 for kind in kinds)
+    shared = [set(batch // 50) for batch in plan.batches(22) if batch.max() < 100]
+    assert len(shared) == 10
+    assert {0, 1} in shared

@@ -16,7 +16,7 @@ from konayuki.training.distillation import Distillation, TaughtTexts, TextSet  #
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.recipe import Recipe, read_recipe, recipe_from  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
-from konayuki.training.taught_texts import taught_texts  # noqa: E402
+from konayuki.training.taught_texts import _headwords, taught_texts  # noqa: E402
 from konayuki.training.teacher import Teacher  # noqa: E402
 from konayuki.training.teacher_cache import text_hash  # noqa: E402
 
@@ -86,6 +86,23 @@ def test_held_out_texts_are_not_taught(cache: Path) -> None:
     )
     known = {tuple(bag) for bag in _bags(found.bags)}
     assert not known & {tuple(bag) for bag in _bags(tokenizer.encode(sorted(held)))}
+
+
+def test_a_source_may_give_its_sentences_and_words_alone(cache: Path) -> None:
+    source = {"files": "*", "sentences": 50, "pairs": False, "words": True}
+    found, _ = taught(smoke_with(sources=[source]), cache)
+    sets = {one.name: one for one in found.sets}
+    assert not {"query", "passage"} & set(sets)
+    (name,) = set(sets) - {"word", "words and sentences"}
+    assert sets[name].same
+    assert sets["word"].same
+    assert (sets["words and sentences"].queries == sets["word"].queries).all()
+    assert (sets["words and sentences"].candidates == sets[name].queries).all()
+
+
+def test_readings_are_no_part_of_a_headword() -> None:
+    entries = ["明かり（あかり）", "明かり (akari)", "（接頭辞）", "灯"]
+    assert _headwords(entries) == ["明かり", "灯"]
 
 
 def _bags(batch: Any) -> "list[np.ndarray[Any, Any]]":

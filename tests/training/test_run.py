@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
 from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
+from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.training.development import mean_ndcg  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
@@ -131,13 +133,30 @@ def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "no file fits 'smoke/*.jsonl'" in capsys.readouterr().err
 
 
-def test_without_tanh_the_model_is_a_static_embedding(run: Path, tmp_path: Path) -> None:
+def test_without_tanh_the_folder_gives_the_means(run: Path, tmp_path: Path) -> None:
+    options = ["--data", str(RECIPES), "--cache", str(run / "cache"), "--set", "training.steps=3"]
+    options += ["--set", "model.tanh=false", "--out", str(tmp_path / "out")]
+    assert main(["train", str(SMOKE), *options]) == 0
+    model = StaticModel.load(tmp_path / "out/float")
+    table = load_file(tmp_path / "out/float/model.safetensors")["embedding.weight"]
+    text = "雪の結晶は六角形です。"
+    path = tmp_path / "out/float/tokenizer.json"
+    ids = build_tokenizer(path.read_bytes(), path).encode([text]).ids
+    np.testing.assert_allclose(
+        model.encode(text, normalize=False), table[ids].mean(0), rtol=1e-5, atol=1e-6
+    )
+    assert (tmp_path / "out/q4/embedding.q4_k_m.bin").is_file()
+
+
+def test_a_static_embedding_is_written_as_that_library_reads_it(run: Path, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     from konayuki.training.stock import StaticEmbedding
 
     recipe = tmp_path / "control.toml"
-    text = SMOKE.read_text("utf-8").replace("[model]", "[model]\ntanh = false", 1)
+    text = SMOKE.read_text("utf-8").replace(
+        "[model]", "[model]\ntanh = false\nstatic_embedding = true", 1
+    )
     recipe.write_text(text, "utf-8")
     data = ["--data", str(RECIPES), "--cache", str(run / "cache")]
     assert main(["train", str(recipe), "--out", str(tmp_path / "control"), *data]) == 0

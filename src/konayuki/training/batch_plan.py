@@ -15,7 +15,7 @@ from konayuki.errors import InputError
 from konayuki.training.pair_store import PairStore
 
 Rows = NDArray[np.int64]
-LARGE_SOURCE = 2  # batches that a source must fill to get batches of its own
+LARGE_GROUP = 2  # batches that a group must fill to get batches of its own
 PATIENCE = 4  # pools of waiting pairs, in batches, before the waiting ones are dropped
 
 
@@ -28,7 +28,8 @@ class BatchPlan:
         batch_size: pairs in a batch.
         seed: of the draw.
         unique: keep texts unique in a batch ("no_duplicates").
-        source_batches: the share of each large source that is put into batches of its own.
+        source_batches: the share of each large group of sources that is put into batches of its
+            own, where negatives are passages of the same kind.
 
     Raises:
         InputError: there are fewer pairs than one batch holds.
@@ -87,11 +88,15 @@ class BatchPlan:
         drawn = [draw_rows(rows, stretch.weight, rng) for stretch, rows in self._sources]
         if not self._source_batches:
             return self._without_repeats(np.concatenate(drawn), rng)
+        groups: dict[str, list[Rows]] = {}
+        for (stretch, _), rows in zip(self._sources, drawn, strict=True):
+            groups.setdefault(stretch.group or stretch.name, []).append(rows)
         mixed: list[Rows] = []
         batches: list[Rows] = []
-        for rows in drawn:
+        for parts in groups.values():
+            rows = rng.permutation(np.concatenate(parts))
             n_own = int(len(rows) * self._source_batches)
-            if n_own < LARGE_SOURCE * self._batch_size:
+            if n_own < LARGE_GROUP * self._batch_size:
                 n_own = 0
             mixed.append(rows[n_own:])
             batches.extend(self._without_repeats(rows[:n_own], rng))

@@ -58,6 +58,7 @@ class Stretch:
     weight: float
     origin: str = ""
     licence: str = ""
+    group: str = ""
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -174,6 +175,7 @@ def build_store(
                 source.settings.weight,
                 source.origin,
                 source.licence,
+                source.settings.group,
             )
         )
     summary = {

@@ -31,8 +31,10 @@ class ModelSettings:
         table_scale: standard deviation of the fresh table.
         rarity_power: rows start `(log(1 / share) / mean)**rarity_power` times as long, so that
             rare pieces begin with more say than particles; 0 for the seed's equal rows.
-        tanh: without it, the model is sentence-transformers' StaticEmbedding, the control of every
-            comparison; its folder is written as that library's own.
+        tanh: without it the outputs are the means themselves; the folder holds a tanh that is a
+            straight line to single precision, so every reader of the format gives the same.
+        static_embedding: write the folder as sentence-transformers' own StaticEmbedding, the
+            control of every comparison; only without tanh.
         alpha: the slope of the tanh at the start.
         piece_vectors: "teacher", or a `.npy` file with a vector of every piece, relative to the
             data folder, from which the table starts; random unless given.
@@ -46,6 +48,7 @@ class ModelSettings:
     table_scale: float = 1.0
     rarity_power: float = 0.0
     tanh: bool = True
+    static_embedding: bool = False
     alpha: float = 0.5
     piece_vectors: str = ""
     piece_share: float = 0.9
@@ -85,7 +88,7 @@ class TrainingSettings:
     warmup_ratio: float = 0.02
     bf16: bool = True
     batch_sampler: str = "no_duplicates"
-    source_batches: float = 0.0  # the share of batches that hold pairs of one source only
+    source_batches: float = 0.0  # the share of batches that hold pairs of one group only
     max_query_tokens: int = 0  # 0: whole texts
     max_passage_tokens: int = 0
     token_dropout: float = 0.0
@@ -107,6 +110,8 @@ class SourceSettings:
         hub: a data set of the Hugging Face hub, with `config`, `split` and `revision`.
         columns: query, passage and perhaps a negative passage.
         weight: how often a pair is seen in an epoch; 0.3 is a fresh random third every time.
+        group: sources of one group share the batches of `training.source_batches`; each source is
+            a group of its own unless given.
         licence: of the texts, for the model card; `SOURCES.tsv` beside the files fills it in.
     """
 
@@ -117,6 +122,7 @@ class SourceSettings:
     revision: str = ""
     columns: tuple[str, ...] = ("query", "positive")
     weight: float = 1.0
+    group: str = ""
     licence: str = ""
 
 
@@ -137,16 +143,22 @@ class DistillationSource:
     Attributes:
         files: a pattern of the names of sources; the first table that fits a source counts.
         rows: at most so many pairs of each, drawn at random; 0 for all.
+        pairs: whether the teacher is asked about their queries and passages; without, sentences
+            and words of a source are sets of their own.
         sentences: at most so many sentences of their passages, as passages of their own.
         questions: whether their queries are also held against all those sentences.
         paraphrases: whether both sides are sentences of one kind, to be compared with each other.
+        words: whether their queries are headwords, perhaps with a reading in brackets, to be
+            compared with each other and with all sentences.
     """
 
     files: str = "*"
     rows: int = 0
+    pairs: bool = True
     sentences: int = 0
     questions: bool = False
     paraphrases: bool = False
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -283,6 +295,10 @@ def _check(recipe: Recipe) -> None:
     _require(
         bool(dims) and list(dims) == sorted(set(dims), reverse=True) and dims[-1] > 0,
         f"model.dims is {list(dims)}; expected different positive numbers, the largest first",
+    )
+    _require(
+        not (model.tanh and model.static_embedding),
+        "model.static_embedding is true and so is model.tanh; a StaticEmbedding has no tanh",
     )
     for name, number in [
         ("model.table_scale", model.table_scale),

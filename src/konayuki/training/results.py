@@ -66,10 +66,10 @@ def write_results(
     (out / SOURCES).write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    if recipe.model.tanh:
-        _write_layouts(recipe, prepared, weights, text, out)
-    else:
+    if recipe.model.static_embedding:
         write_static_embedding(weights, prepared.tokenizer_json, out / LAYOUTS[0])
+    else:
+        _write_layouts(recipe, prepared, weights, text, out)
     partial = out / f"{RECORD}.new"
     partial.write_text(text, encoding="utf-8")
     partial.replace(out / RECORD)

@@ -5,6 +5,7 @@ and passages of the named sources, and sentences of passages. What the teacher s
 cache of the run by text, and asked only once.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,14 +20,16 @@ from konayuki.training.pair_store import PairStore, Tokenize
 from konayuki.training.recipe import DistillationSettings, DistillationSource
 from konayuki.training.teacher_cache import Encoder, TeacherCache
 
-QUERY, PASSAGE, SENTENCE, PARAPHRASE = "query", "passage", "sentence", "paraphrase"
+QUERY, PASSAGE, SENTENCE, PARAPHRASE, WORD = "query", "passage", "sentence", "paraphrase", "word"
 KINDS = {  # the teacher's prefix and the tokens that it reads
     QUERY: ("query: ", 32),
     PASSAGE: ("passage: ", 128),
     SENTENCE: ("passage: ", 64),
     PARAPHRASE: ("query: ", 64),
+    WORD: ("query: ", 32),
 }
 SENTENCE_CHARACTERS = (12, 150)
+READING = re.compile("[（(].*")
 
 
 def taught_texts(
@@ -52,40 +55,70 @@ def taught_texts(
         seed: of the samples.
         show_progress: a bar on stderr while the teacher works.
     """
-    known = store.texts()
-    taught = _Numbering()
-    sets: list[TextSet] = []
-    questions: list[Numbers] = []
-    rng = np.random.default_rng(seed)
+    gathered = _Gathered(store.texts(), np.random.default_rng(seed))
     for stretch in store.stretches:
-        allowed = rows[(rows >= stretch.start) & (rows < stretch.stop)]
-        pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
         source = _source_of(stretch.name, settings.sources)
-        if source is None:
-            continue
-        some = pairs[_sample(len(pairs), source.rows, rng)]
-        if source.paraphrases:
-            taught.numbers(PARAPHRASE, (known[one] for one in np.unique(some)))
-        queries = taught.numbers(QUERY, (known[one] for one in some[:, 0]))
-        passages = taught.numbers(PASSAGE, (known[one] for one in some[:, 1]))
-        sets.append(TextSet(stretch.name, queries, passages, aligned=True))
-        if source.questions:
-            questions.append(queries)
-        if source.sentences:
-            found = _sentences(known[one] for one in np.unique(some[:, 1]))
-            kept = _sample(len(found), source.sentences, rng)
-            taught.numbers(SENTENCE, (found[one] for one in kept))
-    for kind in KINDS:
-        of_kind = taught.of_kind(kind)
-        sets.append(TextSet(kind, of_kind, of_kind))
-    asked = np.unique(np.concatenate([*questions, np.empty(0, dtype=np.int64)]))
-    sets.append(TextSet("questions and sentences", asked, taught.of_kind(SENTENCE)))
+        if source is not None:
+            allowed = rows[(rows >= stretch.start) & (rows < stretch.stop)]
+            pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
+            gathered.add(stretch.name, pairs, source)
+    taught, sets = gathered.taught, gathered.all_sets()
     return TaughtTexts(
         tokenizer.encode(taught.texts),
         _vectors(taught, teacher, cache, show_progress),
         tuple(one for one in sets if min(len(one.queries), len(one.candidates)) > 1),
         tokenizer.vocab_size,
     )
+
+
+class _Gathered:
+    """The texts of the sources so far, and the sets that they form."""
+
+    def __init__(self, known: Sequence[str], rng: np.random.Generator) -> None:
+        self.taught = _Numbering()
+        self._known = known
+        self._rng = rng
+        self._sets: list[TextSet] = []
+        self._questions: list[Numbers] = []
+        self._apart: list[Numbers] = []
+
+    def add(self, name: str, pairs: Numbers, source: DistillationSource) -> None:
+        """Take what the settings ask of one source, whose pairs are text numbers (n, 2)."""
+        some = pairs[_sample(len(pairs), source.rows, self._rng)]
+        if source.paraphrases:
+            self.taught.numbers(PARAPHRASE, self._texts(some))
+        if source.pairs:
+            queries = self.taught.numbers(QUERY, (self._known[one] for one in some[:, 0]))
+            passages = self.taught.numbers(PASSAGE, (self._known[one] for one in some[:, 1]))
+            self._sets.append(TextSet(name, queries, passages, aligned=True))
+            if source.questions:
+                self._questions.append(queries)
+        if source.words:
+            self.taught.numbers(WORD, _headwords(self._texts(some[:, 0])))
+        if source.sentences:
+            found = _sentences(self._texts(some[:, 1]))
+            kept = _sample(len(found), source.sentences, self._rng)
+            numbers = self.taught.numbers(SENTENCE, (found[one] for one in kept))
+            if not source.pairs:
+                self._apart.append(numbers)
+                self._sets.append(TextSet(name, numbers, numbers))
+
+    def _texts(self, numbers: Numbers) -> Iterable[str]:
+        return (self._known[one] for one in np.unique(numbers))
+
+    def all_sets(self) -> list[TextSet]:
+        """Return the sets of the sources, of the texts of each kind, and those across kinds."""
+        sets = list(self._sets)
+        for kind in KINDS:
+            of_kind = np.setdiff1d(self.taught.of_kind(kind), _joined(self._apart))
+            sets.append(TextSet(kind, of_kind, of_kind))
+        of_sentences = self.taught.of_kind(SENTENCE)
+        asked = {
+            "questions": np.unique(_joined(self._questions)),
+            "words": self.taught.of_kind(WORD),
+        }
+        sets += [TextSet(f"{name} and sentences", one, of_sentences) for name, one in asked.items()]
+        return sets
 
 
 class _Numbering:
@@ -141,6 +174,15 @@ def _sample(n: int, most: int, rng: np.random.Generator) -> Numbers:
     if not most or n <= most:
         return np.arange(n)
     return np.sort(rng.permutation(n)[:most])
+
+
+def _joined(parts: Sequence[Numbers]) -> Numbers:
+    return np.concatenate([*parts, np.empty(0, dtype=np.int64)])
+
+
+def _headwords(entries: Iterable[str]) -> list[str]:
+    """Return the distinct words without the readings behind them."""
+    return [word for word in dict.fromkeys(READING.sub("", one).strip() for one in entries) if word]
 
 
 def _sentences(passages: Iterable[str]) -> list[str]:
