@@ -54,7 +54,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def taught(recipe: Recipe, cache: Path) -> tuple[TaughtTexts, set[str]]:
+def taught(
+    recipe: Recipe, cache: Path, second: Letters | None = None
+) -> tuple[TaughtTexts, set[str]]:
     """Return the texts of the recipe's distillation, and those that are held out."""
     prepared = prepare(read_recipe(SMOKE), RECIPES, cache, RECIPES)
     tokenizer = build_tokenizer(prepared.tokenizer_json, SMOKE)
@@ -65,6 +67,7 @@ def taught(recipe: Recipe, cache: Path) -> tuple[TaughtTexts, set[str]]:
         tokenizer,
         Letters(),
         cache / "teacher",
+        second=second,
         seed=0,
     )
     texts = prepared.store.texts()
@@ -98,6 +101,24 @@ def test_a_source_may_give_its_sentences_and_words_alone(cache: Path) -> None:
     assert sets["word"].same
     assert (sets["words and sentences"].queries == sets["word"].queries).all()
     assert (sets["words and sentences"].candidates == sets[name].queries).all()
+
+
+def test_the_second_teacher_is_heard_where_texts_of_one_kind_meet(cache: Path) -> None:
+    recipe = smoke_with(sources=[EVERYTHING], second_teacher="use", second_share=0.25)
+    found, _ = taught(recipe, cache, second=Letters())
+    assert found.second_vectors is not None
+    sets = {one.name: one for one in found.sets}
+    rows = sets["sentence"].queries[:20]
+    both = Distillation(found, recipe)._logits(rows, rows, same=True)
+    scale = recipe.distillation.teacher_scale
+    parts = [
+        (vectors[rows] @ vectors[rows].T).float() * scale
+        for vectors in (found.vectors, found.second_vectors)
+    ]
+    torch.testing.assert_close(both, 0.75 * parts[0] + 0.25 * parts[1])
+    apart = Distillation(found, recipe)._logits(rows, rows, same=False)
+    torch.testing.assert_close(apart, parts[0])
+    assert not found.second_vectors[torch.from_numpy(sets["passage"].queries)].any()
 
 
 def test_readings_are_no_part_of_a_headword() -> None:

@@ -64,12 +64,14 @@ class TaughtTexts:
         vectors: bfloat16 (n_texts, any), the teacher's, centred, unit rows.
         sets: what a step draws from.
         vocab_size: one more than the largest token id.
+        second_vectors: those of the second teacher, if there is one; zero where it is not asked.
     """
 
     bags: TokenBatch
     vectors: torch.Tensor
     sets: tuple[TextSet, ...]
     vocab_size: int
+    second_vectors: torch.Tensor | None = None
 
 
 class Distillation:
@@ -101,7 +103,7 @@ class Distillation:
         if not chosen.same:
             found = some_bags(*self._texts.bags, candidates, training.max_passage_tokens)
         outputs = network.outputs(asked)
-        logits = self._logits(queries, candidates)
+        logits = self._logits(queries, candidates, same=chosen.same)
         if self._words and not chosen.same:
             logits += settings.word_scale * torch.from_numpy(self._words.scores(asked, found))
         return nested_divergence(
@@ -114,8 +116,16 @@ class Distillation:
             dtype=torch.bfloat16 if training.bf16 else torch.float32,
         )
 
-    def _logits(self, queries: Numbers, candidates: Numbers) -> torch.Tensor:
+    def _logits(self, queries: Numbers, candidates: Numbers, *, same: bool) -> torch.Tensor:
         """Return the teacher's logits: float32 (n_queries, n_candidates)."""
-        left = self._texts.vectors[torch.from_numpy(queries)]
-        right = self._texts.vectors[torch.from_numpy(candidates)]
-        return (left @ right.T).float().mul_(self._recipe.distillation.teacher_scale)
+        settings = self._recipe.distillation
+        left, right = torch.from_numpy(queries), torch.from_numpy(candidates)
+        cosines = _cosines(self._texts.vectors, left, right)
+        if same and self._texts.second_vectors is not None:
+            other = _cosines(self._texts.second_vectors, left, right)
+            cosines = cosines.lerp_(other, settings.second_share)
+        return cosines.mul_(settings.teacher_scale)
+
+
+def _cosines(vectors: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    return (vectors[left] @ vectors[right].T).float()

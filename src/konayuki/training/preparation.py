@@ -59,6 +59,7 @@ def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
     tasks, rows = hold_out(store, recipe.development, seed=recipe.training.seed)
     taught = None
     if recipe.distillation.teacher:
+        from konayuki.training.second_teacher import SecondTeacher
         from konayuki.training.teacher import Teacher
 
         taught = taught_texts(
@@ -68,6 +69,7 @@ def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
             build_tokenizer(tokenizer_json, path),
             Teacher.load(),
             cache / "teacher",
+            second=SecondTeacher() if recipe.distillation.second_teacher else None,
             seed=recipe.training.seed,
         )
     return Prepared(tokenizer_json, store, tasks, rows, taught)

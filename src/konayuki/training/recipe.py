@@ -175,6 +175,9 @@ class DistillationSettings:
         scale: the student's cosines are multiplied by it.
         teacher_scale: the teacher's are.
         word_scale: BM25, from 0 to about 2, is multiplied by it and added to the teacher's.
+        second_teacher: "use", the multilingual Universal Sentence Encoder, which is heard where
+            texts of one kind are compared with each other; none unless given.
+        second_share: of its cosines beside the teacher's.
     """
 
     teacher: str = ""
@@ -186,6 +189,8 @@ class DistillationSettings:
     scale: float = 20.0
     teacher_scale: float = 20.0
     word_scale: float = 0.0
+    second_teacher: str = ""
+    second_share: float = 0.5
     sources: tuple[DistillationSource, ...] = (DistillationSource(),)
 
 
@@ -317,6 +322,7 @@ def _check(recipe: Recipe) -> None:
         ("training.token_dropout", training.token_dropout),
         ("model.piece_share", model.piece_share),
         ("model.piece_evenness", model.piece_evenness),
+        ("distillation.second_share", recipe.distillation.second_share),
     ]:
         _require(0 <= share <= 1, f"{name} is {share}; expected a number from 0 to 1")
     _one_of("training.engine", training.engine, ENGINES)
@@ -330,6 +336,7 @@ def _check(recipe: Recipe) -> None:
 
 def _check_distillation(settings: DistillationSettings) -> None:
     _one_of("distillation.teacher", settings.teacher, ("", "teacher"))
+    _one_of("distillation.second_teacher", settings.second_teacher, ("", "use"))
     for name in ("weight", "every", "first_rate", "batch_size", "scale", "teacher_scale"):
         number = getattr(settings, name)
         _require(number > 0, f"distillation.{name} is {number}; expected a number above 0")

@@ -28,6 +28,7 @@ KINDS = {  # the teacher's prefix and the tokens that it reads
     PARAPHRASE: ("query: ", 64),
     WORD: ("query: ", 32),
 }
+SECOND = "second"  # folder of the second teacher's answers
 SENTENCE_CHARACTERS = (12, 150)
 READING = re.compile("[（(].*")
 
@@ -40,6 +41,7 @@ def taught_texts(
     teacher: Encoder,
     cache: Path,
     *,
+    second: Encoder | None = None,
     seed: int,
     show_progress: bool = True,
 ) -> TaughtTexts:
@@ -52,6 +54,7 @@ def taught_texts(
         tokenizer: of the student.
         teacher: asked about texts that the cache lacks.
         cache: a folder.
+        second: a second teacher, asked about all but passages.
         seed: of the samples.
         show_progress: a bar on stderr while the teacher works.
     """
@@ -63,11 +66,17 @@ def taught_texts(
             pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
             gathered.add(stretch.name, pairs, source)
     taught, sets = gathered.taught, gathered.all_sets()
+    second_vectors = None
+    if second is not None:
+        kinds = [kind for kind in KINDS if kind != PASSAGE]
+        folder = cache / SECOND
+        second_vectors = _vectors(taught, kinds, second, folder, show_progress)
     return TaughtTexts(
         tokenizer.encode(taught.texts),
-        _vectors(taught, teacher, cache, show_progress),
+        _vectors(taught, list(KINDS), teacher, cache, show_progress),
         tuple(one for one in sets if min(len(one.queries), len(one.candidates)) > 1),
         tokenizer.vocab_size,
+        second_vectors,
     )
 
 
@@ -144,12 +153,13 @@ class _Numbering:
 
 
 def _vectors(
-    taught: _Numbering, teacher: Encoder, cache: Path, show_progress: bool
+    taught: _Numbering, kinds: Sequence[str], teacher: Encoder, cache: Path, show_progress: bool
 ) -> torch.Tensor:
-    """Return what the teacher says of each text: bfloat16 (n_texts, dim), centred, unit rows."""
+    """Return what a teacher says of texts: bfloat16 (n_texts, dim), centred, unit or zero rows."""
     texts = taught.texts
     table = torch.zeros(len(texts), teacher.dim, dtype=torch.bfloat16)
-    for kind, (prefix, max_tokens) in KINDS.items():
+    for kind in kinds:
+        prefix, max_tokens = KINDS[kind]
         numbers = taught.of_kind(kind)
         if not len(numbers):
             continue
