@@ -125,9 +125,9 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     else:
         peer = peers.DENSE[name]() if name in peers.DENSE else peers.sentence_transformer(name)
         labels = {"name": peer.name, "dim": peer.dim, "megabytes": peer.megabytes}
-        yield measure_peer(
-            name, labels, sets, lambda one: peers.prepare_dense(peer, one, args.cache)
-        )
+        # A folder may hold another model under the same name the next time.
+        cache = args.cache if name in peers.DENSE else None
+        yield measure_peer(name, labels, sets, lambda one: peers.prepare_dense(peer, one, cache))
 
 
 def measure_ours(
