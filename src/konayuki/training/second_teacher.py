@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from konayuki.evaluation.rank import unit_rows
 from konayuki.extras import require
 
 BATCH_TEXTS = 64
 LONGEST = 400  # characters
-SMALLEST_NORM = 1e-12
 
 
 class SecondTeacher:
@@ -50,6 +50,4 @@ class SecondTeacher:
         for start in range(0, len(order), BATCH_TEXTS):
             rows = order[start : start + BATCH_TEXTS]
             vectors[rows] = self._model.encode([texts[row][:LONGEST] for row in rows])
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: npt.NDArray[np.float32] = vectors / np.maximum(norms, SMALLEST_NORM)
-        return unit
+        return unit_rows(vectors)
