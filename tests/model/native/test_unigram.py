@@ -153,6 +153,37 @@ def test_a_known_text_never_comes_back_to_python() -> None:
     assert calls == []
 
 
+@given(parts=st.lists(TEXTS, max_size=5), filler=st.integers(20, 50))
+@settings(max_examples=200, deadline=None)
+def test_a_long_text_folds_in_parts_as_it_does_whole(parts: list[str], filler: int) -> None:
+    vocabulary = {letter: -1.0 - i for i, letter in enumerate(LETTERS)}
+    text = ("か" * filler).join(parts)
+    tokenizer = unigram(vocabulary)
+
+    first, second = tokenizer.tokenize([text, "き", text]), tokenizer.tokenize([text])
+    (normalized,) = split(*unigram(vocabulary, str).tokenize([fold(text)]))
+
+    assert split(*first)[::2] == [normalized, normalized]
+    assert split(*second) == [normalized]
+
+
+def test_python_gets_what_depends_on_context_and_not_the_text_around_it() -> None:
+    calls: list[str] = []
+
+    def noting(text: str) -> str:
+        calls.append(text)
+        return fold(text)
+
+    tokenizer = unigram({"か": -1.0, "が": -1.0, "株式会社": -1.0}, noting)
+    text = "か" * 1000 + "\u3099" + "か" * 1000 + "㍿"
+    tokenizer.tokenize([text])
+    calls.clear()
+    ids, _ = tokenizer.tokenize([text])
+
+    assert calls == ["か\u3099", "か㍿"]
+    assert ids.tolist() == [1] * 999 + [2] + [1] * 1000 + [3]
+
+
 def test_encoding_is_pooling_of_the_ids() -> None:
     random = np.random.default_rng(0)
     vocabulary = dict.fromkeys(LETTERS, -1.0) | {"かが": -1.5, "ab": -1.2}

@@ -1,9 +1,9 @@
 /* Python's way to tokenising and encoding; `Unigram` in unigram.py is the caller.
  *
  * Texts are read as code points while the lock is held and turned into symbols at once: two bytes a
- * character are all that is kept, and the strings are not made to remember their UTF-8. A text that
- * the table of folded characters cannot normalise goes through the callback `prepare` there and then;
- * what follows runs without the lock.
+ * character are all that is kept, and the strings are not made to remember their UTF-8. What the table
+ * of folded characters cannot normalise goes through the callback `prepare` there and then, with its
+ * neighbourhood; what follows runs without the lock.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,44 +16,78 @@ static void batch_clear(struct batch *batch) {
     free(batch->offsets);
 }
 
+/* Stretches of unclear characters that lie nearer to each other than this are normalised together:
+   a call of Python costs about as much as so many characters. */
+enum { NEAR = 32 };
+
 /* A batch under construction. */
 struct builder {
     struct batch batch;
-    struct reader reader;
-    int64_t capacity; /* of batch.symbols */
+    struct reader text, normalized;
+    int64_t used, capacity; /* of batch.symbols */
 };
 
-/* Writes the symbols of `text` behind those of the batch. 1: done, 0: it has to be normalised first,
-   -1: an exception is set. */
-static int map_text(struct builder *builder, const struct symbol_table *table, PyObject *text) {
-    struct reader *reader = &builder->reader;
-    struct batch *batch = &builder->batch;
-    if (read_text(reader, text)) return -1;
-    const int64_t start = batch->offsets[batch->texts], end = start + reader->length;
+/* Appends the symbols of characters. 1: done, 0: the table cannot say one of them, -1: an exception is
+   set. */
+static int append(struct builder *builder, const struct symbol_table *table,
+                  const uint32_t *code_points, int64_t length) {
+    const int64_t end = builder->used + length;
     if (end > builder->capacity) {
-        uint16_t *grown = realloc(batch->symbols, (size_t)(2 * end + 1024) * sizeof *grown);
+        uint16_t *grown = realloc(builder->batch.symbols, (size_t)(2 * end + 1024) * sizeof *grown);
         if (!grown) return PyErr_NoMemory(), -1;
-        batch->symbols = grown;
+        builder->batch.symbols = grown;
         builder->capacity = 2 * end + 1024;
     }
-    return symbols_map(table, reader->code_points, reader->length, batch->symbols + start);
+    if (!symbols_map(table, code_points, length, builder->batch.symbols + builder->used)) return 0;
+    builder->used = end;
+    return 1;
+}
+
+/* Appends characters `start` to `end` - 1 of the text as `prepare` normalises them. */
+static int append_prepared(struct builder *builder, const struct unigram *unigram, PyObject *text,
+                           int64_t start, int64_t end, PyObject *prepare) {
+    struct reader *reader = &builder->normalized;
+    PyObject *part = PyUnicode_Substring(text, (Py_ssize_t)start, (Py_ssize_t)end);
+    PyObject *normalized = part ? PyObject_CallFunctionObjArgs(prepare, part, NULL) : NULL;
+    int fault = !normalized || read_text(reader, normalized) ||
+                append(builder, &unigram->plain, reader->code_points, reader->length) < 0;
+    Py_XDECREF(part);
+    Py_XDECREF(normalized);
+    return fault ? -1 : 0;
+}
+
+/* Appends a text of which `folded` cannot say some characters: those go through `prepare`, with the
+   character before them, which they may compose with, and what lies NEAR. A character that `folded`
+   can say never composes with one before it, so all others are what they are alone. */
+static int append_in_parts(struct builder *builder, const struct unigram *unigram, PyObject *text,
+                           PyObject *prepare) {
+    const struct symbol_table *folded = &unigram->folded;
+    const uint32_t *code_points = builder->text.code_points;
+    const int64_t length = builder->text.length;
+    for (int64_t start = 0, end; start < length; start = end) {
+        int64_t unclear = start;
+        while (unclear < length && symbols_know(folded, code_points[unclear])) unclear++;
+        const int64_t base = unclear > start && unclear < length ? unclear - 1 : unclear;
+        if (append(builder, folded, code_points + start, base - start) < 0) return -1;
+        if (unclear == length) break;
+        end = unclear + 1;
+        for (int64_t i = end; i < length && i < end + NEAR; i++)
+            if (!symbols_know(folded, code_points[i])) end = i + 1;
+        if (append_prepared(builder, unigram, text, base, end, prepare)) return -1;
+    }
+    return 0;
 }
 
 static int add_text(struct builder *builder, const struct unigram *unigram, PyObject *text,
                     PyObject *prepare) {
-    int done = map_text(builder, &unigram->folded, text);
-    if (!done) {
-        PyObject *normalized = PyObject_CallFunctionObjArgs(prepare, text, NULL);
-        if (!normalized) return -1;
-        done = map_text(builder, &unigram->plain, normalized);
-        Py_DECREF(normalized);
-    }
-    if (done < 0) return -1;
     struct batch *batch = &builder->batch;
-    const int64_t length = builder->reader.length;
-    batch->offsets[batch->texts + 1] = batch->offsets[batch->texts] + length;
-    batch->texts++;
-    if (length > batch->longest) batch->longest = length;
+    const int64_t start = builder->used;
+    if (read_text(&builder->text, text)) return -1;
+    int done = append(builder, &unigram->folded, builder->text.code_points, builder->text.length);
+    if (!done) done = append_in_parts(builder, unigram, text, prepare);
+    if (done < 0) return -1;
+    batch->offsets[++batch->texts] = builder->used;
+    if (builder->used - start > batch->longest) batch->longest = builder->used - start;
     return 0;
 }
 
@@ -71,7 +105,8 @@ static int build_batch(struct batch *batch, const struct unigram *unigram, PyObj
         fault = text ? add_text(&builder, unigram, text, prepare) : -1;
         Py_XDECREF(text);
     }
-    free(builder.reader.code_points);
+    free(builder.text.code_points);
+    free(builder.normalized.code_points);
     if (fault)
         batch_clear(&builder.batch);
     else

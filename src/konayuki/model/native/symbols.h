@@ -35,6 +35,11 @@ static inline uint16_t symbols_get(const struct symbol_table *table, uint32_t co
     return table->pages[code_point / PAGE_SIZE][code_point % PAGE_SIZE];
 }
 
+/* Whether the table says what the character becomes, whatever stands beside it. */
+static inline int symbols_know(const struct symbol_table *table, uint32_t code_point) {
+    return symbols_get(table, code_point) >= SYMBOL_SPACE;
+}
+
 /* Writes the symbols of `length` code points; returns whether all of them were known and free of
    context. */
 int symbols_map(const struct symbol_table *table, const uint32_t *code_points, int64_t length,

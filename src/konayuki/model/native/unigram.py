@@ -131,7 +131,7 @@ class Unigram:
         self._learn(map(chr, range(128)))
 
     def _prepare(self, text: str) -> str:
-        """Return the normalised text; called by the kernel for texts that it cannot normalise."""
+        """Return the normalised text; called by the kernel for parts that it cannot normalise."""
         text.encode()  # a lone surrogate is an error everywhere, not an unknown character
         self._learn(set(text))
         return self._normalize(text)
