@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("datasets")
+pytest.importorskip("torch", reason="needs the extra train")
 
 import datasets
 import pyarrow as arrow
