@@ -115,7 +115,8 @@ def test_a_model_goes_up_with_a_card_and_comes_back(
     assert not (folder / "README.md").exists()
     assert model["fingerprint"] == tiny_model().fingerprint
     # What comes back is what loading needs, and nothing else.
-    assert set(files_of(Path(model["folder"]))) == {"model.safetensors", "tokenizer.json"}
+    needed = {"model.safetensors", "tokenizer.json", "modules.json"}
+    assert set(files_of(Path(model["folder"]))) == needed
 
 
 @pytest.mark.slow

@@ -18,7 +18,8 @@ from konayuki.evaluation.card_facts import SCORES_FILE, SOURCES_FILE, TRAINING_F
 from konayuki.extras import require
 from konayuki.model import StaticModel
 from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE, Layout, layout_of
-from konayuki.model.folder import CONFIG_FILE, MODULES_FILE
+from konayuki.model.folder import CONFIG_FILE
+from konayuki.model.foreign import MODULES_FILE
 from konayuki.model.hub import bars_on_terminals_only, read_hub_id, reason_of
 
 CARD = "README.md"

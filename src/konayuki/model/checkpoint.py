@@ -1,17 +1,17 @@
-"""The two layouts of a model folder, read and written byte for byte."""
+"""The two layouts of a model folder, byte for byte; others' folders are read as "float"."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
 from konayuki.errors import CheckpointError, DimensionError, InputError, NotFoundError
+from konayuki.model.foreign import OLD_FOLDER, is_foreign, read_foreign
 from konayuki.model.packed import FloatTable, PackedTable
+from konayuki.model.tensors import read_tensors, tensor_names
 from konayuki.model.weights import Weights
 
 EMBEDDING = "embedding.weight"
@@ -20,7 +20,6 @@ PACKED_FILE = "embedding.q4_k_m.bin"
 REST_FILE = "model_rest.safetensors"
 FLOAT_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
-FLOAT_DTYPES = ("F32", "F16", "F64")
 SCALE_BYTES = 4
 
 
@@ -71,6 +70,13 @@ def layout_of(folder: Path) -> Layout:
     raise NotFoundError(f"no model in {folder}: expected a file {known}")
 
 
+def model_folder(folder: Path) -> Path:
+    """Return where the files of a model lie in its folder."""
+    nested = folder / OLD_FOLDER
+    marks = (layout.weight_files[0] for layout in LAYOUTS)
+    return nested if nested.is_dir() and not any((folder / m).is_file() for m in marks) else folder
+
+
 def read_bytes(path: Path) -> bytes:
     """Return the content of a file of a model folder.
 
@@ -85,7 +91,9 @@ def read_bytes(path: Path) -> bytes:
 
 def _read_float(folder: Path) -> Weights:
     path = folder / FLOAT_FILE
-    tensors = _read_tensors(path, (EMBEDDING, *TANH))
+    if is_foreign(tensor_names(path)):
+        return read_foreign(path, folder / TOKENIZER_FILE)
+    tensors = read_tensors(path, (EMBEDDING, *TANH))
     table = tensors[EMBEDDING]
     if table.ndim != 2 or not table.size:
         raise CheckpointError(
@@ -101,7 +109,7 @@ def _write_float(weights: Weights) -> dict[str, bytes]:
 
 def _read_packed(folder: Path) -> Weights:
     rest_path, path = folder / REST_FILE, folder / PACKED_FILE
-    tensors = _read_tensors(rest_path, TANH)
+    tensors = read_tensors(rest_path, TANH)
     dim = tensors[TANH[0]].size
     vectors = _tanh_vectors(tensors, dim, rest_path)
     if dim == 0 or dim % 2:
@@ -134,30 +142,6 @@ def _write_packed(weights: Weights) -> dict[str, bytes]:
 
 def _named_tanh(weights: Weights) -> dict[str, NDArray[np.float32]]:
     return dict(zip(TANH, (weights.alpha, weights.beta, weights.bias), strict=True))
-
-
-def _read_tensors(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
-    """Return tensors of a safetensors file as finite float32."""
-    if not path.is_file():
-        raise CheckpointError(f"{path}: missing")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: _read_tensor(file, name, path) for name in names}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a safetensors file ({error})") from None
-
-
-def _read_tensor(file: Any, name: str, path: Path) -> NDArray[np.float32]:  # noqa: ANN401 - no types
-    names = list(file.keys())
-    if name not in names:
-        raise CheckpointError(f"{path}: no tensor {name!r}; it holds {', '.join(names)}")
-    dtype = file.get_slice(name).get_dtype()
-    if dtype not in FLOAT_DTYPES:
-        raise CheckpointError(f"{path}: {name} is {dtype}; expected {' or '.join(FLOAT_DTYPES)}")
-    tensor = np.ascontiguousarray(file.get_tensor(name), dtype=np.float32)
-    if not np.isfinite(tensor).all():
-        raise CheckpointError(f"{path}: {name} holds a value that is not finite")
-    return tensor
 
 
 def _tanh_vectors(

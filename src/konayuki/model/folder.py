@@ -5,10 +5,10 @@ import tempfile
 from pathlib import Path
 
 from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE, Layout
+from konayuki.model.foreign import MODULES_FILE
 from konayuki.model.weights import Weights
 
 MODULE_SOURCES = Path(__file__).parent / "export"
-MODULES_FILE = "modules.json"
 CONFIG_FILE = "config_sentence_transformers.json"
 
 

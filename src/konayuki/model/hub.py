@@ -10,10 +10,15 @@ from typing import NamedTuple
 
 from konayuki.errors import InputError, NotFoundError
 from konayuki.extras import require
-from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE
+from konayuki.model.checkpoint import FLOAT_FILE, LAYOUTS, TOKENIZER_FILE
+from konayuki.model.foreign import MODULES_FILE, OLD_FOLDER
 
 # All that `StaticModel.load` reads; cards, pictures and other people's formats stay where they are.
-FILES = (*(name for layout in LAYOUTS for name in layout.weight_files), TOKENIZER_FILE)
+FILES = (
+    *(name for layout in LAYOUTS for name in layout.weight_files),
+    *(TOKENIZER_FILE, MODULES_FILE),
+    *(f"{OLD_FOLDER}/{name}" for name in (FLOAT_FILE, TOKENIZER_FILE)),
+)
 _PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"(?P<repo>{_PART}/{_PART})(?:@(?P<revision>[^@\s]+))?", re.ASCII)
 _LONGEST_REPO = 96

@@ -16,6 +16,7 @@ from konayuki.model.checkpoint import (
     TOKENIZER_FILE,
     layout_named,
     layout_of,
+    model_folder,
     read_bytes,
 )
 from konayuki.model.folder import write_folder
@@ -74,8 +75,9 @@ class StaticModel:
         """Return the model of a folder or a hub id; the bundled one unless given.
 
         Args:
-            folder_or_hub_id: a folder in one of the two layouts, or `owner/name`, or
-                `owner/name@revision`. Only such an id, as a string, is asked of the hub.
+            folder_or_hub_id: a folder in one of the two layouts, of sentence-transformers'
+                StaticEmbedding or of model2vec, or `owner/name`, or `owner/name@revision`. Only
+                such an id, as a string, is asked of the hub.
             dim: keep only the first `dim` outputs.
             revision: branch, tag or commit of a hub model.
             token: access token of the hub, or whether to use the stored one.
@@ -86,7 +88,7 @@ class StaticModel:
             DimensionError: the model has fewer than `dim` outputs.
             MissingExtraError: it needs a package that is not installed.
         """
-        folder = _folder(folder_or_hub_id, revision=revision, token=token)
+        folder = model_folder(_folder(folder_or_hub_id, revision=revision, token=token))
         weights = layout_of(folder).read(folder)
         weights = weights.crop(_checked_dim(dim, weights.dim))
         return cls(weights, read_bytes(folder / TOKENIZER_FILE), folder)
