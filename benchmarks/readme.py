@@ -31,12 +31,12 @@ HEADS = (
 NOTES = (
     "\nEncoding a question takes {question:.1f} us, {ratio:.2f} of what SentencePiece needs to "
     "tokenise it; hybrid search over 100,000 passages {search:.1f} ms (p50, two cores). Made by "
-    "[benchmarks/](benchmarks/) (`quality.py`, `kernel.py`, `search.py`), "
+    "[benchmarks/](benchmarks/) (`quality.py`, `speed.py`, `search.py`), "
     "more in [docs/quality.md](docs/quality.md).\n",
     "\n質問 1 件の埋め込みは {question:.1f} us"
     "（SentencePiece の分割だけにかかる時間の {ratio:.2f} 倍）、"
     "10 万件のハイブリッド検索は {search:.1f} ms（中央値、2 コア）。測り方は "
-    "[benchmarks/](benchmarks/)（`quality.py`、`kernel.py`、`search.py`）、詳しくは "
+    "[benchmarks/](benchmarks/)（`quality.py`、`speed.py`、`search.py`）、詳しくは "
     "[docs/quality.md](docs/quality.md)。\n",
 )
 
@@ -51,19 +51,22 @@ def evidence(language: int) -> str:
     """Return the block of figures: 0 English, 1 Japanese."""
     narrow_first = sorted(read("quality")["rows"], key=lambda row: row["dim"] or 0)
     rows = {row["peer"]: row for row in narrow_first}  # the widest row of a peer stays
-    lines = [
+    table = [
         f"| {names[language]} | {rows[peer]['mean']['ndcg@10']:.3f} "
         f"| {rows[peer]['ms_per_question']:.2f} | {rows[peer]['megabytes']:.1f} |\n"
         for peer, names in PEERS.items()
         if peer in rows
     ]
-    encode = read("kernel")["questions"]["results"]["StaticModel.encode"]
+    lines = speed_tables.lines_by(read("speed"), 1)
+    ours, tokenizing = (
+        lines[peer, "questions"]["best_processor_us"] for peer in (speed_tables.OURS, "tokenizing")
+    )
     note = NOTES[language].format(
-        question=encode["best_us"],
-        ratio=encode["ratio"],
+        question=ours,
+        ratio=ours / tokenizing,
         search=read("search_100k")["hybrid"]["p50_ms"],
     )
-    return HEADS[language] + "".join(lines) + note
+    return HEADS[language] + "".join(table) + note
 
 
 def blocks() -> dict[str, dict[str, str]]:
