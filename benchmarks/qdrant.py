@@ -23,6 +23,7 @@ from environment import environment
 from konayuki.evaluation import RetrievalSet, read_sets
 from konayuki.evaluation.indexed import records_of
 from konayuki.evaluation.metrics import ndcg
+from konayuki.model import StaticModel
 from konayuki.progress import track
 from konayuki.scale.passages import open_passages
 from konayuki.scale.qdrant import QdrantSearch, connect, push
@@ -119,8 +120,12 @@ def main() -> None:
     args = parser.parse_args()
     take_products_from_postings()
     who = args.who.split(",")
-    kept = {} if set(WHO) <= set(who) else json.loads(args.json.read_text("utf-8"))["sets"]
-    record: dict[str, Any] = {**environment(PACKAGES), "sets": {}}
+    known = {} if set(WHO) <= set(who) else json.loads(args.json.read_text("utf-8"))
+    kept = known.get("sets", {})
+    model = StaticModel.load()
+    if kept and known.get("model") != model.fingerprint:
+        raise SystemExit(f"{args.json} holds results of another model: ask everybody again")
+    record: dict[str, Any] = {**environment(PACKAGES), "model": model.fingerprint, "sets": {}}
     for source in read_sets(args.data, only=args.sets.split(",")):
         if isinstance(source, RetrievalSet):
             result = measured(source, args.questions, who)

@@ -177,10 +177,12 @@ def qdrant() -> str:
         max(abs(r["ndcg@10"]["index"] - r["ndcg@10"][who]) for r in record["sets"].values())
         for who in ("qdrant sum", "qdrant rrf")
     ]
+    model = record["model"][:12] if "model" in record else f"of commit {record['commit']}"
     head = ["set", "passages", "questions", "`Index.search`", '`fusion="sum"`', '`fusion="rrf"`']
     return table(head, rows) + (
         f"\nnDCG@10; the sum stays within {gaps[0]:.4f} of the index, reciprocal ranks within "
-        f"{gaps[1]:.4f}. qdrant-client {record['versions']['qdrant-client']} in local mode.\n"
+        f"{gaps[1]:.4f}. Measured with the model {model}, {where(record)}; qdrant-client "
+        f"{record['versions']['qdrant-client']} in local mode.\n"
     )
 
 
