@@ -34,8 +34,10 @@ def test_every_text_is_at_its_nearest_centre_and_centres_are_means() -> None:
         labels, cosines = assign(rows, centres)
 
     products = rows @ centres.T
-    np.testing.assert_array_equal(labels, products.argmax(axis=1))
-    np.testing.assert_allclose(cosines, products.max(axis=1))
+    # float32 sums of blocks and of the whole differ in the last bits, and how is the BLAS's affair.
+    nearest = products.max(axis=1)
+    np.testing.assert_allclose(products[np.arange(400), labels], nearest, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(cosines, nearest, rtol=0, atol=1e-6)
     for cluster, centre in enumerate(centres):
         mean = rows[labels == cluster].mean(axis=0)
         np.testing.assert_allclose(mean / np.linalg.norm(mean), centre, atol=1e-4)
