@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import konayuki
+
 PACKAGE = Path(__file__).parents[1] / "src" / "konayuki"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {
@@ -89,3 +91,7 @@ def test_importing_leaves_heavy_packages_alone(statement: str) -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "konayuki" in loaded
     assert not loaded & HEAVY
+
+
+def test_the_package_lists_what_it_imports_when_it_is_first_used() -> None:
+    assert {*konayuki.__all__} <= {*dir(konayuki)}

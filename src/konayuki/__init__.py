@@ -23,3 +23,8 @@ def __getattr__(name: str) -> object:
 
         return getattr(search, name)
     raise AttributeError(f"module 'konayuki' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what is imported when it is first used, too."""
+    return sorted({*globals(), *__all__})

@@ -173,7 +173,7 @@ def test_what_is_no_text_is_refused(texts: Any, message: str) -> None:
         small_model().encode(texts, batch_size=2)
 
 
-@pytest.mark.parametrize("dim", [0, -1, 17, 1.5, "8"])
+@pytest.mark.parametrize("dim", [0, -1, 17, 1.5, "8", True])
 def test_a_dim_that_the_model_lacks_is_refused(dim: object) -> None:
     with pytest.raises(DimensionError, match=f"{dim!r} dimensions: the model has 16"):
         small_model().encode("山", dim=dim)

@@ -118,6 +118,15 @@ def test_loading_fewer_dims_is_cutting_vectors(tmp_path: Path, layout: str, dim:
     )
 
 
+@pytest.mark.parametrize("place", ["file", "file/model"])
+def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("mine", "utf-8")
+
+    with pytest.raises(InputError, match=r"file.*: expected a folder\nhint: "):
+        small_model().save(tmp_path / place)
+    assert (tmp_path / "file").read_text("utf-8") == "mine"
+
+
 def test_4_bit_rows_of_an_odd_number_of_dims_are_refused(tmp_path: Path) -> None:
     small_model().save(tmp_path / "q4")
     model = StaticModel.load(tmp_path / "q4", dim=5)

@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from konayuki.errors import InputError
 from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE, Layout
 from konayuki.model.foreign import MODULES_FILE
 from konayuki.model.weights import Weights
@@ -17,6 +18,9 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
 
     Each file is written under a temporary name and renamed. Weights of the other layout that lie
     in the folder are removed: they would be another model under the same name.
+
+    Raises:
+        InputError: there is a file where the folder should be.
     """
     files = {
         **layout.write(weights),
@@ -34,7 +38,7 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
             }
         ),
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as staging:
         for name, content in files.items():
             (Path(staging) / name).write_bytes(content)
@@ -43,6 +47,16 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
     for other in LAYOUTS:
         for name in set(other.weight_files) - set(layout.weight_files):
             (folder / name).unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"cannot write a model to {folder}: a file is there: expected a folder\n"
+            "hint: name a folder; it is made where there is none"
+        ) from error
 
 
 def _json(value: object) -> bytes:

@@ -256,7 +256,7 @@ class StaticModel:
             layout: "float" (float32 rows) or "q4" (4-bit rows).
 
         Raises:
-            InputError: an unknown layout.
+            InputError: an unknown layout, or `folder` is a file.
             DimensionError: 4-bit rows of an odd number of dimensions.
         """
         write_folder(Path(folder), self._weights, self._tokenizer_json, layout_named(layout))
@@ -342,6 +342,7 @@ def _folder(
 def _checked_dim(dim: int | None, available: int) -> int:
     if dim is None:
         return available
-    if not isinstance(dim, (int, np.integer)) or not 1 <= dim <= available:
+    whole = isinstance(dim, (int, np.integer)) and not isinstance(dim, bool)
+    if not whole or not 1 <= dim <= available:
         raise DimensionError(f"cannot cut to {dim!r} dimensions: the model has {available}")
     return dim
