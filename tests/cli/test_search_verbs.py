@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,30 @@ def test_matches_are_coloured_on_a_terminal_unless_refused(
     monkeypatch.setenv("NO_COLOR", "1")
     run(model, "search", "i", "琵琶湖", "--mode", "lexical")
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_wide_spaces_and_joined_emoji_are_shown_as_they_are(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    (notes / "law.md").write_text(
+        "# 第一章\u3000総則\x1b[31m\n家族👨\u200d👩\u200d👧の規則", "utf-8"
+    )
+    run(model, "index", notes / "law.md", "--out", "i")
+    capsys.readouterr()
+    run(model, "search", "i", "総則")
+    title, text, _ = capsys.readouterr().out.splitlines()
+    assert title == " 1. 第一章\u3000総則[31m  notes/law.md"
+    assert text == "    家族👨\u200d👩\u200d👧の規則"
+
+
+def test_what_the_encoding_of_the_output_lacks_is_escaped(model: Path, notes: Path):
+    (notes / "sushi.txt").write_text("寿司🍣", "utf-8")
+    run(model, "index", notes / "sushi.txt", "--out", "i")
+    command = [sys.executable, "-m", "konayuki", "search", "i", "寿司", "--model", str(model)]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp932"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert "寿司\\U0001f363" in done.stdout.decode("cp932")
+    assert not done.stderr
 
 
 def test_queries_and_records_come_from_stdin(

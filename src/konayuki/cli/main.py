@@ -1,6 +1,7 @@
 """Parse the arguments, run the verb, turn errors into a line and an exit code."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -76,6 +77,7 @@ def build_parser(verbs: Sequence[Verb] = VERBS) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 for a failure or 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    _write_anything()
     # Only the verb that is asked for is imported; help and mistakes need them all.
     asked = [verb for verb in VERBS if arguments and verb.name == arguments[0]]
     args = build_parser(asked or VERBS).parse_args(arguments)
@@ -91,3 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _write_anything() -> None:
+    """Escape what the encoding of the output lacks, as CP932 lacks emoji.
+
+    Files and pipes on Windows have such encodings.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

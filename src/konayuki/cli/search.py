@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from konayuki.errors import InputError
 if TYPE_CHECKING:
     from konayuki.search import Hit
 
+_JOINER = "\u200d"  # makes one emoji of several
 _BOLD, _DIM, _MATCH, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;33m", "\x1b[0m"
 
 
@@ -136,4 +138,11 @@ def _paint(text: str, colour: str, coloured: bool) -> str:
 
 def _clean(text: str) -> str:
     """Drop control characters: a document must not steer the terminal."""
-    return "".join(character for character in text if character.isprintable() or character == " ")
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    """Return what a character is shown as: line breaks as spaces, steering ones not at all."""
+    if character.isprintable() or character == _JOINER or unicodedata.category(character) == "Zs":
+        return character
+    return " " if character.isspace() else ""
