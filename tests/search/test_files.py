@@ -53,6 +53,21 @@ def test_html_gives_what_a_reader_sees():
 
 
 @pytest.mark.parametrize(
+    "html",
+    [
+        "<ruby>向日葵<rt>ひまわり</rt></ruby>が咲く",
+        "<ruby>向日葵<rp>(</rp><rt>ひまわり</rt><rp>)</rp></ruby>が咲く",
+        "<ruby>向<rt>ひ<rb>日葵<rt>まわり</ruby>が咲く",
+        "<ruby>向<rt>ひ</rt>日葵<rp>(<rt>まわり<rp>)</ruby>が咲く",
+        "<p><ruby>向日葵<rt>ひまわり<p>が咲く",
+    ],
+)
+def test_readings_above_kanji_are_no_text(html: str):
+    (section,) = html_outline(html).sections
+    assert section.text.replace("\n", "") == "向日葵が咲く"
+
+
+@pytest.mark.parametrize(
     "html", ["<p>本文", "本文", "<title>", "<h1><h2></p></div>本文", "<<<>本文"]
 )
 def test_broken_html_gives_what_can_be_read(html: str):

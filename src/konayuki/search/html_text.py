@@ -12,6 +12,8 @@ _BLOCKS = {
     "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul",
 }  # fmt: skip
 _CELLS = {"td", "th"}
+_READINGS = {"rt", "rp"}  # furigana: the same word once more, between its characters
+_END_READINGS = {"rb", "rt", "rtc", "rp", "ruby"}  # that the end of a reading may go unwritten for
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _EMPTY_BLOCKS = {"br", "hr"}
 
@@ -42,11 +44,13 @@ class _Parser(HTMLParser):
         return [*self._done, self._part()]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _END_READINGS or tag in _BLOCKS:
+            self._end_reading()
         if tag == "title" and "svg" not in self._hidden:
             self._in_title = True
         elif tag == "body":
             self._hidden.clear()  # a head that nobody closed must not hide the page
-        elif tag in _HIDDEN:
+        elif tag in _HIDDEN or tag in _READINGS:
             self._hidden.append(tag)
         elif self._hidden:
             return
@@ -62,6 +66,8 @@ class _Parser(HTMLParser):
             self._body.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "ruby" or tag in _BLOCKS:
+            self._end_reading()
         if tag == "title":
             self._in_title = False
         elif tag in self._hidden:
@@ -83,6 +89,10 @@ class _Parser(HTMLParser):
             self._heading.append(data)
         else:
             self._body.append(data if self._n_preformatted else re.sub(r"\s+", " ", data))
+
+    def _end_reading(self) -> None:
+        while self._hidden and self._hidden[-1] in _READINGS:
+            self._hidden.pop()
 
     def _end_heading(self, tag: str) -> None:
         """A block ends a heading that nobody closed; a line break inside one is a space."""
