@@ -133,6 +133,24 @@ def test_lines_of_json_are_records(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("fields", "identity"),
+    [
+        ({"id": 0}, "0"),
+        ({"id": None}, "{path}:1"),
+        ({"id": ""}, "{path}:1"),
+        ({}, "{path}:1"),
+        ({"_id": "b7"}, "b7"),
+        ({"_id": "b7", "id": "own"}, "own"),
+    ],
+)
+def test_an_id_is_kept_and_else_made_of_file_and_line(tmp_path: Path, fields: dict, identity: str):
+    path = write(tmp_path / "x.jsonl", json.dumps({**fields, "text": "文"}))
+    (record,) = read_records(path)
+    assert record["id"] == identity.format(path=path.as_posix())
+    assert record["metadata"].get("_id") == ("b7" if "own" in fields.values() else None)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.jsonl", '{"text": "a"}\n{"text": ', r"a\.jsonl, line 2: .*expected a JSON object"),

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="file or folder (text, Markdown, HTML, CSV, TSV, JSONL); - reads JSONL from stdin",
+        help="file or folder (text, Markdown, HTML, CSV, TSV, JSONL); - reads JSONL from stdin; "
+        "tables and JSONL need a column 'text' and may have 'id' (or '_id') and 'title'",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder of the index"

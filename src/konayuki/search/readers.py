@@ -57,8 +57,8 @@ def read_records(path: Path, cutting: Cutting = DEFAULT_CUTTING) -> Iterator[Rec
     """Yield the records of a file; each names its file in `metadata["path"]`.
 
     Text, Markdown and HTML give the passages of one document. CSV gives a record per row and JSONL
-    one per line: `id`, `title`, `text` are taken as such, other columns become metadata. A file of
-    another kind is read as text.
+    one per line: `text` must be there; `id` (or `_id`, as BEIR calls it) and `title` are taken as
+    such, other columns become metadata. A file of another kind is read as text.
 
     Raises:
         NotFoundError: The file cannot be read.
@@ -139,12 +139,14 @@ def _line_records(text: str, name: str, cutting: Cutting) -> Iterator[Record]:
 
 def _record(fields: Record, key: str, name: str, cutting: Cutting) -> Iterator[Record]:
     """Yield one record, or its passages where its text is longer than one."""
+    if "_id" in fields and "id" not in fields:
+        fields["id"] = fields.pop("_id")
     metadata = fields.pop("metadata", None) or {}
     if not isinstance(metadata, Mapping):
         raise InputError(f"{key}: 'metadata' is {metadata!r}: expected an object")
     others = {column: fields.pop(column) for column in list(fields) if column not in FIELDS}
     record = {**fields, "metadata": {**others, **metadata, "path": name}}
-    record["id"] = str(fields.get("id") or key)
+    record["id"] = key if fields.get("id") in (None, "") else str(fields["id"])
     if len(record["text"]) <= cutting.size or "chunk_of" in fields:
         yield record
         return
