@@ -149,6 +149,11 @@ def test_a_file_that_cannot_be_read_fails_the_run_but_not_the_others(
     assert captured.out.startswith("i: 3 passages")
 
 
+def test_a_mistyped_path_leaves_no_index(model: Path, notes: Path):
+    assert run(model, "index", notes, "nosuch", "--out", "q") == 1
+    assert not Path("q").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

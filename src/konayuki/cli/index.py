@@ -39,12 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Index the files; return 1 if some in a folder could not be read."""
     from konayuki.search import Cutting, update
-    from konayuki.search.readers import STDIN, read_stdin
+    from konayuki.search.readers import STDIN, check_there, read_stdin
 
     cutting = Cutting(args.chunk_size, args.overlap)
+    files = [Path(path) for path in args.paths if path != STDIN]
+    for path in files:
+        check_there(path)  # first: a mistyped name must not leave an empty index
     with _index_at(args.out, args.model) as index:
         n_read = index.add(read_stdin(cutting)) if STDIN in args.paths else 0
-        files = [Path(path) for path in args.paths if path != STDIN]
         summary = update(index, files, cutting, prune=args.prune, show_progress=True)
         summary.passages += n_read
         report = {"index": str(args.out), "documents": len(index), **asdict(summary)}

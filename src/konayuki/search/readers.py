@@ -45,12 +45,21 @@ def find_files(paths: Iterable[Path]) -> Iterator[Path]:
     """
     seen = set()
     for path in paths:
-        if not path.exists():
-            raise NotFoundError(f"{path} is not there: expected a file or a folder")
+        check_there(path)
         for file in sorted(_inside(path)) if path.is_dir() else (path,):
             if file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
+
+
+def check_there(path: Path) -> None:
+    """Raise where there is neither a file nor a folder.
+
+    Raises:
+        NotFoundError: The path is not there.
+    """
+    if not path.exists():
+        raise NotFoundError(f"{path} is not there: expected a file or a folder")
 
 
 def read_records(path: Path, cutting: Cutting = DEFAULT_CUTTING) -> Iterator[Record]:
