@@ -1,5 +1,6 @@
 """Searching beside a writer: every answer is one committed state, none waits."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -97,3 +98,42 @@ def test_a_reader_in_another_process_follows(fresh):
             reader.stdin.flush()
             assert reader.stdout.readline() == f"5|文書 round{number}\n"
         reader.stdin.close()
+
+
+FORKED = """
+import os, sys
+sys.path[:0] = sys.argv[2:]
+from search.stand_in import HashEncoder
+from konayuki.errors import IndexLockedError
+from konayuki.search import Index
+with Index.open(sys.argv[1], HashEncoder()) as index:
+    index.add([{"id": "1", "text": "富士山"}])
+    child = os.fork()
+    if child == 0:
+        writes = (
+            lambda: index.add([{"id": "2", "text": "琵琶湖"}]),
+            lambda: index.delete(["1"]),
+            lambda: index.remember_sources({"a": "b"}),
+        )
+        for write in writes:
+            try:
+                write()
+            except IndexLockedError as error:
+                print(error, flush=True)
+        print([hit.id for hit in index.search("富士山")], flush=True)
+        index.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    index.add([{"id": "3", "text": "浜名湖"}])
+    print(len(index))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_searches_and_is_told_to_open_the_index_to_write(fresh):
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, str(fresh()), *sys.path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    lines = done.stdout.splitlines()
+    assert sum("cannot write in the child" in line for line in lines) == 3, done.stderr
+    assert lines.count("hint: call Index.open in the child") == 3
+    assert lines[-2:] == ["['1']", "2"]

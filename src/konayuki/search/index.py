@@ -1,5 +1,6 @@
 """Index: documents in, ranked hits out."""
 
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ class Index:
         self._derived = derived
         self._model = model
         self._lock = WriterLock(folder / "writer.lock")
+        self._process = os.getpid()
         self._writing = threading.RLock()
         self._refreshing = threading.Lock()
         self._settled = False
@@ -133,6 +135,7 @@ class Index:
                 f"records is a {type(records).__name__}: expected an iterable of mappings\n"
                 'hint: index.add([{"id": "1", "text": "…"}])'
             )
+        self._check_process()
         n_records = n_waiting = 0
         try:
             items = track(records, "index", unit=" documents", enabled=show_progress)
@@ -170,6 +173,7 @@ class Index:
             if not isinstance(key, str):
                 raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
         keys = [key for key in keys if is_writable(key)]
+        self._check_process()
         with self._writing:
             self._begin_writing()
             _, n_dead = self._documents.end(keys, chunks=chunks)
@@ -239,6 +243,7 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
         """
+        self._check_process()
         with self._writing:
             self._check_open()
             self._lock.acquire()
@@ -269,6 +274,9 @@ class Index:
 
     def close(self) -> None:
         """Let the files and the writer lock go; what was added is already on disk."""
+        if os.getpid() != self._process:  # the parent still uses what a forked child would close
+            self._closed = True
+            return
         with self._writing:
             if not self._closed:
                 self._closed = True
@@ -371,6 +379,14 @@ class Index:
         if not wanted or mode == "lexical":
             return None
         return np.asarray(self._documents.matching(wanted), dtype=np.int64)
+
+    def _check_process(self) -> None:
+        """Refuse to write in a forked child: the threads that write stayed with the parent."""
+        if os.getpid() != self._process:
+            raise IndexLockedError(
+                f"{self._folder}: process {self._process} opened this Index: it cannot write "
+                f"in the child {os.getpid()}\nhint: call Index.open in the child"
+            )
 
     def _check_open(self) -> None:
         if self._closed:
