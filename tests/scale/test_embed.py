@@ -223,6 +223,7 @@ def test_a_file_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path, mod
     parquet.write_table(arrow.table({"text": [1]}), folder / "b.parquet")
     parquet.write_table(arrow.table({"text": ["山"], "vector": [1]}), folder / "c.parquet")
     (folder / "d.jsonl.gz").write_bytes(b"not gzip")
+    write_lines(folder / "e.jsonl", [{"id": 1, "body": "山"}, {"id": 2, "title": "本"}])
 
     report = embed(str(folder), str(tmp_path / "out"), EmbedSettings(model=model), workers=1)
 
@@ -232,6 +233,8 @@ def test_a_file_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path, mod
     assert "column 'text' holds int64" in reasons
     assert "there is a column 'vector' already\nhint: name another one" in reasons
     assert "d.jsonl.gz" in reasons
+    assert "e.jsonl: no column 'text'; the columns are 'id', 'body', 'title'" in reasons
+    assert not (tmp_path / "out" / "_failed").exists()
 
 
 def test_any_fsspec_store_serves_as_input_and_output(tmp_path: Path, model: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
+from konayuki.errors import DatasetError
 from konayuki.extras import require
 
 Record = dict[str, Any]
@@ -35,26 +36,37 @@ def read_table(
     """Return the records as an Arrow table, and the lines that are no record with reasons.
 
     A key becomes a column; values of one column that have no common type become JSON text.
+
+    Raises:
+        DatasetError: objects are there, and not one of them has the column.
     """
     arrow = require("pyarrow", "scale")
     tables: list[Any] = []
     failed: list[Record] = []
+    names: dict[str, None] = {}  # of objects without the column
     while block := list(islice(lines, AT_A_TIME)):
         records = []
         for place, line in block:
             record, reason = _record(line, column)
             if reason:
+                names |= dict.fromkeys(record)
                 text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
                 failed.append({"file": file, "byte": place, "reason": reason, "line": text})
             else:
                 records.append(record)
         if records:
             tables.append(_table(records, arrow))
+    if names and not tables:
+        have = ", ".join(map(repr, names))
+        raise DatasetError(f"no column {column!r}; the columns are {have}")
     return _joined(tables, column, arrow), failed
 
 
 def _record(line: bytes, column: str) -> tuple[Record, str]:
-    """Return the record of a line, or the reason why it is none."""
+    """Return the record of a line, and the reason where it cannot be used.
+
+    Of what cannot be used, only an object without the column comes back with the reason.
+    """
     try:
         record = json.loads(line)
     except UnicodeDecodeError as error:
@@ -64,7 +76,7 @@ def _record(line: bytes, column: str) -> tuple[Record, str]:
     if not isinstance(record, dict):
         return {}, f"{type(record).__name__} instead of an object"
     if column not in record:
-        return {}, f"no {column!r}"
+        return record, f"no {column!r}"
     if not isinstance(record[column], str):
         return {}, f"{column!r} is {type(record[column]).__name__} instead of a string"
     if b"\\u" in line and not _is_unicode(record):
