@@ -44,6 +44,12 @@ def test_another_size_cuts_everything_again(index: Index, notes: Path):
     assert (summary.unchanged, len(index)) == (0, 1 + 5)
 
 
+def test_a_file_that_would_now_be_read_another_way_is_read_again(index, notes, monkeypatch):
+    update(index, [notes])
+    monkeypatch.setattr("konayuki.search.ingest._READING", 0)
+    assert update(index, [notes]).unchanged == 0
+
+
 def test_files_that_are_gone_are_dropped_when_asked(index: Index, notes: Path):
     update(index, [notes])
     (notes / "a.md").unlink()

@@ -123,8 +123,9 @@ def _parts(hit: "Hit") -> str:
 def _marked(text: str, query: str, coloured: bool) -> str:
     """Return the part of the text that answers, on one line, its matches in colour."""
     from konayuki.search import snippet
+    from konayuki.search.prepared import unwrapped
 
-    part = snippet(" ".join(text.split()), query)
+    part = snippet(" ".join(unwrapped(text).split()), query)
     marked, end = [], 0
     for start, stop in part.spans:
         marked += [_clean(part.text[end:start]), _paint(part.text[start:stop], _MATCH, coloured)]

@@ -15,6 +15,7 @@ from konayuki.model.pooling import unit_rows
 from konayuki.scale.storage import find_sources
 from konayuki.scale.vectors import as_matrix
 from konayuki.search.documents import Documents
+from konayuki.search.prepared import searched_text
 from konayuki.search.settings import checked
 
 AT_A_TIME = 1024
@@ -44,7 +45,7 @@ class Passage:
     @property
     def searched_text(self) -> str:
         """Title, heading and text, as an index sees them."""
-        return "\n".join(part for part in (self.title, self.heading, self.text) if part)
+        return searched_text(self.title, self.heading, self.text)
 
 
 class Passages(Protocol):
@@ -158,7 +159,7 @@ class TablePassages:
             for record in batch.to_pylist():
                 title = record.get("title")
                 text = record[self._columns[1]]
-                yield f"{title}\n{text}" if isinstance(title, str) and title else text
+                yield searched_text(title if isinstance(title, str) else "", text)
 
     def _batches(self, columns: Sequence[str] | None) -> Iterator[Any]:
         parquet = require("pyarrow.parquet", "scale")

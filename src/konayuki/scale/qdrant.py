@@ -13,6 +13,7 @@ from konayuki.progress import track
 from konayuki.scale.passages import Passage, Passages
 from konayuki.scale.sparse import Lengths, SparseVector, document_vector, lengths_of, query_vector
 from konayuki.search.fusion import LEXICAL_WEIGHT
+from konayuki.search.prepared import prepared
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -169,6 +170,7 @@ class QdrantSearch:
             raise InputError(f"fusion is {fusion!r}: expected one of {', '.join(FUSIONS)}")
         if not isinstance(k, int) or k < 0:
             raise InputError(f"k is {k!r}: expected a whole number from 0")
+        query = prepared(query)
         if k == 0 or not query.strip():
             return []
         request = (_summed if fusion == "sum" else _by_ranks)(*self._halves(query, k), k)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from konayuki.errors import InputError
+from konayuki.search.prepared import searched_text
 
 # Made once: json.dumps makes a new encoder for every call with settings of its own.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -38,7 +39,7 @@ class Document:
     @property
     def searched_text(self) -> str:
         """Title, heading and text, as both halves of the index see them."""
-        return "\n".join(part for part in (self.title, self.heading, self.text) if part)
+        return searched_text(self.title, self.heading, self.text)
 
     @property
     def stored_metadata(self) -> str:

@@ -19,6 +19,7 @@ from konayuki.search.encoder import Encoder
 from konayuki.search.files import replace_file
 from konayuki.search.hits import Hit, as_hits
 from konayuki.search.lock import WriterLock
+from konayuki.search.prepared import prepared
 from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.scan import quantize
 from konayuki.search.settings import FORMAT_VERSION, as_json, check_model, checked, settings_of
@@ -203,6 +204,7 @@ class Index:
         _check_search(query, k, mode)
         wanted = read_filter(where)
         self._check_open()
+        query = prepared(query)
         if k == 0 or not query.strip():
             return []
         vector = None if mode == "lexical" else self._model.encode([query])[0]

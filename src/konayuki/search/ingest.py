@@ -12,6 +12,9 @@ from konayuki.search.document import read_document
 from konayuki.search.index import Index
 from konayuki.search.readers import Record, find_files, read_records
 
+# Higher whenever the same file gives other records or terms: an update then reads it again.
+_READING = 2
+
 
 @dataclass
 class Summary:
@@ -90,7 +93,7 @@ class _Reading:
             content = path.read_bytes()
         except OSError as error:
             raise NotFoundError(f"{path} cannot be read: {error.strerror or error}") from error
-        digest = hashlib.sha256(f"{self._cutting}".encode() + content).hexdigest()
+        digest = hashlib.sha256(f"{_READING} {self._cutting}".encode() + content).hexdigest()
         if self.known.get(name) == digest:
             self.summary.files += 1
             self.summary.unchanged += 1

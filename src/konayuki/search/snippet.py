@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from konayuki.search.prepared import prepared, span_of, traced, unwrapped
 from konayuki.search.sentences import sentence_ends
 from konayuki.search.terms import terms_of
 
@@ -29,10 +30,12 @@ class Snippet(NamedTuple):
 def highlight(text: str, query: str) -> list[tuple[int, int]]:
     """Return the (start, end) offsets in a text at which terms of a query stand.
 
-    Matching is that of the lexical half: width and case do not matter. Spans that touch are one.
+    Matching is that of the lexical half: width and case do not matter, nor does a line break
+    inside a Japanese word. Spans that touch are one.
     """
-    folded, starts = _fold(text)
-    terms = terms_of(query)
+    visible, offsets = traced(text)
+    folded, starts = _fold(visible)
+    terms = terms_of(prepared(query))
     marked = bytearray(len(folded) + 1)
     for term in {*terms.grams, *terms.lone}:
         pattern = re.escape(term)
@@ -42,15 +45,16 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
             marked[found.start() : found.start() + len(term)] = b"\1" * len(term)
     runs = re.finditer(b"\1+", bytes(marked))
     spans = [(starts[run.start()], starts[run.end()]) for run in runs]
-    return _joined([span for span in spans if span[0] < span[1]])
+    return _joined([span_of(text, offsets, a, b) for a, b in spans if a < b])
 
 
 def snippet(text: str, query: str, width: int = 120) -> Snippet:
     """Return the stretch of about `width` characters that holds most of the query.
 
     It starts where a sentence starts if that keeps the matches in it. Without any match it is the
-    beginning of the text.
+    beginning of the text. Single line breaks between kana and kanji are left out.
     """
+    text = unwrapped(text)
     if len(text) <= width:
         return Snippet(text, highlight(text, query))
     spans = highlight(text, query)
