@@ -31,7 +31,7 @@ def check(index: Index, model: dict[str, str]) -> None:
         hits = index.search("富士山と湖 茶", 50, mode)
         assert all(model[hit.id] == hit.text for hit in hits)
         assert len({hit.id for hit in hits}) == len(hits)
-        assert len(hits) == len(model) or mode == "lexical"
+        assert len(hits) == sum(map(bool, model.values())) or mode == "lexical"
     holding_tea = {key for key, text in model.items() if "茶" in text}
     assert {hit.id for hit in index.search("茶", 50, "lexical")} == holding_tea
     assert {key for key in (f"k{n}" for n in range(8)) if key in index} == set(model)

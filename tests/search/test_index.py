@@ -266,6 +266,18 @@ def test_deleting_with_a_string_is_refused(index: Index):
         index.delete("abc")
 
 
+@pytest.mark.parametrize("n_empty", [1, 300])
+def test_an_empty_document_outranks_nothing(index: Index, n_empty: int):
+    texts = [f"文書{number}" for number in range(50)]
+    index.add({"id": f"e{number}", "text": ""} for number in range(n_empty))
+    index.add({"id": text, "text": text} for text in texts)
+    cosines = {hit.id: hit.score for hit in index.search("富士山の高さ", 500, "dense")}
+    assert cosines.keys() == {*texts}
+    assert min(cosines.values()) < 0
+    assert {*ids(index, "富士山の高さ", 500)} == {*texts}
+    assert len(ids(index, "富士山の高さ", 50, "dense")) == 50
+
+
 def test_an_index_keeps_everything_over_reopening(fresh):
     folder = fresh()
     with Index.open(folder, MODEL) as index:

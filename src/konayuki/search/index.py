@@ -193,7 +193,7 @@ class Index:
         Args:
             query: A question or a few words; an empty one finds nothing.
             k: How many hits; fewer where the index holds fewer, or in mode "lexical" where fewer
-                match.
+                match. A document without a token that the model knows is found by words only.
             mode: "hybrid", "dense" (meaning alone) or "lexical" (words alone).
             where: Metadata that a hit must have: `{"lang": "ja", "year": [2023, 2024]}`. A list
                 means any of its values; metadata that is itself a list matches by any member.
@@ -252,7 +252,7 @@ class Index:
             self._documents.remember_sources(digests)
 
     def __len__(self) -> int:
-        """Return the number of documents that a search can find."""
+        """Return the number of documents."""
         self._check_open()
         return len(self._current().vectors)
 

@@ -68,7 +68,7 @@ class VectorView:
     def nearest(
         self, query: NDArray[np.float32], k: int, among: Rows | None = None
     ) -> tuple[Rows, Scores]:
-        """Return the rows nearest to a query and their cosines.
+        """Return the rows nearest to a query and their cosines; rows of zeros are near to nothing.
 
         At least `k` of them where there are as many, and every row whose score ties with the last.
 
@@ -119,7 +119,11 @@ class VectorView:
         n_wanted = k + k // 2 + 32
         while True:
             places, scores = nearest(self.codes, query_codes, n_wanted, allowed, sketches)
-            if len(places) < n_wanted or k == 0 or scores[k - 1] > scores[-1]:
+            exhausted, last = len(places) < n_wanted, scores[-1:]
+            # An empty text is near to nothing: its cosine of 0 must not beat those below.
+            meant = self.codes[places].any(axis=1)
+            places, scores = places[meant], scores[meant]
+            if exhausted or k == 0 or (len(scores) >= k and scores[k - 1] > last):
                 return _best(self.rows[places], cosines(self.codes[places], query), k)
             n_wanted *= 4
 
