@@ -81,7 +81,7 @@ def test_encode_names_the_line_that_is_not_utf_8(
     text = tmp_path / "sjis.txt"
     text.write_bytes("山\n".encode() + "図書館\n".encode("shift_jis"))
 
-    assert run("encode", text, "--out", tmp_path / "v.npy", "--model", folder) == 2
+    assert run("encode", text, "--out", tmp_path / "v.npy", "--model", folder) == 1
 
     assert "sjis.txt, line 2: byte 0 is not UTF-8" in capsys.readouterr().err
     assert not list(tmp_path.glob("v.npy*"))

@@ -154,9 +154,22 @@ def test_a_mistyped_path_leaves_no_index(model: Path, notes: Path):
     assert not Path("q").exists()
 
 
+def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.CaptureFixture[str]):
+    (notes / "rows.csv").write_text("id,text\n1,山\n1,川\n2,\n", "utf-8")
+    (notes / "a.pdf").write_bytes(b"%PDF")
+    assert run(model, "index", notes, "--out", "i") == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith(
+        "0 removed, 1 empty rows left out, 1 files of other kinds left out (.pdf)\n"
+    )
+    assert captured.err == "warning: notes/rows.csv: id '1' more than once: the last row counts\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["index", "notes/bad.csv", "--out", "i"], 1, "notes/bad.csv: columns are a, b"),
+        (["index", "notes/bad.txt", "--out", "i"], 1, "holds zero bytes"),
         (["search", "nowhere", "富士山"], 1, "documents.db is not there"),
         (["index", "nowhere", "--out", "i"], 1, "nowhere is not there"),
         (["index", "notes", "--out", "notes"], 2, "notes already exists"),
@@ -166,5 +179,7 @@ def test_a_mistyped_path_leaves_no_index(model: Path, notes: Path):
 def test_mistakes_are_told_in_a_line(
     model: Path, notes: Path, capsys: pytest.CaptureFixture[str], arguments, code, message
 ):
+    (notes / "bad.csv").write_text("a,b\n1,2\n", "utf-8")
+    (notes / "bad.txt").write_bytes(b"\0")
     assert run(model, *arguments) == code
     assert message in capsys.readouterr().err

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from konayuki.errors import InputError, NotFoundError
+from konayuki.errors import FormatError, NotFoundError
 from konayuki.search import Cutting, find_files, read_records
 from konayuki.search.html_text import html_outline
+from konayuki.search.readers import Remarks
 from konayuki.search.text_files import decode, read_text
 
 TEXT = "富士山は、日本で一番高い山である。カタカナとひらがな。"
@@ -29,9 +30,9 @@ def test_short_text_is_recognised_too(encoding: str, text: str):
 
 def test_what_is_no_text_is_refused_by_name(tmp_path: Path):
     (tmp_path / "a.bin").write_bytes(b"\x00\x01")
-    with pytest.raises(InputError, match=r"a\.bin: holds zero bytes"):
+    with pytest.raises(FormatError, match=r"a\.bin: holds zero bytes"):
         read_text(tmp_path / "a.bin")
-    with pytest.raises(InputError, match=r"x: byte 3 is neither UTF-8 nor(.|\n)*hint: iconv"):
+    with pytest.raises(FormatError, match=r"x: byte 3 is neither UTF-8 nor(.|\n)*hint: iconv"):
         decode(b"abc\xff\xff\xff", "x")
     with pytest.raises(NotFoundError, match="nowhere"):
         read_text(tmp_path / "nowhere")
@@ -88,6 +89,9 @@ def test_folders_are_searched_for_known_files_once_and_in_order(tmp_path: Path):
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         "a.txt", "b.md", "sub/c.HTML", "e.py",
     ]  # fmt: skip
+    others: list[Path] = []
+    list(find_files([tmp_path], others))
+    assert others == [tmp_path / "e.py"]
     with pytest.raises(NotFoundError, match="nowhere"):
         list(find_files([tmp_path / "nowhere"]))
 
@@ -151,12 +155,48 @@ def test_an_id_is_kept_and_else_made_of_file_and_line(tmp_path: Path, fields: di
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", "id,text,title,lang\n1,山,,ja\n2,,,ja\n3, \u3000,,ja\n4,,題,ja\n"),
+        ("t.jsonl", '{"id": 1, "text": "山"}\n{"id": 2, "text": ""}\n{"text": "\u200b"}\n'
+                    '{"id": 4, "text": "", "title": "題"}'),
+    ],
+)  # fmt: skip
+def test_empty_rows_are_counted_and_left_out(tmp_path: Path, name: str, text: str):
+    remarks = Remarks()
+    records = list(read_records(write(tmp_path / name, text), remarks=remarks))
+    assert [record["id"] for record in records] == ["1", "4"]
+    assert remarks.n_empty == 2
+
+
+def test_of_rows_with_one_id_the_last_counts_and_is_noted(tmp_path: Path):
+    lines = ['{"id": "r", "text": "長い文になった。もう一つの文。"}', '{"id": "s", "text": "湖"}',
+             '{"id": "r", "text": "短い。"}']  # fmt: skip
+    remarks = Remarks()
+    path = write(tmp_path / "x.jsonl", "\n".join(lines))
+    records = list(read_records(path, Cutting(size=10), remarks))
+    assert [(record["id"], record["text"]) for record in records] == [("s", "湖"), ("r", "短い。")]
+    assert remarks.repeated == ["r"]
+
+
+def test_a_path_of_the_rows_own_gives_way_and_is_noted(tmp_path: Path):
+    lines = ['{"text": "山", "path": "/home"}', '{"text": "湖", "metadata": {"path": 1}}',
+             '{"text": "川"}']  # fmt: skip
+    remarks = Remarks()
+    path = write(tmp_path / "x.jsonl", "\n".join(lines))
+    records = list(read_records(path, remarks=remarks))
+    assert {record["metadata"]["path"] for record in records} == {path.as_posix()}
+    assert remarks.n_paths == 2
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.jsonl", '{"text": "a"}\n{"text": ', r"a\.jsonl, line 2: .*expected a JSON object"),
         ("a.jsonl", "[1]", r"line 1: expected a JSON object with a string 'text'"),
         ("a.jsonl", '{"text": 1}', r"line 1: expected a JSON object with a string 'text'"),
         ("a.jsonl", '{"text": "a", "metadata": 1}', r":1: 'metadata' is 1"),
+        ("a.jsonl", '{"text": "a", "position": -1}', r"a\.jsonl:1: .*'position' is -1"),
         ("a.csv", "id,body\n1,a\n", r"a\.csv: columns are id, body: expected .*'text'"),
         ("a.csv", "", r"columns are missing"),
         ("a.csv", "id,text\n1,a,b\n", r"line 2: not as many cells"),
@@ -165,5 +205,5 @@ def test_an_id_is_kept_and_else_made_of_file_and_line(tmp_path: Path, fields: di
     ],
 )
 def test_a_row_that_is_no_record_is_named(tmp_path: Path, name: str, text: str, message: str):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(FormatError, match=message):
         list(read_records(write(tmp_path / name, text)))

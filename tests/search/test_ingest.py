@@ -1,11 +1,12 @@
 """An index follows files."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from konayuki.errors import InputError
+from konayuki.errors import FormatError
 from konayuki.search import Cutting, Index, update
 from search.stand_in import HashEncoder
 
@@ -67,8 +68,23 @@ def test_a_file_in_a_folder_that_cannot_be_read_is_reported(index: Index, notes:
     summary = update(index, [notes])
     assert "c.txt: holds zero bytes" in summary.skipped[0]
     assert (len(summary.skipped), summary.files, len(index)) == (2, 2, 2)
-    with pytest.raises(InputError, match=r"c\.txt"):
+    with pytest.raises(FormatError, match=r"c\.txt"):
         update(index, [notes / "c.txt"])
+
+
+def test_the_summary_says_what_was_left_out_or_changed(index: Index, notes: Path):
+    rows = [{"id": "r", "text": "山", "path": "x"}, {"id": "r", "text": "川"}, {"text": ""}]
+    (notes / "x.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    for name in ("a.pdf", "b.pdf", "c.json", "LICENSE", ".hidden.pdf"):
+        (notes / name).write_text("?", "utf-8")
+    summary = update(index, [notes])
+    assert summary.ignored == {"": 1, ".json": 1, ".pdf": 2}
+    assert (summary.files, summary.passages, summary.empty, len(index)) == (3, 3, 1, 3)
+    name = (notes / "x.jsonl").as_posix()
+    assert summary.warnings == [
+        f"{name}: 'path' of 1 rows gave way to the path of the file",
+        f"{name}: id 'r' more than once: the last row counts",
+    ]
 
 
 def test_a_record_that_grows_into_passages_replaces_itself(index: Index, notes: Path):

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from konayuki.errors import InputError, NotFoundError
+from konayuki.errors import FormatError, NotFoundError
 from konayuki.progress import track
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def lines_of(name: str) -> Iterator[Iterator[str]]:
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it is not UTF-8.
+        FormatError: it is not UTF-8.
     """
     try:
         stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115 - below
@@ -72,7 +72,7 @@ def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise InputError(
+            raise FormatError(
                 f"{name}, line {number}: byte {error.start} is not UTF-8\n"
                 "hint: convert it first, as in iconv -f SHIFT_JIS -t UTF-8"
             ) from None

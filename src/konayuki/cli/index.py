@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from konayuki.search import Index
+    from konayuki.search import Index, Summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,20 +39,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Index the files; return 1 if some in a folder could not be read."""
     from konayuki.search import Cutting, update
-    from konayuki.search.readers import STDIN, check_there, read_stdin
+    from konayuki.search.readers import STDIN, Remarks, check_there, read_stdin
 
     cutting = Cutting(args.chunk_size, args.overlap)
     files = [Path(path) for path in args.paths if path != STDIN]
     for path in files:
         check_there(path)  # first: a mistyped name must not leave an empty index
     with _index_at(args.out, args.model) as index:
-        n_read = index.add(read_stdin(cutting)) if STDIN in args.paths else 0
+        remarks = Remarks()
+        n_read = index.add(read_stdin(cutting, remarks)) if STDIN in args.paths else 0
         summary = update(index, files, cutting, prune=args.prune, show_progress=True)
         summary.passages += n_read
-        report = {"index": str(args.out), "documents": len(index), **asdict(summary)}
+        summary.take("stdin", remarks)
+        n_documents = len(index)
     for reason in summary.skipped:
         print(f"skipped: {reason}", file=sys.stderr)
-    print(json.dumps(report, ensure_ascii=False) if args.json else _as_line(report))
+    for warning in summary.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if args.json:
+        report = {"index": str(args.out), "documents": n_documents, **asdict(summary)}
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        print(f"{args.out}: {n_documents} passages; {_as_line(summary)}")
     return 1 if summary.skipped else 0
 
 
@@ -66,8 +74,14 @@ def _index_at(folder: Path, model_name: str | None) -> "Index":
     return Index.create(folder, model)
 
 
-def _as_line(report: dict[str, object]) -> str:
-    return (
-        f"{report['index']}: {report['documents']} passages; {report['passages']} new from "
-        f"{report['files']} files ({report['unchanged']} unchanged), {report['removed']} removed"
+def _as_line(summary: "Summary") -> str:
+    line = (
+        f"{summary.passages} new from {summary.files} files ({summary.unchanged} unchanged), "
+        f"{summary.removed} removed"
     )
+    if summary.empty:
+        line += f", {summary.empty} empty rows left out"
+    if summary.ignored:
+        kinds = ", ".join(suffix or "no suffix" for suffix in summary.ignored)
+        line += f", {sum(summary.ignored.values())} files of other kinds left out ({kinds})"
+    return line

@@ -17,8 +17,9 @@ def reference() -> str:
     head = (
         "# The command line\n\n"
         "Data goes to stdout and prose to stderr; `-` is stdin; `--json` gives one object a line; "
-        "progress bars show on a terminal only. Exit code 0 is success, 1 failure, 2 wrong usage. "
-        "`--debug` shows the traceback of an error.\n\n"
+        "progress bars show on a terminal only. Exit code 0 is success, 1 failure (something is "
+        "not there, cannot be read or was skipped), 2 wrong usage (an argument that cannot be "
+        "used). `--debug` shows the traceback of an error.\n\n"
         "This page is generated: `python -m konayuki.cli.reference > docs/cli.md`.\n\n"
     )
     return head + "\n".join(pages)

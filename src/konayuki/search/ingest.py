@@ -1,16 +1,16 @@
 """Bring an index up to date with files."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from konayuki.errors import InputError, NotFoundError
+from konayuki.errors import FormatError, NotFoundError
 from konayuki.progress import track
 from konayuki.search.chunker import DEFAULT_CUTTING, Cutting
-from konayuki.search.document import read_document
 from konayuki.search.index import Index
-from konayuki.search.readers import Record, find_files, read_records
+from konayuki.search.readers import Record, Remarks, find_files, read_records
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
 _READING = 2
@@ -18,13 +18,45 @@ _READING = 2
 
 @dataclass
 class Summary:
-    """What an update did: numbers of files and passages, and files that could not be read."""
+    """What an update did.
+
+    Attributes:
+        files: Files that were read or had not changed.
+        unchanged: How many of them had not changed.
+        passages: Passages that were taken in.
+        removed: Passages that were removed.
+        empty: Rows of tables and JSON Lines without text and title, which were left out.
+        ignored: Numbers of files in folders that are of other kinds than are read, by suffix.
+        skipped: Files in folders that could not be read, with reasons.
+        warnings: What was changed or left out in files that were read.
+    """
 
     files: int = 0
     unchanged: int = 0
     passages: int = 0
     removed: int = 0
+    empty: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def take(self, name: str, remarks: Remarks) -> None:
+        """Take in what the reader of a file has to say."""
+        self.empty += remarks.n_empty
+        if remarks.n_paths:
+            self.warnings.append(
+                f"{name}: 'path' of {remarks.n_paths} rows gave way to the path of the file"
+            )
+        if remarks.repeated:
+            self.warnings.append(
+                f"{name}: {named(remarks.repeated)} more than once: the last row counts"
+            )
+
+
+def named(ids: Sequence[str]) -> str:
+    """Return ids in words, three of them at most."""
+    shown = ", ".join(map(repr, ids[:3]))
+    return f"id {shown}" if len(ids) == 1 else f"ids {shown}{'' if len(ids) < 4 else ', …'}"
 
 
 def update(
@@ -46,11 +78,13 @@ def update(
 
     Raises:
         NotFoundError: A path is not there.
-        InputError: A file that was named itself cannot be read. Such a file inside a folder is
+        FormatError: A file that was named itself cannot be read. Such a file inside a folder is
             skipped, and the summary names it.
     """
-    files = list(find_files(paths))
+    others: list[Path] = []
+    files = list(find_files(paths, others))
     reading = _Reading(index, set(paths), cutting, index.sources())
+    reading.summary.ignored = dict(sorted(Counter(path.suffix for path in others).items()))
     tracked = track(files, "index", total=len(files), unit=" files", enabled=show_progress)
     # One stream for all files: committing after each would cost more than reading it.
     reading.summary.passages = index.add(reading.records(tracked))
@@ -82,7 +116,7 @@ class _Reading:
         for path in files:
             try:
                 yield from self._changed(path)
-            except (InputError, NotFoundError) as error:
+            except (FormatError, NotFoundError) as error:
                 if path in self._named:
                     raise
                 self.summary.skipped.append(str(error))
@@ -98,9 +132,10 @@ class _Reading:
             self.summary.files += 1
             self.summary.unchanged += 1
             return []
-        records = list(read_records(path, self._cutting))
-        for number, record in enumerate(records):
-            read_document(record, number)  # a bad record costs its file, not the whole stream
+        remarks = Remarks()
+        # All of them first: a bad record costs its file, not the whole stream.
+        records = list(read_records(path, self._cutting, remarks))
+        self.summary.take(name, remarks)
         self.summary.files += 1
         self.stale.update(set(self._index.ids({"path": name})) - {r["id"] for r in records})
         self.digests[name] = digest

@@ -4,7 +4,7 @@ import codecs
 import re
 from pathlib import Path
 
-from konayuki.errors import InputError, NotFoundError
+from konayuki.errors import FormatError, NotFoundError
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -25,7 +25,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         NotFoundError: The file is not there or cannot be read.
-        InputError: It is none of these; the message names it.
+        FormatError: It is none of these; the message names it.
     """
     try:
         return decode(path.read_bytes(), str(path))
@@ -37,13 +37,13 @@ def decode(content: bytes, name: str) -> str:
     """Return the text of these bytes; `name` is for the message of an error.
 
     Raises:
-        InputError: The bytes are in no encoding that is known here.
+        FormatError: The bytes are in no encoding that is known here.
     """
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return _strictly(content, encoding, name).removeprefix("\ufeff")
     if b"\0" in content:
-        raise InputError(f"{name}: holds zero bytes: expected text, not a binary file")
+        raise FormatError(f"{name}: holds zero bytes: expected text, not a binary file")
     if b"\x1b$" in content:
         return _strictly(content, "iso2022_jp_ext", name)
     try:
@@ -56,7 +56,9 @@ def _strictly(content: bytes, encoding: str, name: str) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError(f"{name}: byte {error.start} is not {encoding}: {error.reason}") from error
+        raise FormatError(
+            f"{name}: byte {error.start} is not {encoding}: {error.reason}"
+        ) from error
 
 
 def _legacy(content: bytes, name: str, utf8_error: UnicodeDecodeError) -> str:
@@ -70,7 +72,7 @@ def _legacy(content: bytes, name: str, utf8_error: UnicodeDecodeError) -> str:
         if not _NO_CHARACTER.search(reading):
             readings.append(reading)
     if not readings:
-        raise InputError(
+        raise FormatError(
             f"{name}: byte {utf8_error.start} is neither UTF-8 nor CP932 nor EUC-JP: "
             "expected Japanese text in one of these encodings\n"
             f"hint: iconv -f ENCODING -t UTF-8 {name}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from konayuki.errors import InputError
+from konayuki.errors import FormatError, InputError
 from konayuki.search import Index
 from konayuki.search.readers import SUFFIXES, read_records
 
@@ -31,7 +31,7 @@ def records_of(content: bytes, name: str) -> Iterator[Record]:
         try:
             for record in read_records(path):
                 yield _renamed(record, path, name)
-        except InputError as error:
+        except FormatError as error:
             raise InputError(str(error).replace(path.as_posix(), name)) from error
 
 
