@@ -113,7 +113,7 @@ with Index.open(sys.argv[1], HashEncoder()) as index:
         writes = (
             lambda: index.add([{"id": "2", "text": "琵琶湖"}]),
             lambda: index.delete(["1"]),
-            lambda: index.remember_sources({"a": "b"}),
+            lambda: index.remember_sources({"a": None}),
         )
         for write in writes:
             try:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,141 @@ def test_files_that_are_gone_are_dropped_when_asked(index: Index, notes: Path):
     assert [hit.metadata["path"] for hit in index.search("富士山")] == [
         (notes / "b.txt").as_posix()
     ]
+
+
+def test_files_that_are_there_are_kept_whatever_was_named(index: Index, notes: Path):
+    update(index, [notes / "a.md", notes / "b.txt"])
+    assert update(index, [notes / "a.md"], prune=True).removed == 0
+    assert len(index) == 2
+    (notes / "b.txt").unlink()
+    assert update(index, [notes / "a.md"], prune=True).removed == 1
+    assert update(index, [notes / "a.md"], prune=True).removed == 0
+
+
+def test_relative_names_are_looked_for_where_they_were_meant(index: Index, notes, monkeypatch):
+    monkeypatch.chdir(notes.parent)
+    update(index, [Path("notes")])
+    elsewhere = notes.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "c.txt").write_text("浜名湖", "utf-8")
+    monkeypatch.chdir(elsewhere)
+    assert update(index, [Path("c.txt")], prune=True).removed == 0
+    assert len(index) == 3
+    (notes / "a.md").unlink()
+    assert update(index, [Path("c.txt")], prune=True).removed == 1
+    # All of it moved, and named as before: only what really went is dropped.
+    notes.rename(elsewhere / "notes")
+    assert update(index, [Path("c.txt")], prune=True).removed == 0
+
+
+def test_an_index_that_did_not_note_where_files_lay_keeps_what_it_cannot_judge(
+    index: Index, notes, monkeypatch
+):
+    monkeypatch.chdir(notes.parent)
+    update(index, [Path("notes")])
+    with sqlite3.connect(notes.parent / "index" / "documents.db") as connection:
+        connection.execute("DROP TABLE places")
+    connection.close()
+    assert {source.place for source in index.sources().values()} == {""}
+    (notes / "b.txt").unlink()
+    assert update(index, [notes / "a.md"], prune=True).removed == 0
+    assert update(index, [Path("notes")], prune=True).removed == 1
+
+
+def rows(path: Path, *records: tuple[str, str]) -> Path:
+    lines = [json.dumps({"id": key, "text": text}) for key, text in records]
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    folder = tmp_path / "z"
+    folder.mkdir()
+    first = rows(folder / "a.jsonl", ("1", "富士山"), ("own", "北岳"))
+    (folder / "b.csv").write_text("id,text\n1,琵琶湖\n2,浜名湖\n", "utf-8")
+    return first, folder / "b.csv"
+
+
+def texts(index: Index) -> dict[str, str]:
+    return {hit.id: hit.text for hit in index.search("富士山と湖と北岳", 50, "dense")}
+
+
+def test_an_id_belongs_to_the_file_that_had_it_first(index: Index, pair):
+    summary = update(index, [pair[0].parent])
+    assert (summary.passages, len(index)) == (3, 3)
+    names = [path.as_posix() for path in pair]
+    assert summary.warnings == [f"{names[1]}: id '1' left out: {names[0]} had it first"]
+    assert texts(index) == {"1": "富士山", "own": "北岳", "2": "浜名湖"}
+    again = update(index, [pair[0].parent])
+    assert again.warnings == summary.warnings
+    assert texts(index)["1"] == "富士山"
+    assert update(index, [pair[1]]).warnings == summary.warnings
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_a_row_that_was_left_out_comes_when_the_other_file_goes(index: Index, pair, prune: bool):
+    update(index, [pair[0].parent])
+    pair[0].unlink()
+    summary = update(index, [pair[0].parent], prune=prune)
+    assert summary.warnings == []
+    found = texts(index)
+    assert found["1"] == "琵琶湖"
+    assert ("own" in found) != prune
+    assert update(index, [pair[0].parent], prune=prune).unchanged == 1
+
+
+def test_the_first_file_is_whole_when_the_other_goes(index: Index, pair):
+    update(index, [pair[0].parent])
+    pair[1].unlink()
+    update(index, [pair[0].parent], prune=True)
+    assert texts(index) == {"1": "富士山", "own": "北岳"}
+
+
+@pytest.mark.parametrize("winner", [0, 1])
+def test_a_row_that_was_left_out_comes_when_the_other_file_drops_the_id(index, pair, winner: int):
+    update(index, [pair[winner]])
+    update(index, [pair[0].parent])
+    if winner:
+        pair[1].write_text("id,text\n2,浜名湖\n", "utf-8")
+    else:
+        rows(pair[0], ("own", "北岳"))
+    summary = update(index, [pair[0].parent])
+    assert (summary.warnings, summary.files) == ([], 2)
+    assert texts(index) == {"1": ("琵琶湖", "富士山")[winner], "own": "北岳", "2": "浜名湖"}
+    assert update(index, [pair[0].parent]).unchanged == 2
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_record_may_move_to_another_file(index: Index, tmp_path: Path, reverse: bool):
+    old, new = sorted([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], reverse=reverse)
+    rows(old, ("1", "富士山"), ("2", "湖"))
+    rows(new, ("3", "川"))
+    update(index, [tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
+    rows(old, ("2", "湖"))
+    rows(new, ("3", "川"), ("1", "富士山"))
+    summary = update(index, [tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
+    assert summary.warnings == []
+    assert texts(index) == {"1": "富士山", "2": "湖", "3": "川"}
+
+
+def test_one_file_under_two_names_takes_its_ids_from_itself(index: Index, pair, monkeypatch):
+    monkeypatch.chdir(pair[0].parent)
+    update(index, [Path("a.jsonl")])
+    assert update(index, [pair[0]]).warnings == []
+    assert update(index, [Path("a.jsonl")], prune=True).removed == 0
+    assert texts(index) == {"1": "富士山", "own": "北岳"}
+
+
+def test_a_long_row_is_left_out_whole(index: Index, tmp_path: Path):
+    first = rows(tmp_path / "a.jsonl", ("r", "一つの文である。二つの文である。"))
+    second = rows(tmp_path / "b.jsonl", ("r", "三つの文である。四つの文である。五つの文である。"))
+    summary = update(index, [first, second], Cutting(size=10))
+    assert summary.warnings == [
+        f"{second.as_posix()}: id 'r' left out: {first.as_posix()} had it first"
+    ]
+    assert sorted(index.ids({"path": first.as_posix()})) == ["r#0", "r#1"]
+    assert (len(index), summary.passages) == (2, 2)
 
 
 def test_a_file_in_a_folder_that_cannot_be_read_is_reported(index: Index, notes: Path):

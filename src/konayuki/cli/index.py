@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overlap", type=int, default=0, metavar="N", help="characters that passages share"
     )
     parser.add_argument(
-        "--prune", action="store_true", help="remove passages of files that are not there any more"
+        "--prune",
+        action="store_true",
+        help="also remove the passages of every indexed file that is not on disk any more",
     )
     parser.add_argument("--json", action="store_true", help="write the summary as a JSON object")
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from konayuki.errors import IndexFormatError
 from konayuki.search.document import Document, facts_of
@@ -28,7 +28,12 @@ CREATE TABLE facts (
 CREATE TABLE sources (path TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO clock VALUES (0, 0);
 """
+# Made with the first source that has a place: indexes of earlier versions have no such table.
+_PLACES = """
+CREATE TABLE IF NOT EXISTS places (path TEXT PRIMARY KEY, place TEXT NOT NULL) WITHOUT ROWID
+"""
 _COLUMNS = "row, id, text, title, metadata, chunk_of, heading, position"
+_Value = TypeVar("_Value")
 _VARIABLES = 500  # values in one IN (…): far below the limit of every SQLite in use
 
 
@@ -39,6 +44,18 @@ class Row(NamedTuple):
     document: Document
     vector: bytes
     died: int | None
+
+
+class Source(NamedTuple):
+    """A file that was indexed.
+
+    Attributes:
+        digest: Of its content and of how it was read; "" where it must be read again.
+        place: Its absolute path, whatever folder it was named from; "" where that was not noted.
+    """
+
+    digest: str
+    place: str = ""
 
 
 class Clock(NamedTuple):
@@ -217,19 +234,39 @@ class Documents:
                 found.extend(identity for (identity,) in connection.execute(query, part))
         return found
 
-    def sources(self) -> dict[str, str]:
-        """Return the digest of every file that was indexed, by path."""
+    def metadata_of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the metadata of the living documents among these."""
+        found = {}
         with self.reading() as connection:
-            return dict(connection.execute("SELECT path, digest FROM sources"))
+            for part in _parts(ids):
+                query = (
+                    f"SELECT id, metadata FROM documents WHERE id IN ({_marks(part)})"  # noqa: S608
+                    " AND died IS NULL"
+                )
+                lines = connection.execute(query, part)
+                found.update({identity: json.loads(metadata) for identity, metadata in lines})
+        return found
 
-    def remember_sources(self, digests: Mapping[str, str | None]) -> None:
-        """Set the digests of files; None forgets one."""
+    def sources(self) -> dict[str, Source]:
+        """Return every file that was indexed, by the path that it was named with."""
+        with self.reading() as connection:
+            digests = dict(connection.execute("SELECT path, digest FROM sources"))
+            tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'places'")
+            known = tables.fetchone() is not None
+            places = dict(connection.execute("SELECT path, place FROM places") if known else ())
+        return {path: Source(digest, places.get(path, "")) for path, digest in digests.items()}
+
+    def remember_sources(self, sources: Mapping[str, Source | None]) -> None:
+        """Note files; None forgets one."""
         with self.writing(advance=False) as (connection, _):
-            for path, digest in digests.items():
-                if digest is None:
+            connection.execute(_PLACES)
+            for path, source in sources.items():
+                if source is None:
                     connection.execute("DELETE FROM sources WHERE path = ?", (path,))
+                    connection.execute("DELETE FROM places WHERE path = ?", (path,))
                 else:
-                    connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, digest))
+                    connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, source.digest))
+                    connection.execute("REPLACE INTO places VALUES (?, ?)", (path, source.place))
 
     def dead(self, generation: int) -> tuple[list[int], int]:
         """Return the rows that died up to a generation, and the generation last purged."""
@@ -308,9 +345,9 @@ def _document(line: Sequence[Any]) -> Document:
     return Document(identity, text, title, json.loads(metadata), chunk_of, heading, position)
 
 
-def _parts(rows: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(rows), _VARIABLES):
-        yield rows[start : start + _VARIABLES]
+def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    for start in range(0, len(values), _VARIABLES):
+        yield values[start : start + _VARIABLES]
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -14,7 +14,7 @@ from konayuki.errors import IndexFormatError, IndexLockedError, InputError, NotF
 from konayuki.progress import track
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document, is_writable, read_document, read_filter
-from konayuki.search.documents import Documents
+from konayuki.search.documents import Documents, Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.files import replace_file
 from konayuki.search.hits import Hit, as_hits
@@ -234,13 +234,18 @@ class Index:
         wanted = read_filter(where)
         return self._documents.ids_of(self._documents.matching(wanted)) if wanted else []
 
-    def sources(self) -> dict[str, str]:
-        """Return the digests of the files that were indexed, by path."""
+    def metadata_of(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the metadata of those documents that are there, by id."""
+        self._check_open()
+        return self._documents.metadata_of([key for key in ids if is_writable(key)])
+
+    def sources(self) -> dict[str, Source]:
+        """Return the files that were indexed, by the path that they were named with."""
         self._check_open()
         return self._documents.sources()
 
-    def remember_sources(self, digests: Mapping[str, str | None]) -> None:
-        """Note the digests of files, so that an update can skip them; None forgets one.
+    def remember_sources(self, sources: Mapping[str, Source | None]) -> None:
+        """Note files, so that an update can skip those that did not change; None forgets one.
 
         Raises:
             IndexLockedError: Another writer holds the index.
@@ -249,7 +254,7 @@ class Index:
         with self._writing:
             self._check_open()
             self._lock.acquire()
-            self._documents.remember_sources(digests)
+            self._documents.remember_sources(sources)
 
     def __len__(self) -> int:
         """Return the number of documents."""
