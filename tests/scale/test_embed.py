@@ -237,6 +237,16 @@ def test_a_file_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path, mod
     assert not (tmp_path / "out" / "_failed").exists()
 
 
+def test_a_run_that_made_nothing_does_not_keep_a_folder_from_the_next(tmp_path, model) -> None:
+    source = write_lines(tmp_path / "in.jsonl", numbered(3))
+    mistyped = EmbedSettings(model=model, text_column="txt")
+    assert "no column 'txt'" in embed(source, str(tmp_path / "out"), mistyped, workers=1).errors[0]
+
+    report = embed(source, str(tmp_path / "out"), EmbedSettings(model=model), workers=1)
+
+    assert (report.rows, report.errors) == (3, [])
+
+
 def test_any_fsspec_store_serves_as_input_and_output(tmp_path: Path, model: str) -> None:
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")

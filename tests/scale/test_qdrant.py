@@ -20,13 +20,13 @@ pytest.importorskip("pyarrow")
 
 RECORDS = [
     ("1", "富士山は日本でいちばん高い山です。", {"lang": "ja", "year": 2020, "tags": ["自然"]}),
-    ("2", "図書館で本を借りるには、カードを見せてください。", {"lang": "ja", "year": 2021}),
+    ("2", "図書館で本を借\nりるには、カードを見せてください。", {"lang": "ja", "year": 2021}),
     ("3", "The train leaves at 9:30 and arrives at 12:05.", {"lang": "en", "year": 2020}),
     ("4", "みそ汁はだしを取り、みそをとかして作ります。", {"lang": "ja", "open": True}),
     ("5", "サッカーの試合は引き分けでした。", {"lang": "ja", "score": 1.5}),
     ("6", "北岳は日本で二番目に高い山である。", {"lang": "ja", "year": 2022}),
 ]
-QUERIES = ("高い山", "本を借りる", "train", "味噌汁の作り方", "引き分け", "山")
+QUERIES = ("高い山", "本を借りる", "train", "味噌汁の作り方", "引き分け", "山", "みそ\u200b汁")
 
 
 def make_index(folder: Path) -> Path:

@@ -196,7 +196,8 @@ def _claim(target: Store, job: Job, part_bytes: int) -> None:
         InputError: they differ.
     """
     wanted = {**job.settings, "part_bytes": part_bytes}
-    if not target.exists(SETTINGS):
+    # A run that made nothing, with a mistyped column say, claims nothing.
+    if not target.exists(SETTINGS) or not target.names(".parquet"):
         with target.writing(SETTINGS) as stream:
             stream.write(json.dumps(wanted, indent=2).encode() + b"\n")
         return
