@@ -12,11 +12,13 @@ pytest.importorskip("sentence_transformers")
 pytest.importorskip("scipy")
 
 from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
+from konayuki.training.crossing import GROUP  # noqa: E402
 from konayuki.training.distillation import Distillation, TaughtTexts, TextSet  # noqa: E402
+from konayuki.training.gathered_texts import _headwords  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.recipe import Recipe, read_recipe, recipe_from  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
-from konayuki.training.taught_texts import _headwords, taught_texts  # noqa: E402
+from konayuki.training.taught_texts import taught_texts  # noqa: E402
 from konayuki.training.teacher import Teacher  # noqa: E402
 from konayuki.training.teacher_cache import text_hash  # noqa: E402
 
@@ -109,16 +111,69 @@ def test_the_second_teacher_is_heard_where_texts_of_one_kind_meet(cache: Path) -
     assert found.second_vectors is not None
     sets = {one.name: one for one in found.sets}
     rows = sets["sentence"].queries[:20]
-    both = Distillation(found, recipe)._logits(rows, rows, same=True)
-    scale = recipe.distillation.teacher_scale
-    parts = [
-        (vectors[rows] @ vectors[rows].T).float() * scale
-        for vectors in (found.vectors, found.second_vectors)
-    ]
-    torch.testing.assert_close(both, 0.75 * parts[0] + 0.25 * parts[1])
-    apart = Distillation(found, recipe)._logits(rows, rows, same=False)
-    torch.testing.assert_close(apart, parts[0])
+    distillation = Distillation(found, recipe)
+    both = distillation._logits(sets["sentence"], rows, rows)
+    torch.testing.assert_close(both, _mixed(found, rows, recipe), atol=0.1, rtol=0)
+    apart = distillation._logits(sets["questions and sentences"], rows, rows)
+    torch.testing.assert_close(apart, _mixed(found, rows, recipe, share=0.0), atol=0.1, rtol=0)
     assert not found.second_vectors[torch.from_numpy(sets["passage"].queries)].any()
+
+
+def _mixed(
+    found: TaughtTexts, rows: "np.ndarray[Any, Any]", recipe: Recipe, share: float | None = None
+) -> "torch.Tensor":
+    settings = recipe.distillation
+    share = settings.second_share if share is None else share
+    assert found.second_vectors is not None
+    first, second = (
+        (vectors[rows].float() @ vectors[rows].float().T)
+        for vectors in (found.vectors, found.second_vectors)
+    )
+    logits: torch.Tensor = settings.teacher_scale * ((1 - share) * first + share * second)
+    return logits
+
+
+def test_paraphrases_have_vectors_of_both_teachers_and_a_scale(cache: Path) -> None:
+    settings = {"second_teacher": "use", "second_share": 0.25, "paraphrase_scale": 40.0}
+    recipe = smoke_with(sources=[EVERYTHING], **settings)
+    found, _ = taught(recipe, cache, second=Letters())
+    one = next(one for one in found.sets if one.name == "paraphrase")
+    rows = one.queries[3:20]
+    logits = Distillation(found, recipe)._logits(one, rows, rows)
+    torch.testing.assert_close(logits, 2 * _mixed(found, rows, recipe), atol=0.3, rtol=0)
+
+
+def test_the_head_is_heard_about_paraphrases_alone(cache: Path) -> None:
+    asked = {"sources": [EVERYTHING], "second_teacher": "use"}
+    plain, _ = taught(smoke_with(**asked), cache, second=Letters())
+    headed, _ = taught(smoke_with(**asked, head_steps=20), cache, second=Letters())
+    for before, after in zip(plain.sets, headed.sets, strict=True):
+        assert (before.vectors is None) == (after.vectors is None) == (before.name != "paraphrase")
+        if before.vectors is not None and after.vectors is not None:
+            assert (before.vectors - after.vectors).abs().max() > 0.01
+            lengths = after.vectors.float().norm(dim=1)
+            torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=0.01, rtol=0)
+
+
+def test_crossed_sentences_join_every_step_in_groups(cache: Path) -> None:
+    recipe = smoke_with(sources=[EVERYTHING | {"crossed": 30}], crossed_weight=0.5, batch_size=64)
+    found, _ = taught(recipe, cache)
+    assert found.crossed is not None
+    assert "crossed" not in {one.name for one in found.sets}
+    assert found.crossed.groups is not None
+    assert found.crossed.groups.shape == (30, GROUP)
+    drawn, _ = found.crossed.draw(64, np.random.default_rng(0))
+    assert set(drawn) <= set(found.crossed.groups.ravel())
+    assert sum(set(group) <= set(drawn) for group in found.crossed.groups) >= 64 // GROUP
+    prepared = prepare(read_recipe(SMOKE), RECIPES, cache, RECIPES)
+    network = network_of(prepared, recipe, RECIPES, cache)
+    distillation = Distillation(found, recipe)
+
+    def rng() -> np.random.Generator:
+        return np.random.default_rng(1)
+
+    alone = distillation.loss(network, rng())
+    assert distillation.weighted_loss(network, rng()) > recipe.distillation.weight * alone
 
 
 def test_readings_are_no_part_of_a_headword() -> None:

@@ -186,14 +186,20 @@ def test_the_stock_loss_is_the_fused_loss(run: Path, symmetric: bool) -> None:
     from konayuki.training.stock import nested_loss
 
     recipe = read_recipe(RECIPES / "smoke.toml")
-    recipe = dataclasses.replace(recipe, loss=dataclasses.replace(recipe.loss, symmetric=symmetric))
+    weights = tuple(1.0 + number for number in range(len(recipe.model.dims))) * symmetric
+    chosen = dataclasses.replace(recipe.loss, symmetric=symmetric, dim_weights=weights)
+    recipe = dataclasses.replace(recipe, loss=chosen)
     model = SentenceTransformer(str(run / "float"), trust_remote_code=True, device="cpu")
     texts = [["雪の朝", "犬と猫", "川"], ["冬は寒い", "動物と暮らす", "水が流れる"]]
     batches = [model[0].preprocess(side) for side in texts]
     loss = nested_loss(model, recipe, gather=False)(batches, None)
     vectors = [model(model[0].preprocess(side))["sentence_embedding"] for side in texts]
     wanted = nested_ranking_loss(
-        *vectors, dims=recipe.model.dims, scale=recipe.loss.scale, symmetric=symmetric
+        *vectors,
+        dims=recipe.model.dims,
+        weights=weights,
+        scale=recipe.loss.scale,
+        symmetric=symmetric,
     )
 
     torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)

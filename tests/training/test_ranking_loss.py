@@ -33,18 +33,20 @@ def test_loss_and_gradients_are_those_of_cross_entropy(n: int, m: int, symmetric
         torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-6)
 
 
-def test_nested_loss_is_matryoshka_over_multiple_negatives() -> None:
+@pytest.mark.parametrize("weights", [(), (1.0, 0.5, 3.0)])
+def test_nested_loss_is_matryoshka_over_multiple_negatives(weights: tuple[float, ...]) -> None:
     from sentence_transformers.util import cos_sim
 
     torch.manual_seed(2)
     queries, candidates = torch.randn(40, 64), torch.randn(50, 64)
     wanted = sum(
-        functional.cross_entropy(
+        weight
+        * functional.cross_entropy(
             20 * cos_sim(queries[:, :dim], candidates[:, :dim]), torch.arange(40)
         )
-        for dim in (64, 32, 8)
+        for dim, weight in zip((64, 32, 8), weights or (1, 1, 1), strict=True)
     )
-    found = nested_ranking_loss(queries, candidates, dims=(64, 32, 8))
+    found = nested_ranking_loss(queries, candidates, dims=(64, 32, 8), weights=weights)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 

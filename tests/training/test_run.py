@@ -1,8 +1,10 @@
 """`konayuki train` on the data of the repository."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ pytest.importorskip("sentence_transformers")
 
 from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
+from konayuki.errors import InputError  # noqa: E402
 from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.training.development import mean_ndcg  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
-from konayuki.training.recipe import TrainingSettings, read_recipe  # noqa: E402
+from konayuki.training.recipe import TrainingSettings, read_recipe, recipe_from  # noqa: E402
+from konayuki.training.run import train  # noqa: E402
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SMOKE = RECIPES / "smoke.toml"
@@ -64,6 +68,59 @@ def test_a_run_is_the_same_by_seed_and_where_it_is_resumed(run: Path, tmp_path: 
     assert len(list(second.steps())) == recipe.training.steps - 12
     rows = second.network.weights().float_table().values
     np.testing.assert_allclose(rows, whole.weights.float_table().values, atol=1e-6)
+
+
+def tables_of(run: Path, out: Path, *changes: str) -> "np.ndarray[Any, Any]":
+    """Train the smoke recipe for 15 steps; return the rows."""
+    settings = [word for one in ("training.steps=15", *changes) for word in ("--set", one)]
+    paths = ["--out", str(out), "--cache", str(run / "cache")]
+    assert main(["train", str(SMOKE), *paths, *settings]) == 0
+    return StaticModel.load(out / "float").weights.float_table().values
+
+
+def test_several_runs_give_the_mean_of_their_tables(run: Path, tmp_path: Path) -> None:
+    both = tables_of(run, tmp_path / "both", "training.runs=2")
+    first = tables_of(run, tmp_path / "first")
+    recipe = read_recipe(SMOKE, ["training.steps=15"])
+    prepared = prepare(recipe, RECIPES, run / "cache", RECIPES)
+    network = network_of(prepared, recipe, RECIPES, run / "cache")
+    other = dataclasses.replace(recipe.training, seed=recipe.training.seed + 1)
+    other_recipe = dataclasses.replace(recipe, training=other)
+    list(Optimisation(network, prepared.store, prepared.rows, other_recipe).steps())
+    second = network.weights().float_table().values
+    assert np.abs(first - second).max() > 0.01
+    np.testing.assert_allclose(both, (first + second) / 2, atol=1e-5)
+    assert not list((tmp_path / "both").glob("run-*"))
+    record = json.loads((tmp_path / "both" / "train.json").read_text("utf-8"))
+    steps = [entry["step"] for entry in record["history"]]
+    assert steps == sorted(steps)
+    assert steps[-1] == 30
+
+
+def test_several_runs_are_resumed(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = Optimisation.save
+
+    def save_and_fail(self: Optimisation, folder: Path) -> None:
+        saved(self, folder)
+        raise RuntimeError("killed")
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(Optimisation, "save", save_and_fail)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(SMOKE, RECIPES, out, cache=run / "cache", changes=["training.runs=2"])
+    with pytest.raises(InputError, match="--resume"):
+        train(SMOKE, RECIPES, out, cache=run / "cache", changes=["training.runs=2"])
+    changes = ["training.runs=2"]
+    train(SMOKE, RECIPES, out, cache=run / "cache", changes=changes, resume=True)
+    train(SMOKE, RECIPES, tmp_path / "whole", cache=run / "cache", changes=changes)
+    rows = [
+        StaticModel.load(folder / "float").weights.float_table().values
+        for folder in (out, tmp_path / "whole")
+    ]
+    np.testing.assert_allclose(*rows, atol=1e-6)
 
 
 def test_a_finished_run_is_not_overwritten(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,6 +172,14 @@ def test_a_wrong_recipe_names_the_key(
     recipe.write_text("\n".join(kept), encoding="utf-8")
     assert main(["train", str(recipe), "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0, 1.0, 1.0, 1.0]])
+def test_dims_have_a_weight_each_or_none(weights: list[float]) -> None:
+    values = read_recipe(RECIPES / "konayuki-ja.toml").as_dict()
+    with pytest.raises(InputError, match="dim_weights"):
+        recipe_from(values | {"loss": values["loss"] | {"dim_weights": weights}})
+    recipe_from(values | {"loss": values["loss"] | {"dim_weights": [1, 2, 1, 1, 1]}})
 
 
 def test_the_rate_warms_up_and_falls_as_a_cosine() -> None:

@@ -19,10 +19,12 @@ def test_loss_and_gradients_are_those_of_kl_div(n: int, m: int) -> None:
         scores = 20 * functional.cosine_similarity(
             queries[:, None, :dim], candidates[None, :, :dim], dim=-1
         )
-        wanted = wanted + functional.kl_div(
+        wanted = wanted + dim / 8 * functional.kl_div(
             scores.log_softmax(1), logits.log_softmax(1), reduction="batchmean", log_target=True
         )
-    found = nested_divergence(queries, candidates, logits, dims=(16, 4), scale=20)
+    found = nested_divergence(
+        queries, candidates, logits, dims=(16, 4), weights=(2.0, 0.5), scale=20
+    )
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     right = torch.autograd.grad(wanted, (queries, candidates))
     for one, other in zip(torch.autograd.grad(found, (queries, candidates)), right, strict=True):

@@ -7,6 +7,9 @@ little. A step draws one set, the larger ones more often, and from it
     pairs       queries of a source against the passages of the same rows,
     texts       texts against each other, a text never against itself,
     crossing    questions against sentences, which need not be from one source.
+
+Paraphrases, and sentences crossed from them, have vectors of their own, in which both teachers
+speak.
 """
 
 from dataclasses import dataclass
@@ -31,12 +34,23 @@ CANDIDATES_A_QUERY = 2  # of crossing sets
 
 @dataclass(frozen=True)
 class TextSet:
-    """What a step may draw: with `aligned`, row i of both sides is a pair."""
+    """What a step may draw, by text number.
+
+    Attributes:
+        name: of the source or kind.
+        queries: of a set of one kind without repetitions, in order.
+        candidates: what they are compared with; the same array where the set is of one kind.
+        aligned: row i of both sides is a pair.
+        vectors: bfloat16 (n_queries, any), the teachers' for this set alone, unit rows.
+        groups: (n_groups, size), what is drawn together.
+    """
 
     name: str
     queries: Numbers
     candidates: Numbers
     aligned: bool = False
+    vectors: torch.Tensor | None = None
+    groups: Numbers | None = None
 
     @property
     def same(self) -> bool:
@@ -45,6 +59,11 @@ class TextSet:
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
         """Return distinct queries and distinct candidates, about `n` of each."""
+        if self.groups is not None:
+            n_groups = min(-(-n // self.groups.shape[1]), len(self.groups))
+            drawn = self.groups[rng.choice(len(self.groups), n_groups, replace=False)]
+            found = np.unique(drawn)
+            return found, found
         rows = rng.choice(len(self.queries), min(n, len(self.queries)), replace=False)
         queries = np.unique(self.queries[rows])
         if self.same:
@@ -65,6 +84,7 @@ class TaughtTexts:
         sets: what a step draws from.
         vocab_size: one more than the largest token id.
         second_vectors: those of the second teacher, if there is one; zero where it is not asked.
+        crossed: crossed sentences, if the recipe makes some.
     """
 
     bags: TokenBatch
@@ -72,6 +92,7 @@ class TaughtTexts:
     sets: tuple[TextSet, ...]
     vocab_size: int
     second_vectors: torch.Tensor | None = None
+    crossed: TextSet | None = None
 
 
 class Distillation:
@@ -95,33 +116,52 @@ class Distillation:
 
     def loss(self, network: TrainedSSE, rng: np.random.Generator) -> torch.Tensor:
         """Return the divergence of a random set, with its gradients."""
-        settings, training = self._recipe.distillation, self._recipe.training
         chosen = self._texts.sets[rng.choice(len(self._texts.sets), p=self._shares)]
+        return self._divergence(network, chosen, rng)
+
+    def weighted_loss(self, network: TrainedSSE, rng: np.random.Generator) -> torch.Tensor:
+        """Return what joins a step: the divergence of a random set and of crossed sentences."""
+        settings = self._recipe.distillation
+        loss = settings.weight * self.loss(network, rng)
+        if self._texts.crossed and settings.crossed_weight:
+            crossed = self._divergence(network, self._texts.crossed, rng)
+            loss = loss + settings.crossed_weight * crossed
+        return loss
+
+    def _divergence(
+        self, network: TrainedSSE, chosen: TextSet, rng: np.random.Generator
+    ) -> torch.Tensor:
+        settings, training = self._recipe.distillation, self._recipe.training
         queries, candidates = chosen.draw(settings.batch_size, rng)
         asked = some_bags(*self._texts.bags, queries, training.max_query_tokens)
         found = asked
         if not chosen.same:
             found = some_bags(*self._texts.bags, candidates, training.max_passage_tokens)
-        outputs = network.outputs(asked)
-        logits = self._logits(queries, candidates, same=chosen.same)
+        logits = self._logits(chosen, queries, candidates)
         if self._words and not chosen.same:
             logits += settings.word_scale * torch.from_numpy(self._words.scores(asked, found))
+        outputs = network.outputs(asked)
         return nested_divergence(
             outputs,
             outputs if chosen.same else network.outputs(found),
             logits,
             dims=self._recipe.model.dims,
+            weights=self._recipe.loss.dim_weights,
             scale=settings.scale,
             same=chosen.same,
             dtype=torch.bfloat16 if training.bf16 else torch.float32,
         )
 
-    def _logits(self, queries: Numbers, candidates: Numbers, *, same: bool) -> torch.Tensor:
-        """Return the teacher's logits: float32 (n_queries, n_candidates)."""
+    def _logits(self, chosen: TextSet, queries: Numbers, candidates: Numbers) -> torch.Tensor:
+        """Return the teachers' logits: float32 (n_queries, n_candidates)."""
         settings = self._recipe.distillation
+        if chosen.vectors is not None:
+            rows = torch.from_numpy(np.searchsorted(chosen.queries, queries))
+            scale = settings.paraphrase_scale or settings.teacher_scale
+            return _cosines(chosen.vectors, rows, rows).mul_(scale)
         left, right = torch.from_numpy(queries), torch.from_numpy(candidates)
         cosines = _cosines(self._texts.vectors, left, right)
-        if same and self._texts.second_vectors is not None:
+        if chosen.same and self._texts.second_vectors is not None:
             other = _cosines(self._texts.second_vectors, left, right)
             cosines = cosines.lerp_(other, settings.second_share)
         return cosines.mul_(settings.teacher_scale)

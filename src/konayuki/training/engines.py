@@ -24,7 +24,7 @@ LONGEST_PREPARATION = timedelta(hours=24)
 # The keys that the Trainer knows, besides those of the model; others must keep their defaults.
 STOCK_KEYS: dict[str, set[str]] = {
     "distillation": set(),
-    "loss": {"scale", "symmetric", "gather"},
+    "loss": {"scale", "symmetric", "gather", "dim_weights"},
     "training": {
         "engine",
         "batch_size",

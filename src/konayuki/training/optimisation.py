@@ -120,7 +120,7 @@ class Optimisation:
         settings = self._recipe.distillation
         if self._distillation and step % settings.every == 0:
             rng = np.random.default_rng((self._recipe.training.seed, LATER_DRAWS, step))
-            (settings.weight * self._distillation.loss(self.network, rng)).backward()
+            self._distillation.weighted_loss(self.network, rng).backward()
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint of the run; a run that is killed meanwhile keeps the last one."""
@@ -164,6 +164,7 @@ class Optimisation:
             queries,
             candidates,
             dims=recipe.model.dims,
+            weights=recipe.loss.dim_weights,
             scale=recipe.loss.scale,
             symmetric=recipe.loss.symmetric,
             dtype=torch.bfloat16 if settings.bf16 else torch.float32,

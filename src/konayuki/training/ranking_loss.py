@@ -119,11 +119,15 @@ def nested_ranking_loss(
     candidates: torch.Tensor,
     *,
     dims: Sequence[int],
+    weights: Sequence[float] = (),
     scale: float = 20.0,
     symmetric: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> torch.Tensor:
-    """Return the sum of `ranking_loss` over the first d outputs, for every d of `dims`."""
+    """Return the sum of `ranking_loss` over the first d outputs, for every d of `dims`.
+
+    `weights` are MatryoshkaLoss's `matryoshka_weights`, all 1 unless given.
+    """
     losses = [
         ranking_loss(
             functional.normalize(queries[:, :dim].float(), dim=-1),
@@ -134,4 +138,10 @@ def nested_ranking_loss(
         )
         for dim in dims
     ]
-    return torch.stack(losses).sum()
+    return weighted_sum(losses, weights)
+
+
+def weighted_sum(losses: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
+    """Return the sum of scalar losses, each times its weight where there are weights."""
+    stacked = torch.stack(list(losses))
+    return (stacked * stacked.new_tensor(weights)).sum() if weights else stacked.sum()

@@ -63,11 +63,13 @@ class LossSettings:
         scale: cosines are multiplied by it before the softmax.
         symmetric: rank queries for passages as well as passages for queries.
         gather: with several processes, rank for the passages of them all.
+        dim_weights: of the losses at each of `model.dims`, the teacher's too; all 1 unless given.
     """
 
     scale: float = 20.0
     symmetric: bool = False
     gather: bool = True
+    dim_weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class TrainingSettings:
     token_dropout: float = 0.0
     quantized_share: float = 0.0  # the last part of the steps, which sees 4-bit rows
     workers: int = 0  # processes that tokenise, of the Trainer; the fused engine needs none
+    runs: int = 1  # from one start, each with draws of its own; the mean of them is kept
     seed: int = 0
     threads: int = 0  # 0: torch's choice
     log_steps: int = 20
@@ -150,6 +153,8 @@ class DistillationSource:
         paraphrases: whether both sides are sentences of one kind, to be compared with each other.
         words: whether their queries are headwords, perhaps with a reading in brackets, to be
             compared with each other and with all sentences.
+        crossed: so many groups of sentences that are made by crossing both sides' phrases: see
+            `training.crossing`.
     """
 
     files: str = "*"
@@ -159,6 +164,7 @@ class DistillationSource:
     questions: bool = False
     paraphrases: bool = False
     words: bool = False
+    crossed: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,13 @@ class DistillationSettings:
         second_teacher: "use", the multilingual Universal Sentence Encoder, which is heard where
             texts of one kind are compared with each other; none unless given.
         second_share: of its cosines beside the teacher's.
+        head_steps: steps in which a linear map of both teachers' vectors learns from the pairs
+            of sources with paraphrases; it is heard where paraphrases and crossed sentences are
+            compared: see `training.teacher_head`.
+        head_scale: its cosines are multiplied by it in those steps.
+        paraphrase_scale: as `teacher_scale`, for paraphrases and crossed sentences; 0 for the same.
+        crossed_weight: of the divergence about crossed sentences, which joins every step that the
+            other one joins.
     """
 
     teacher: str = ""
@@ -191,6 +204,10 @@ class DistillationSettings:
     word_scale: float = 0.0
     second_teacher: str = ""
     second_share: float = 0.5
+    head_steps: int = 0
+    head_scale: float = 20.0
+    paraphrase_scale: float = 0.0
+    crossed_weight: float = 0.0
     sources: tuple[DistillationSource, ...] = (DistillationSource(),)
 
 
@@ -302,6 +319,11 @@ def _check(recipe: Recipe) -> None:
         f"model.dims is {list(dims)}; expected different positive numbers, the largest first",
     )
     _require(
+        len(loss.dim_weights) in (0, len(dims)) and min(loss.dim_weights, default=1) > 0,
+        f"loss.dim_weights is {list(loss.dim_weights)}; expected a number above 0 for each of the "
+        f"{len(dims)} dims",
+    )
+    _require(
         not (model.tanh and model.static_embedding),
         "model.static_embedding is true and so is model.tanh; a StaticEmbedding has no tanh",
     )
@@ -313,6 +335,7 @@ def _check(recipe: Recipe) -> None:
         ("training.learning_rate", training.learning_rate),
         ("training.epochs", training.epochs),
         ("training.log_steps", training.log_steps),
+        ("training.runs", training.runs),
     ]:
         _require(number > 0, f"{name} is {number}; expected a number above 0")
     for name, share in [
@@ -337,14 +360,24 @@ def _check(recipe: Recipe) -> None:
 def _check_distillation(settings: DistillationSettings) -> None:
     _one_of("distillation.teacher", settings.teacher, ("", "teacher"))
     _one_of("distillation.second_teacher", settings.second_teacher, ("", "use"))
-    for name in ("weight", "every", "first_rate", "batch_size", "scale", "teacher_scale"):
+    for name in (
+        "weight",
+        "every",
+        "first_rate",
+        "batch_size",
+        "scale",
+        "teacher_scale",
+        "head_scale",
+    ):
         number = getattr(settings, name)
         _require(number > 0, f"distillation.{name} is {number}; expected a number above 0")
-    numbers = [(name, getattr(settings, name)) for name in ("first_steps", "word_scale")]
+    may_be_0 = ("first_steps", "word_scale", "head_steps", "paraphrase_scale", "crossed_weight")
+    numbers = [(name, getattr(settings, name)) for name in may_be_0]
     for place, source in enumerate(settings.sources):
         numbers += [
             (f"sources[{place}].rows", source.rows),
             (f"sources[{place}].sentences", source.sentences),
+            (f"sources[{place}].crossed", source.crossed),
         ]
     for name, number in numbers:
         _require(number >= 0, f"distillation.{name} is {number}; expected 0 or more")

@@ -28,7 +28,7 @@ def nested_loss(model: Any, recipe: Recipe, *, gather: bool) -> Any:  # noqa: AN
 
     Args:
         model: a `SentenceTransformer`.
-        recipe: gives dimensions, scale and symmetry.
+        recipe: gives dimensions, their weights, scale and symmetry.
         gather: rank for the passages of all processes, not of the own one alone.
 
     Raises:
@@ -52,7 +52,12 @@ def nested_loss(model: Any, recipe: Recipe, *, gather: bool) -> Any:  # noqa: AN
         from sentence_transformers import losses
 
         kind = losses.MultipleNegativesSymmetricRankingLoss
-    return MatryoshkaLoss(model, kind(model, **chosen), matryoshka_dims=list(recipe.model.dims))
+    return MatryoshkaLoss(
+        model,
+        kind(model, **chosen),
+        matryoshka_dims=list(recipe.model.dims),
+        matryoshka_weights=list(recipe.loss.dim_weights) or None,
+    )
 
 
 def batch_sampler(name: str) -> Any:  # noqa: ANN401 - untyped

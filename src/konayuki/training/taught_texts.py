@@ -1,12 +1,11 @@
 """Gather the texts of a distillation, and ask the teacher about them.
 
-Texts come from the pairs that may be trained on, so nothing held out is among them: the queries
-and passages of the named sources, and sentences of passages. What the teacher says is kept in the
-cache of the run by text, and asked only once.
+Texts come from the pairs that may be trained on, so nothing held out is among them. What the
+teacher says is kept in the cache of the run by text, and asked only once.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -14,23 +13,21 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
-from konayuki.search.sentences import sentences
 from konayuki.training.distillation import Numbers, TaughtTexts, TextSet
+from konayuki.training.gathered_texts import (
+    CROSSED,
+    KINDS,
+    PARAPHRASE,
+    PASSAGE,
+    Gathered,
+    Numbering,
+)
 from konayuki.training.pair_store import PairStore, Tokenize
 from konayuki.training.recipe import DistillationSettings, DistillationSource
 from konayuki.training.teacher_cache import Encoder, TeacherCache
+from konayuki.training.teacher_head import learned_head
 
-QUERY, PASSAGE, SENTENCE, PARAPHRASE, WORD = "query", "passage", "sentence", "paraphrase", "word"
-KINDS = {  # the teacher's prefix and the tokens that it reads
-    QUERY: ("query: ", 32),
-    PASSAGE: ("passage: ", 128),
-    SENTENCE: ("passage: ", 64),
-    PARAPHRASE: ("query: ", 64),
-    WORD: ("query: ", 32),
-}
 SECOND = "second"  # folder of the second teacher's answers
-SENTENCE_CHARACTERS = (12, 150)
-READING = re.compile("[（(].*")
 
 
 def taught_texts(
@@ -58,102 +55,76 @@ def taught_texts(
         seed: of the samples.
         show_progress: a bar on stderr while the teacher works.
     """
-    gathered = _Gathered(store.texts(), np.random.default_rng(seed))
+    gathered = Gathered(store.texts(), seed)
     for stretch in store.stretches:
         source = _source_of(stretch.name, settings.sources)
         if source is not None:
             allowed = rows[(rows >= stretch.start) & (rows < stretch.stop)]
             pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
             gathered.add(stretch.name, pairs, source)
-    taught, sets = gathered.taught, gathered.all_sets()
+    taught = gathered.taught
+    vectors = _vectors(taught, list(KINDS), teacher, cache, show_progress)
     second_vectors = None
     if second is not None:
         kinds = [kind for kind in KINDS if kind != PASSAGE]
-        folder = cache / SECOND
-        second_vectors = _vectors(taught, kinds, second, folder, show_progress)
+        second_vectors = _vectors(taught, kinds, second, cache / SECOND, show_progress)
+    heard = _Heard(vectors, second_vectors, gathered.paraphrases, settings, seed)
+    sets = [heard.with_vectors(one) for one in gathered.all_sets() if _is_large(one)]
+    crossed = gathered.crossed_set()
     return TaughtTexts(
         tokenizer.encode(taught.texts),
-        _vectors(taught, list(KINDS), teacher, cache, show_progress),
-        tuple(one for one in sets if min(len(one.queries), len(one.candidates)) > 1),
+        vectors,
+        tuple(sets),
         tokenizer.vocab_size,
         second_vectors,
+        heard.with_vectors(crossed) if crossed else None,
     )
 
 
-class _Gathered:
-    """The texts of the sources so far, and the sets that they form."""
+class _Heard:
+    """Both teachers about paraphrases, through the head that the recipe may ask for."""
 
-    def __init__(self, known: Sequence[str], rng: np.random.Generator) -> None:
-        self.taught = _Numbering()
-        self._known = known
-        self._rng = rng
-        self._sets: list[TextSet] = []
-        self._questions: list[Numbers] = []
-        self._apart: list[Numbers] = []
+    def __init__(
+        self,
+        vectors: torch.Tensor,
+        second_vectors: torch.Tensor | None,
+        paraphrases: Sequence[Numbers],
+        settings: DistillationSettings,
+        seed: int,
+    ) -> None:
+        self._parts = [(vectors, 1.0)]
+        if second_vectors is not None:
+            share = settings.second_share
+            self._parts = [(vectors, (1 - share) ** 0.5), (second_vectors, share**0.5)]
+        self._head = None
+        sources = [pairs for pairs in paraphrases if len(pairs)]
+        if settings.head_steps and sources:
+            known, places = np.unique(np.concatenate(sources), return_inverse=True)
+            ends = np.cumsum([len(pairs) for pairs in sources])[:-1]
+            self._head = learned_head(
+                self._joined(known),
+                np.split(places.reshape(-1, 2), ends),
+                steps=settings.head_steps,
+                scale=settings.head_scale,
+                seed=seed,
+            )
 
-    def add(self, name: str, pairs: Numbers, source: DistillationSource) -> None:
-        """Take what the settings ask of one source, whose pairs are text numbers (n, 2)."""
-        some = pairs[_sample(len(pairs), source.rows, self._rng)]
-        if source.paraphrases:
-            self.taught.numbers(PARAPHRASE, self._texts(some))
-        if source.pairs:
-            queries = self.taught.numbers(QUERY, (self._known[one] for one in some[:, 0]))
-            passages = self.taught.numbers(PASSAGE, (self._known[one] for one in some[:, 1]))
-            self._sets.append(TextSet(name, queries, passages, aligned=True))
-            if source.questions:
-                self._questions.append(queries)
-        if source.words:
-            self.taught.numbers(WORD, _headwords(self._texts(some[:, 0])))
-        if source.sentences:
-            found = _sentences(self._texts(some[:, 1]))
-            kept = _sample(len(found), source.sentences, self._rng)
-            numbers = self.taught.numbers(SENTENCE, (found[one] for one in kept))
-            if not source.pairs:
-                self._apart.append(numbers)
-                self._sets.append(TextSet(name, numbers, numbers))
+    def with_vectors(self, one: TextSet) -> TextSet:
+        """Return a set; one of paraphrases, or crossed ones, with vectors of its own."""
+        if one.name not in (PARAPHRASE, CROSSED):
+            return one
+        joined = self._joined(one.queries)
+        if self._head is not None:
+            joined = functional.normalize(joined @ self._head, dim=1)
+        return replace(one, vectors=joined.bfloat16())
 
-    def _texts(self, numbers: Numbers) -> Iterable[str]:
-        return (self._known[one] for one in np.unique(numbers))
-
-    def all_sets(self) -> list[TextSet]:
-        """Return the sets of the sources, of the texts of each kind, and those across kinds."""
-        sets = list(self._sets)
-        for kind in KINDS:
-            of_kind = np.setdiff1d(self.taught.of_kind(kind), _joined(self._apart))
-            sets.append(TextSet(kind, of_kind, of_kind))
-        of_sentences = self.taught.of_kind(SENTENCE)
-        asked = {
-            "questions": np.unique(_joined(self._questions)),
-            "words": self.taught.of_kind(WORD),
-        }
-        sets += [TextSet(f"{name} and sentences", one, of_sentences) for name, one in asked.items()]
-        return sets
-
-
-class _Numbering:
-    """Texts by kind, numbered as they come; a text may be of several kinds."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[tuple[str, str], int] = {}
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts in order of their numbers."""
-        return [text for _, text in self._numbers]
-
-    def numbers(self, kind: str, texts: Iterable[str]) -> Numbers:
-        """Return the numbers of some texts; new texts get one."""
-        found = [self._numbers.setdefault((kind, text), len(self._numbers)) for text in texts]
-        return np.array(found, dtype=np.int64)
-
-    def of_kind(self, kind: str) -> Numbers:
-        """Return the numbers of all texts of a kind."""
-        found = [number for (one, _), number in self._numbers.items() if one == kind]
-        return np.array(found, dtype=np.int64)
+    def _joined(self, numbers: Numbers) -> torch.Tensor:
+        rows = torch.from_numpy(numbers)
+        return torch.cat([part[rows].float() * length for part, length in self._parts], dim=1)
 
 
 def _vectors(
-    taught: _Numbering, kinds: Sequence[str], teacher: Encoder, cache: Path, show_progress: bool
+    taught: Numbering, kinds: Sequence[str], teacher: Encoder, cache: Path, show_progress: bool
 ) -> torch.Tensor:
     """Return what a teacher says of texts: bfloat16 (n_texts, dim), centred, unit or zero rows."""
     texts = taught.texts
@@ -175,33 +146,9 @@ def _centred(vectors: torch.Tensor) -> torch.Tensor:
     return functional.normalize(wide - wide.mean(dim=0), dim=1)
 
 
+def _is_large(one: TextSet) -> bool:
+    return min(len(one.queries), len(one.candidates)) > 1
+
+
 def _source_of(name: str, sources: Sequence[DistillationSource]) -> DistillationSource | None:
     return next((one for one in sources if fnmatch(name, one.files)), None)
-
-
-def _sample(n: int, most: int, rng: np.random.Generator) -> Numbers:
-    """Return the places of at most `most` of n things, in order; of all where it is 0."""
-    if not most or n <= most:
-        return np.arange(n)
-    return np.sort(rng.permutation(n)[:most])
-
-
-def _joined(parts: Sequence[Numbers]) -> Numbers:
-    return np.concatenate([*parts, np.empty(0, dtype=np.int64)])
-
-
-def _headwords(entries: Iterable[str]) -> list[str]:
-    """Return the distinct words without the readings behind them."""
-    return [word for word in dict.fromkeys(READING.sub("", one).strip() for one in entries) if word]
-
-
-def _sentences(passages: Iterable[str]) -> list[str]:
-    """Return the distinct sentences of ordinary length."""
-    shortest, longest = SENTENCE_CHARACTERS
-    found = dict.fromkeys(
-        sentence
-        for passage in passages
-        for sentence in sentences(passage)
-        if shortest <= len(sentence) <= longest
-    )
-    return list(found)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 
-from konayuki.training.ranking_loss import BLOCK_ROWS
+from konayuki.training.ranking_loss import BLOCK_ROWS, weighted_sum
 
 NEVER = -1e4  # the logit of a text with itself
 
@@ -67,6 +67,7 @@ def nested_divergence(
     logits: torch.Tensor,
     *,
     dims: Sequence[int],
+    weights: Sequence[float] = (),
     scale: float = 20.0,
     same: bool = False,
     dtype: torch.dtype = torch.float32,
@@ -78,6 +79,7 @@ def nested_divergence(
         candidates: (m, width).
         logits: float32 (n, m), the teacher's.
         dims: nested dimensions.
+        weights: of the loss at each of them, all 1 unless given.
         scale: the student's cosines are multiplied by it before the softmax.
         same: both sides are the same texts, and no text is compared with itself.
         dtype: precision of the matrix products.
@@ -87,5 +89,4 @@ def nested_divergence(
         left = functional.normalize(queries[:, :dim].float(), dim=-1)
         right = left if same else functional.normalize(candidates[:, :dim].float(), dim=-1)
         losses.append(_Divergence.apply(left, right, logits, scale, same, dtype))
-    total: torch.Tensor = torch.stack(losses).sum()
-    return total
+    return weighted_sum(losses, weights)

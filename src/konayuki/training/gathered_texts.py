@@ -1,0 +1,152 @@
+"""The texts that a teacher is asked about, and the sets that a step draws from.
+
+From the named sources come queries and passages, sentences of passages, headwords, paraphrases and
+sentences crossed from them.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from konayuki.search.sentences import sentences
+from konayuki.training.crossing import crossed_groups
+from konayuki.training.distillation import Numbers, TextSet
+from konayuki.training.recipe import DistillationSource
+
+QUERY, PASSAGE, SENTENCE, PARAPHRASE, WORD = "query", "passage", "sentence", "paraphrase", "word"
+CROSSED = "crossed"
+KINDS = {  # the teacher's prefix and the tokens that it reads
+    QUERY: ("query: ", 32),
+    PASSAGE: ("passage: ", 128),
+    SENTENCE: ("passage: ", 64),
+    PARAPHRASE: ("query: ", 64),
+    WORD: ("query: ", 32),
+    CROSSED: ("query: ", 64),
+}
+CROSSING_DRAWS = 1  # a stream of random numbers of its own
+SENTENCE_CHARACTERS = (12, 150)
+READING = re.compile("[（(].*")
+
+
+class Gathered:
+    """The texts of the sources so far, and the sets that they form."""
+
+    def __init__(self, known: Sequence[str], seed: int) -> None:
+        self.taught = Numbering()
+        self.paraphrases: list[Numbers] = []  # (n_pairs, 2) of each source
+        self._known = known
+        self._rng = np.random.default_rng(seed)
+        self._crossing_rng = np.random.default_rng((seed, CROSSING_DRAWS))
+        self._crossed: list[Numbers] = []
+        self._sets: list[TextSet] = []
+        self._questions: list[Numbers] = []
+        self._apart: list[Numbers] = []
+
+    def add(self, name: str, pairs: Numbers, source: DistillationSource) -> None:
+        """Take what the settings ask of one source, whose pairs are text numbers (n, 2)."""
+        some = pairs[_sample(len(pairs), source.rows, self._rng)]
+        if source.paraphrases:
+            self._add_paraphrases(some)
+        if source.crossed:
+            self._add_crossed(pairs, source.crossed)
+        if source.pairs:
+            queries = self.taught.numbers(QUERY, (self._known[one] for one in some[:, 0]))
+            passages = self.taught.numbers(PASSAGE, (self._known[one] for one in some[:, 1]))
+            self._sets.append(TextSet(name, queries, passages, aligned=True))
+            if source.questions:
+                self._questions.append(queries)
+        if source.words:
+            self.taught.numbers(WORD, _headwords(self._texts(some[:, 0])))
+        if source.sentences:
+            found = _sentences(self._texts(some[:, 1]))
+            kept = _sample(len(found), source.sentences, self._rng)
+            numbers = self.taught.numbers(SENTENCE, (found[one] for one in kept))
+            if not source.pairs:
+                self._apart.append(numbers)
+                self._sets.append(TextSet(name, numbers, numbers))
+
+    def _add_paraphrases(self, pairs: Numbers) -> None:
+        sides = [
+            self.taught.numbers(PARAPHRASE, (self._known[one] for one in side)) for side in pairs.T
+        ]
+        self.paraphrases.append(np.stack(sides, axis=1))
+
+    def _add_crossed(self, pairs: Numbers, n_groups: int) -> None:
+        texts = [(self._known[one], self._known[other]) for one, other in pairs]
+        groups = crossed_groups(texts, n_groups, self._crossing_rng)
+        self._crossed += [self.taught.numbers(CROSSED, group) for group in groups]
+
+    def _texts(self, numbers: Numbers) -> Iterable[str]:
+        return (self._known[one] for one in np.unique(numbers))
+
+    def all_sets(self) -> list[TextSet]:
+        """Return the sets of the sources, of the texts of each kind, and those across kinds."""
+        sets = list(self._sets)
+        for kind in (one for one in KINDS if one != CROSSED):
+            of_kind = np.setdiff1d(self.taught.of_kind(kind), _joined(self._apart))
+            sets.append(TextSet(kind, of_kind, of_kind))
+        of_sentences = self.taught.of_kind(SENTENCE)
+        asked = {
+            "questions": np.unique(_joined(self._questions)),
+            "words": self.taught.of_kind(WORD),
+        }
+        sets += [TextSet(f"{name} and sentences", one, of_sentences) for name, one in asked.items()]
+        return sets
+
+    def crossed_set(self) -> TextSet | None:
+        """Return the crossed sentences, if there are any."""
+        if not self._crossed:
+            return None
+        of_kind = self.taught.of_kind(CROSSED)
+        return TextSet(CROSSED, of_kind, of_kind, groups=np.stack(self._crossed))
+
+
+class Numbering:
+    """Texts by kind, numbered as they come; a text may be of several kinds."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts in order of their numbers."""
+        return [text for _, text in self._numbers]
+
+    def numbers(self, kind: str, texts: Iterable[str]) -> Numbers:
+        """Return the numbers of some texts; new texts get one."""
+        found = [self._numbers.setdefault((kind, text), len(self._numbers)) for text in texts]
+        return np.array(found, dtype=np.int64)
+
+    def of_kind(self, kind: str) -> Numbers:
+        """Return the numbers of all texts of a kind."""
+        found = [number for (one, _), number in self._numbers.items() if one == kind]
+        return np.array(found, dtype=np.int64)
+
+
+def _sample(n: int, most: int, rng: np.random.Generator) -> Numbers:
+    """Return the places of at most `most` of n things, in order; of all where it is 0."""
+    if not most or n <= most:
+        return np.arange(n)
+    return np.sort(rng.permutation(n)[:most])
+
+
+def _joined(parts: Sequence[Numbers]) -> Numbers:
+    return np.concatenate([*parts, np.empty(0, dtype=np.int64)])
+
+
+def _headwords(entries: Iterable[str]) -> list[str]:
+    """Return the distinct words without the readings behind them."""
+    return [word for word in dict.fromkeys(READING.sub("", one).strip() for one in entries) if word]
+
+
+def _sentences(passages: Iterable[str]) -> list[str]:
+    """Return the distinct sentences of ordinary length."""
+    shortest, longest = SENTENCE_CHARACTERS
+    found = dict.fromkeys(
+        sentence
+        for passage in passages
+        for sentence in sentences(passage)
+        if shortest <= len(sentence) <= longest
+    )
+    return list(found)
