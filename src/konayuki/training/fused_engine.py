@@ -1,6 +1,15 @@
-"""The engine `fused`: our own loop, with its evaluations and checkpoints."""
+"""The engine `fused`: our own loop, with its evaluations and checkpoints.
 
+With `training.runs` it trains several times from one start, each time with draws of its own, and
+keeps the mean of the parameters. Runs from one start stay aligned, so the mean of the tables is the
+mean of the embeddings: what the draws left in one table alone is averaged away.
+"""
+
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
+
+import torch
 
 from konayuki.progress import track
 from konayuki.training.development import named_scores, score_tasks
@@ -10,6 +19,10 @@ from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import Optimisation
 from konayuki.training.preparation import Prepared
 from konayuki.training.recipe import Recipe
+
+RUN_FOLDER = "run-"  # and a number: what one of several runs needs to go on
+
+Parameters: TypeAlias = dict[str, torch.Tensor]
 
 
 def train_fused(
@@ -34,25 +47,72 @@ def train_fused(
     Raises:
         CheckpointError: the checkpoint is damaged or of another recipe.
     """
+    n_runs = recipe.training.runs
+    start = _copy(network.state_dict())
+    total: Parameters = {}
+    history: list[dict[str, float]] = []
+    for number in range(n_runs):
+        network.load_state_dict(start)
+        folder = run_folder(out, number) if n_runs > 1 else out
+        run = _run(recipe, prepared, network, folder, number, resume, show_progress)
+        offset = number * run.n_steps
+        history += [{**entry, "step": entry["step"] + offset} for entry in run.progress.history]
+        state = _copy(network.state_dict())
+        total = {name: total[name] + values for name, values in state.items()} if total else state
+    if n_runs > 1:
+        network.load_state_dict({name: values / n_runs for name, values in total.items()})
+        if prepared.tasks:
+            history.append(_scored(n_runs * run.n_steps, network, recipe, prepared))
+    return Outcome(network.weights(), n_runs * run.n_steps, history)
+
+
+def run_folder(out: Path, number: int) -> Path:
+    """Return where the checkpoint of one of several runs lies."""
+    return out / f"{RUN_FOLDER}{number + 1}"
+
+
+def _run(
+    recipe: Recipe,
+    prepared: Prepared,
+    network: TrainedSSE,
+    folder: Path,
+    number: int,
+    resume: bool,
+    show_progress: bool,
+) -> Optimisation:
+    """Train the network once, with the draws of run `number`."""
+    settings = replace(recipe.training, seed=recipe.training.seed + number)
+    recipe = replace(recipe, training=settings)
     teaching = Distillation(prepared.taught, recipe) if prepared.taught else None
     run = Optimisation(network, prepared.store, prepared.rows, recipe, teaching)
+    folder.mkdir(parents=True, exist_ok=True)
     if resume:
-        run.resume(out)
-    settings = recipe.training
+        run.resume(folder)
     history = run.progress.history
     losses: list[float] = []
-    total = run.n_steps - run.progress.step
-    for loss in track(run.steps(), "train", total=total, unit="step", enabled=show_progress):
+    done = run.progress.step
+    for loss in track(
+        run.steps(), "train", total=run.n_steps - done, unit="step", enabled=show_progress
+    ):
         losses.append(loss)
         step = run.progress.step
-        if step % settings.log_steps == 0 or step == run.n_steps:
+        last = step == run.n_steps
+        if step % settings.log_steps == 0 or last:
             history.append({"step": step, "loss": sum(losses) / len(losses)})
             losses = []
         due = settings.evaluation_steps and step % settings.evaluation_steps == 0
-        if prepared.tasks and (due or step == run.n_steps):
-            weights, dims = run.network.weights(), recipe.model.dims[:1]
-            scores = score_tasks(weights, prepared.store, prepared.tasks, dims)
-            history.append({"step": step, **named_scores(scores)})
-        if settings.checkpoint_steps and step % settings.checkpoint_steps == 0:
-            run.save(out)
-    return Outcome(run.network.weights(), run.n_steps, history)
+        if prepared.tasks and (due or last):
+            history.append(_scored(step, network, recipe, prepared))
+        due = settings.checkpoint_steps and step % settings.checkpoint_steps == 0
+        if due or (last and settings.runs > 1):
+            run.save(folder)
+    return run
+
+
+def _scored(step: int, network: TrainedSSE, recipe: Recipe, prepared: Prepared) -> dict[str, float]:
+    scores = score_tasks(network.weights(), prepared.store, prepared.tasks, recipe.model.dims[:1])
+    return {"step": step, **named_scores(scores)}
+
+
+def _copy(state: Parameters) -> Parameters:
+    return {name: values.detach().clone() for name, values in state.items()}

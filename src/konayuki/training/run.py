@@ -19,7 +19,7 @@ from konayuki.training.engines import (
     main_process_first,
     wait_for_all,
 )
-from konayuki.training.fused_engine import train_fused
+from konayuki.training.fused_engine import RUN_FOLDER, run_folder, train_fused
 from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import CHECKPOINT
 from konayuki.training.preparation import Prepared, network_of, prepare
@@ -99,13 +99,16 @@ def train(
     if is_main_process():
         write_results(recipe, prepared, outcome.weights, record, out)
         (out / CHECKPOINT).unlink(missing_ok=True)
+        for folder in out.glob(f"{RUN_FOLDER}*"):
+            shutil.rmtree(folder)
         shutil.rmtree(out / STOCK_CHECKPOINTS, ignore_errors=True)
     wait_for_all()
     return record
 
 
 def _started(out: Path) -> bool:
-    return any((out / name).exists() for name in (RECORD, CHECKPOINT, STOCK_CHECKPOINTS))
+    known = (RECORD, CHECKPOINT, STOCK_CHECKPOINTS, run_folder(out, 0).name)
+    return any((out / name).exists() for name in known)
 
 
 def _engine(recipe: Recipe) -> Engine:
