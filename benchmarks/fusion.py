@@ -86,6 +86,12 @@ def plain_sum(c: Candidates, weight: float) -> Scores:
     return c.dense + weight * c.lexical
 
 
+def covered_sum(c: Candidates, weight: float, power: float) -> Scores:
+    """As plain_sum, with less of the BM25 of a passage that holds less of the question."""
+    share: Scores = (c.lexical / max(c.ceiling, 1e-9)) ** power
+    return c.dense + weight * share * c.lexical
+
+
 def reciprocal_ranks(c: Candidates, weight: float, constant: int = 60) -> Scores:
     """Ranks alone."""
     ranks = [np.empty(len(c.dense)) for _ in range(2)]
@@ -124,6 +130,10 @@ def variants() -> Iterator[tuple[str, Fusion]]:
             yield name, partial(by_similarity, weight=weight, slope=slope)
     for weight in (0.006, 0.008, 0.01, 0.012, 0.014, 0.016, 0.018, 0.02, 0.03):
         yield f"plain_sum {weight}", partial(plain_sum, weight=weight)
+    for weight in (0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.05, 0.06, 0.08):
+        for power in (0.5, 1.0):
+            name = f"covered_sum {weight} ^{power}"
+            yield name, partial(covered_sum, weight=weight, power=power)
     yield "shipped", lambda c: fuse(c.lexical, c.dense)
 
 

@@ -141,6 +141,16 @@ def test_quantize_gives_size_and_error(
     assert 0.05 < figures["largest_error_of_row_maximum"] <= 1 / 15 + 1e-6
 
 
+def test_quantize_searches_scales_where_it_is_asked_to(folder: Path, tmp_path: Path) -> None:
+    exact = StaticModel.load(folder).weights.float_table().values
+    errors = []
+    for name, words in (("plain", []), ("nearest", ["--nearest"])):
+        assert run("quantize", folder, "--out", tmp_path / name, *words) == 0
+        rows = StaticModel.load(tmp_path / name).weights.float_table().values
+        errors.append(float(np.square(rows - exact).sum()))
+    assert errors[1] < errors[0]
+
+
 def test_export_writes_the_layout_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
     assert run("export", folder, "--out", tmp_path / "a") == 0
     assert run("export", folder, "--out", tmp_path / "b", "--layout", "q4", "--dim", 8) == 0

@@ -71,6 +71,29 @@ def test_cropped_rows_are_the_start_of_the_rows(table: np.ndarray, data: st.Data
     np.testing.assert_array_equal(packed.crop(dim).rows(ids, dim), dequantize(packed)[:, :dim])
 
 
+@given(table=tables())
+@settings(max_examples=100, deadline=None)
+def test_searched_scales_are_never_worse(table: np.ndarray) -> None:
+    seed, nearest = quantize(table), quantize(table, nearest=True)
+    assert (nearest.scales <= seed.scales).all()
+    errors = [np.square(dequantize(one) - table).sum(axis=1) for one in (nearest, seed)]
+    assert (errors[0] <= errors[1] * (1 + 1e-5) + 1e-12).all()
+
+
+def test_searched_scales_are_the_best_of_those_tried() -> None:
+    table = np.random.default_rng(3).normal(0, 1, (20, 512)).astype(np.float32)
+    found = np.square(dequantize(quantize(table, nearest=True)) - table).sum(axis=1)
+    largest = np.abs(table).max(axis=1, keepdims=True)
+    errors = []
+    for share in np.arange(0.5, 1.001, 0.02):
+        scale = largest * share
+        levels = np.clip(np.rint((table / scale + 1) * 7.5), 0, 15)
+        errors.append(np.square((levels / 7.5 - 1) * scale - table).sum(axis=1))
+    np.testing.assert_allclose(found, np.min(errors, axis=0), rtol=1e-3)
+    plain = np.square(dequantize(quantize(table)) - table).sum()
+    assert found.sum() < 0.85 * plain
+
+
 def test_zero_rows_stay_finite_and_tiny() -> None:
     assert np.abs(dequantize(quantize(np.zeros((2, 4), dtype=np.float32)))).max() <= 1e-8
 

@@ -10,6 +10,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("source", help="model folder or hub id")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument(
+        "--nearest",
+        action="store_true",
+        help="search each row's scale for the smallest squared error; the default takes the "
+        "largest value of the row, as the seed's quantiser does",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
@@ -18,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from konayuki.model import StaticModel
 
     model = StaticModel.load(args.source)
-    model.save(args.out, layout="q4")
+    model.save(args.out, layout="q4", nearest=args.nearest)
     packed = StaticModel.load(args.out)
     error = packed.largest_difference(model)
     figures = {
@@ -31,10 +37,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(figures))
         return 0
+    bound = "" if args.nearest else " (the bound is 1/15 = 0.0667)"
     print(
         f"{args.out}: {packed.nbytes:,} bytes, {model.nbytes / packed.nbytes:.1f} times smaller; "
         f"largest error of a value {error.absolute:.4f}, "
-        f"{error.relative:.4f} of the largest in its row (the bound is 1/15 = 0.0667)",
+        f"{error.relative:.4f} of the largest in its row{bound}",
         file=sys.stderr,
     )
     return 0

@@ -248,18 +248,26 @@ class StaticModel:
             )
         return left @ right.T
 
-    def save(self, folder: str | PathLike[str], layout: str = "q4") -> None:
+    def save(
+        self, folder: str | PathLike[str], layout: str = "q4", *, nearest: bool = False
+    ) -> None:
         """Write a folder that `load` and sentence-transformers read.
 
         Args:
             folder: made where it is not there; files of the same names are replaced.
             layout: "float" (float32 rows) or "q4" (4-bit rows).
+            nearest: give each 4-bit row the scale with the smallest squared error, where the
+                seed's quantiser takes the row's largest value.
 
         Raises:
             InputError: an unknown layout, or `folder` is a file.
             DimensionError: 4-bit rows of an odd number of dimensions.
         """
-        write_folder(Path(folder), self._weights, self._tokenizer_json, layout_named(layout))
+        chosen = layout_named(layout)
+        weights = self._weights
+        if nearest and layout == "q4":
+            weights = weights.packed(nearest=True)
+        write_folder(Path(folder), weights, self._tokenizer_json, chosen)
 
     def largest_difference(self, other: "StaticModel") -> Difference:
         """Return how far the rows are from those of a model with the same tokens.

@@ -1,6 +1,6 @@
 """The numbers of a model: a table and the three vectors of its tanh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +55,16 @@ class Weights:
             return self
         vectors = (vector[:dim].copy() for vector in (self.alpha, self.beta, self.bias))
         return Weights(self.table.crop(dim), *vectors)
+
+    def packed(self, *, nearest: bool = False) -> "Weights":
+        """Return the weights with 4-bit rows, quantised unless they are already.
+
+        Args:
+            nearest: search the scale of each row: see `konayuki.model.packed.quantize`.
+        """
+        if isinstance(self.table, PackedTable):
+            return self
+        return replace(self, table=quantize(self.table.values, nearest=nearest))
 
     def packed_table(self) -> PackedTable:
         """Return the table as 4-bit rows, quantised unless it is already."""

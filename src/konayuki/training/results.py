@@ -35,7 +35,7 @@ def record_of(
 ) -> dict[str, Any]:
     """Return what the run was and what it came to, as `train.json` keeps it."""
     weights = outcome.weights
-    packed = Weights(weights.packed_table(), weights.alpha, weights.beta, weights.bias)
+    packed = weights.packed(nearest=True)
     store, tasks = prepared.store, prepared.tasks
     return {
         "name": recipe.name,
@@ -85,7 +85,7 @@ def _write_layouts(
         write_set(one, out / HELD_OUT / task.name)
     for layout in LAYOUTS:
         folder = out / layout
-        model.save(folder, layout)
+        model.save(folder, layout, nearest=True)
         shutil.copy(out / SOURCES, folder / SOURCES)
         (folder / RECORD).write_text(record, encoding="utf-8")
         if sets:
