@@ -134,7 +134,7 @@ def variants() -> Iterator[tuple[str, Fusion]]:
         for power in (0.5, 1.0):
             name = f"covered_sum {weight} ^{power}"
             yield name, partial(covered_sum, weight=weight, power=power)
-    yield "shipped", lambda c: fuse(c.lexical, c.dense)
+    yield "shipped", lambda c: fuse(c.lexical, c.dense, c.ceiling)
 
 
 def candidates_of(

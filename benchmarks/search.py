@@ -94,7 +94,8 @@ def best_of_words(view: View, question: Question, depth: int = 200) -> list[int]
     """Return the ten best rows by fused score among the `depth` best by words."""
     rows, lexical = view._matching(question, depth)
     assert question.vector is not None  # noqa: S101 - set above
-    scores = fuse(lexical, view.vectors.cosines(rows, question.vector))
+    cosines = view.vectors.cosines(rows, question.vector)
+    scores = fuse(lexical, cosines, view.lexical.ceiling(question.text))
     return rows[np.argsort(-scores, kind="stable")[:10]].tolist()
 
 

@@ -46,18 +46,28 @@ def rounded_length(length: int) -> int:
     return max(value for value in kept if value <= length)
 
 
-def bm25(documents: list[list[str]], query: list[str]) -> np.ndarray:
+def idf_of(documents: list[list[str]], term: str) -> float:
     n_documents = len(documents) + 1  # the mark of the generation is a document without terms
+    holding = sum(term in document for document in documents)
+    return math.log(1 + (n_documents - holding + 0.5) / (holding + 0.5))
+
+
+def bm25(documents: list[list[str]], query: list[str]) -> np.ndarray:
+    n_documents = len(documents) + 1
     mean = sum(map(len, documents)) / n_documents
     scores = np.zeros(len(documents))
     counts = [Counter(document) for document in documents]
     for term, repeats in Counter(query).items():
-        holding = sum(term in count for count in counts)
-        idf = math.log(1 + (n_documents - holding + 0.5) / (holding + 0.5))
+        idf = idf_of(documents, term)
         for number, count in enumerate(counts):
             norm = 1.2 * (1 - 0.75 + 0.75 * rounded_length(len(documents[number])) / mean)
             scores[number] += repeats * idf * count[term] * 2.2 / (count[term] + norm)
     return scores
+
+
+def most_bm25(documents: list[list[str]], query: list[str]) -> float:
+    """What a document of every term without end would have."""
+    return sum(idf_of(documents, term) * 2.2 for term in query)
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +129,49 @@ def test_hybrid_knows_both_scores_of_every_hit(index: Index, corpus: list[dict],
     for hit in index.search(query, 50):
         assert hit.lexical == pytest.approx(lexical.get(hit.id, 0.0), rel=1e-5)
         assert hit.dense == pytest.approx(dense[hit.id], abs=1e-6)
+
+
+@pytest.mark.parametrize("where", [None, {"lang": "ja", "year": [2023, 2024]}])
+@pytest.mark.parametrize("query", [*queries(12, seed=8), "日本の富士山は zzz"])
+def test_hybrid_ranks_as_if_every_document_were_scored(
+    index: Index, corpus: list[dict], query: str, where: dict | None
+):
+    documents = [grams(text_of(record)) for record in corpus]
+    words = bm25(documents, grams(query))
+    covered = words / most_bm25(documents, grams(query))
+    dense = {hit.id: hit.score for hit in index.search(query, 400, "dense")}
+    exact = {
+        record["id"]: dense[record["id"]] + 0.035 * score * share
+        for record, score, share in zip(corpus, words, covered, strict=True)
+        if where is None
+        or (record["metadata"]["lang"] == "ja" and record["metadata"]["year"] < 2025)
+    }
+    hits = index.search(query, 10, where=where)
+    assert [hit.score for hit in hits] == pytest.approx(sorted(exact.values())[:-11:-1], abs=1e-5)
+    assert [hit.score for hit in hits] == pytest.approx([exact[h.id] for h in hits], abs=1e-5)
+
+
+def test_the_ceiling_holds_after_most_documents_are_gone(tmp_path: Path, corpus: list[dict]):
+    """tantivy counts the deleted in its IDF until a merge; the ceiling must count them too."""
+    query = "日本の富士山は美しい。" * 3
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add(corpus)
+        index.delete([record["id"] for record in corpus[5:]])
+        ceiling = index._current().lexical.ceiling(query)
+        hits = index.search(query, 5)
+    assert ceiling == pytest.approx(
+        most_bm25([grams(text_of(record)) for record in corpus] + [[]], grams(query)), rel=1e-6
+    )
+    assert len(hits) == 5 and max(hit.lexical for hit in hits) > 0
+    for hit in hits:
+        assert hit.lexical <= ceiling
+        assert hit.score == pytest.approx(hit.dense + 0.035 * hit.lexical**2 / ceiling, rel=1e-5)
+
+
+def test_the_ceiling_of_words_that_nobody_has(index: Index, corpus: list[dict]):
+    view = index._current().lexical
+    documents = [grams(text_of(record)) for record in corpus]
+    assert view.ceiling("") == view.ceiling("。") == 0
+    assert view.ceiling("zzz") == pytest.approx(most_bm25(documents, ["zzz"]), rel=1e-6)
+    for hit in index.search("zzz", 5):
+        assert hit.score == hit.dense

@@ -12,7 +12,6 @@ from konayuki.model import StaticModel
 from konayuki.progress import track
 from konayuki.scale.passages import Passage, Passages
 from konayuki.scale.sparse import Lengths, SparseVector, document_vector, lengths_of, query_vector
-from konayuki.search.fusion import LEXICAL_WEIGHT
 from konayuki.search.prepared import prepared
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 DENSE, SPARSE = "dense", "bm25"
 DEPTH = 100  # candidates of each half
+SUM_WEIGHT = 0.018  # by the rule of docs/search.md, for a sum without coverage
 _BATCH = 256
 _NAMESPACE = uuid.UUID("5f0a4c5e-0d0e-5c1b-9a63-6b6f6e617975")
 
@@ -159,9 +159,11 @@ class QdrantSearch:
             query: a question or a few words; an empty one finds nothing.
             k: how many hits at most.
             where: metadata that a hit must have, as in `Index.search`.
-            fusion: "sum" orders by cosine + 0.018 BM25 as `Index.search` does; "rrf" by
-                reciprocal ranks, which needs less of the server (1.10 instead of 1.14) and of its
-                time, and finds less.
+            fusion: "sum" orders by cosine + `SUM_WEIGHT` * BM25. `Index.search` also multiplies
+                by how much of the question a passage holds; that takes the IDF of every term of
+                the question, which the server keeps to itself. "rrf" orders by reciprocal ranks,
+                which needs less of the server (1.10 instead of 1.14) and of its time, and finds
+                less.
 
         Raises:
             InputError: an argument cannot be used.
@@ -289,7 +291,7 @@ def _point(passage: Passage, lengths: Lengths) -> Any:  # noqa: ANN401 - of an o
 
 
 def _summed(dense: Any, words: Any, k: int) -> dict[str, Any]:  # noqa: ANN401 - of the client
-    """Return a request for cosine + weight * BM25 of every candidate of either half.
+    """Return a request for cosine + SUM_WEIGHT * BM25 of every candidate of either half.
 
     Each half scores the candidates of both: a prefetch over prefetches is a rescoring.
     """
@@ -299,7 +301,7 @@ def _summed(dense: Any, words: Any, k: int) -> dict[str, Any]:  # noqa: ANN401 -
         models.Prefetch(prefetch=[dense, words], query=half.query, using=half.using, limit=limit)
         for half in (dense, words)
     ]
-    weighted = models.MultExpression(mult=[LEXICAL_WEIGHT, "$score[1]"])
+    weighted = models.MultExpression(mult=[SUM_WEIGHT, "$score[1]"])
     formula = models.FormulaQuery(
         formula=models.SumExpression(sum=["$score[0]", weighted]),
         defaults={"$score[0]": 0.0, "$score[1]": 0.0},

@@ -14,7 +14,8 @@ class Hit:
 
     Attributes:
         id: The user's key.
-        score: What the hits are ordered by; comparable within one answer only.
+        score: What the hits are ordered by; comparable within one answer only. Of hybrid search it
+            is the cosine and what the words add to it, see `konayuki.search.fusion`.
         text: The passage.
         title: Title of its document.
         metadata: What was stored with it.

@@ -57,7 +57,7 @@ class LexicalView:
     def __init__(self, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
         self._searcher = searcher
         self._schema = schema
-        self.mark = self._read_mark()
+        self.mark, self._n_counted = self._read_mark()
 
     def best(
         self, text: str, k: int, living: Callable[[Rows], NDArray[np.bool_]], where: Filter = ()
@@ -105,12 +105,14 @@ class LexicalView:
         return dict(zip(found.tolist(), scores.tolist(), strict=True))
 
     def ceiling(self, text: str) -> float:
-        """Return the BM25 that no document exceeds: every term of the query without end."""
-        n_documents = self._searcher.num_docs
+        """Return the BM25 that no document exceeds: every term of the query without end.
+
+        Terms that no document holds are in it too, so it is 0 only for a query without terms.
+        """
         total = 0.0
         for (field, term), count in _query_terms(text):
             holding = self._searcher.doc_freq(field, term)
-            idf = math.log1p((n_documents - holding + 0.5) / (holding + 0.5))
+            idf = math.log1p((self._n_counted - holding + 0.5) / (holding + 0.5))
             total += count * idf * _MOST_OF_A_TERM
         return total
 
@@ -141,7 +143,12 @@ class LexicalView:
         rows = self._searcher.fast_field_values("row", addresses) if addresses else []
         return _found(rows, [score for score, _ in hits])
 
-    def _read_mark(self) -> Mark:
+    def _read_mark(self) -> tuple[Mark, int]:
+        """Return the mark, and how many documents tantivy counts for its IDF.
+
+        It counts those deleted too, until a merge drops them, as do document frequencies; no
+        method tells the number, but the explanation of a score does.
+        """
         query = Query.term_query(self._schema, "mark", 1)
         hits = self._searcher.search(query, 2, count=False).hits
         if len(hits) != 1:
@@ -151,7 +158,9 @@ class LexicalView:
             self._searcher.fast_field_values(name, addresses)[0]
             for name in ("generation", "last_row")
         )
-        return Mark(int(generation or 0), int(last_row or 0))
+        explained = json.loads(query.explain(self._searcher, addresses[0]).to_json())
+        counted = _part(_part(explained, "idf,"), "N,")["value"]
+        return Mark(int(generation or 0), int(last_row or 0)), int(counted)
 
 
 class LexicalIndex:
@@ -312,6 +321,12 @@ def _fact_term(key: str, value: str) -> str:
 
 def _found(rows: Sequence[Any], scores: Sequence[float]) -> tuple[Rows, NDArray[np.float32]]:
     return np.asarray(rows, dtype=np.int64), np.asarray(scores, dtype=np.float32)
+
+
+def _part(explanation: dict[str, Any], start: str) -> dict[str, Any]:
+    """Return the factor of an explained score whose description starts so."""
+    parts: list[dict[str, Any]] = explanation["details"]
+    return next(part for part in parts if part["description"].startswith(start))
 
 
 def _segment_files(folder: Path) -> list[Path]:

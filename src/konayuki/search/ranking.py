@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,7 @@ class View:
     def both_ways(self, question: Question, k: int) -> list[Ranked]:
         """Rank by the fused score of the best candidates of both halves."""
         depth = max(_DEPTH, 2 * k)
+        fused = partial(fuse, ceiling=self.lexical.ceiling(question.text))
         rows, lexical = self._matching(question, depth)
         dense = self.vectors.cosines(rows, _vector(question))
         # Whoever is not among the best by words has at most the BM25 of the last of them.
@@ -79,14 +81,14 @@ class View:
         near_rows, near_dense = near_rows[only_near], near_dense[only_near]
         near_lexical = np.zeros_like(near_dense)
         if most > 0 and k > 0:
-            bounds = (fuse(near_lexical, near_dense), fuse(near_lexical + most, near_dense))
-            open_rows = undecided(fuse(lexical, dense), *bounds, k)
+            bounds = (fused(near_lexical, near_dense), fused(near_lexical + most, near_dense))
+            open_rows = undecided(fused(lexical, dense), *bounds, k)
             scores = self.lexical.scores_of(question.text, near_rows[open_rows].tolist())
             near_lexical = np.array([scores.get(row, 0) for row in near_rows.tolist()], np.float32)
         rows = np.concatenate([rows, near_rows])
         lexical = np.concatenate([lexical, near_lexical])
         dense = np.concatenate([dense, near_dense])
-        columns = (rows, fuse(lexical, dense), lexical, dense)
+        columns = (rows, fused(lexical, dense), lexical, dense)
         return [Ranked(*line) for line in zip(*(c.tolist() for c in columns), strict=True)]
 
     def _matching(
