@@ -114,7 +114,12 @@ def test_several_runs_are_resumed(
     with pytest.raises(InputError, match="--resume"):
         train(SMOKE, RECIPES, out, cache=run / "cache", changes=["training.runs=2"])
     changes = ["training.runs=2"]
-    train(SMOKE, RECIPES, out, cache=run / "cache", changes=changes, resume=True)
+    checkpoint = out / "run-1" / CHECKPOINT
+    state = torch.load(checkpoint, weights_only=True)
+    assert 0 < state["seconds"] < 600
+    torch.save(state | {"seconds": 1000.0}, checkpoint)
+    record = train(SMOKE, RECIPES, out, cache=run / "cache", changes=changes, resume=True)
+    assert 1000 < record["wall_s"] < 1600
     train(SMOKE, RECIPES, tmp_path / "whole", cache=run / "cache", changes=changes)
     rows = [
         StaticModel.load(folder / "float").weights.float_table().values

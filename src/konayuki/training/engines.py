@@ -60,11 +60,13 @@ class Outcome:
         weights: of the trained model.
         n_steps: optimiser steps of the whole run.
         history: records with `step` and either `loss` or scores whose names end in `ndcg@10`.
+        earlier_seconds: that the run took before it was resumed, where the engine knows.
     """
 
     weights: Weights
     n_steps: int
     history: list[dict[str, float]]
+    earlier_seconds: float = 0.0
 
 
 def check_engine(recipe: Recipe) -> None:

@@ -5,6 +5,7 @@ keeps the mean of the parameters. Runs from one start stay aligned, so the mean 
 mean of the embeddings: what the draws left in one table alone is averaged away.
 """
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -51,10 +52,12 @@ def train_fused(
     start = _copy(network.state_dict())
     total: Parameters = {}
     history: list[dict[str, float]] = []
+    earlier = 0.0
     for number in range(n_runs):
         network.load_state_dict(start)
         folder = run_folder(out, number) if n_runs > 1 else out
         run = _run(recipe, prepared, network, folder, number, resume, show_progress)
+        earlier += run.earlier_seconds
         offset = number * run.n_steps
         history += [{**entry, "step": entry["step"] + offset} for entry in run.progress.history]
         state = _copy(network.state_dict())
@@ -63,7 +66,7 @@ def train_fused(
         network.load_state_dict({name: values / n_runs for name, values in total.items()})
         if prepared.tasks:
             history.append(_scored(n_runs * run.n_steps, network, recipe, prepared))
-    return Outcome(network.weights(), n_runs * run.n_steps, history)
+    return Outcome(network.weights(), n_runs * run.n_steps, history, earlier)
 
 
 def run_folder(out: Path, number: int) -> Path:
@@ -91,10 +94,12 @@ def _run(
     history = run.progress.history
     losses: list[float] = []
     done = run.progress.step
+    start = time.perf_counter() - run.progress.seconds
     for loss in track(
         run.steps(), "train", total=run.n_steps - done, unit="step", enabled=show_progress
     ):
         losses.append(loss)
+        run.progress.seconds = time.perf_counter() - start
         step = run.progress.step
         last = step == run.n_steps
         if step % settings.log_steps == 0 or last:

@@ -26,10 +26,11 @@ FIRST_DRAWS, LATER_DRAWS = 1, 2  # streams of random numbers beside that of the 
 
 @dataclass
 class Progress:
-    """How far a run is: optimiser steps done, and what was noted on the way."""
+    """How far a run is: optimiser steps done, what was noted on the way, seconds that it took."""
 
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 class Optimisation:
@@ -54,6 +55,7 @@ class Optimisation:
         settings = recipe.training
         self.network = network
         self.progress = Progress()
+        self.earlier_seconds = 0.0  # before it was resumed
         self._store = store
         self._recipe = recipe
         self._distillation = distillation
@@ -129,6 +131,7 @@ class Optimisation:
             "optimiser": self._optimiser.state_dict(),
             "step": self.progress.step,
             "history": self.progress.history,
+            "seconds": self.progress.seconds,
         }
         torch.save(state, folder / f"{CHECKPOINT}.new")
         (folder / f"{CHECKPOINT}.new").replace(folder / CHECKPOINT)
@@ -146,7 +149,9 @@ class Optimisation:
             state: dict[str, Any] = torch.load(path, weights_only=True)
             self.network.load_state_dict(state["network"])
             self._optimiser.load_state_dict(state["optimiser"])
-            self.progress = Progress(int(state["step"]), list(state["history"]))
+            seconds = float(state.get("seconds", 0.0))
+            self.progress = Progress(int(state["step"]), list(state["history"]), seconds)
+            self.earlier_seconds = seconds
         except Exception as error:  # torch raises whatever the damage leads to
             raise CheckpointError(f"{path} cannot be resumed: {error}") from error
 

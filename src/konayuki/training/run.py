@@ -95,7 +95,8 @@ def train(
     outcome = _engine(recipe)(
         recipe, prepared, network, out, resume=resume, show_progress=show_progress
     )
-    record = record_of(recipe, prepared, outcome, time.perf_counter() - start)
+    seconds = outcome.earlier_seconds + time.perf_counter() - start
+    record = record_of(recipe, prepared, outcome, seconds)
     if is_main_process():
         write_results(recipe, prepared, outcome.weights, record, out)
         (out / CHECKPOINT).unlink(missing_ok=True)
