@@ -180,8 +180,8 @@ def qdrant() -> str:
     model = record["model"][:12] if "model" in record else f"of commit {record['commit']}"
     head = ["set", "passages", "questions", "`Index.search`", '`fusion="sum"`', '`fusion="rrf"`']
     return table(head, rows) + (
-        f"\nnDCG@10; the sum stays within {gaps[0]:.4f} of the index, reciprocal ranks within "
-        f"{gaps[1]:.4f}. Measured with the model {model}, {where(record)}; qdrant-client "
+        f"\nnDCG@10; the sum is up to {gaps[0]:.4f} from the index, reciprocal ranks are up to "
+        f"{gaps[1]:.4f} from it. Measured with the model {model}, {where(record)}; qdrant-client "
         f"{record['versions']['qdrant-client']} in local mode.\n"
     )
 
