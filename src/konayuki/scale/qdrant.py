@@ -162,8 +162,7 @@ class QdrantSearch:
             fusion: "sum" orders by cosine + `SUM_WEIGHT` * BM25. `Index.search` also multiplies
                 by how much of the question a passage holds; that takes the IDF of every term of
                 the question, which the server keeps to itself. "rrf" orders by reciprocal ranks,
-                which needs less of the server (1.10 instead of 1.14) and of its time, and finds
-                less.
+                which needs less of the server (1.10 instead of 1.14) and of its time.
 
         Raises:
             InputError: an argument cannot be used.
