@@ -177,12 +177,11 @@ def qdrant() -> str:
         max(abs(r["ndcg@10"]["index"] - r["ndcg@10"][who]) for r in record["sets"].values())
         for who in ("qdrant sum", "qdrant rrf")
     ]
-    model = record["model"][:12] if "model" in record else f"of commit {record['commit']}"
     head = ["set", "passages", "questions", "`Index.search`", '`fusion="sum"`', '`fusion="rrf"`']
     return table(head, rows) + (
         f"\nnDCG@10; the sum is up to {gaps[0]:.4f} from the index, reciprocal ranks are up to "
-        f"{gaps[1]:.4f} from it. Measured with the model {model}, {where(record)}; qdrant-client "
-        f"{record['versions']['qdrant-client']} in local mode.\n"
+        f"{gaps[1]:.4f} from it. Measured with the model {record['model'][:12]}, {where(record)}; "
+        f"qdrant-client {record['versions']['qdrant-client']} in local mode.\n"
     )
 
 

@@ -16,14 +16,13 @@ import numpy as np
 from konayuki.errors import CheckpointError
 from konayuki.model.packed import FloatMatrix, FloatTable
 from konayuki.model.tensors import FLOAT_DTYPES, read_integers, read_tensors, tensor_names
-from konayuki.model.weights import FloatVector, Weights
+from konayuki.model.weights import Weights, straight_tanh
 
 STATIC_EMBEDDING = "embedding.weight"
 MODEL2VEC = "embeddings"
 OLD_FOLDER = "0_StaticEmbedding"  # where sentence-transformers before version 5 puts the files
 MODULES_FILE = "modules.json"
 MODULES = {"StaticEmbedding", "Normalize"}  # a cosine does not see whether vectors are normalised
-SLOPE = 2.0**-14  # at which tanh is a line to single precision for means up to 1
 
 
 def is_foreign(names: Collection[str]) -> bool:
@@ -49,16 +48,8 @@ def read_foreign(path: Path, tokenizer: Path) -> Weights:
         raise CheckpointError(f"{path}: {name} has shape {rows.shape}; expected (vocab_size, dim)")
     if name == MODEL2VEC:
         rows = _model2vec_rows(rows, names, path, tokenizer)
-    return Weights(FloatTable(rows), *straight_tanh(rows))
-
-
-def straight_tanh(rows: FloatMatrix) -> tuple[FloatVector, FloatVector, FloatVector]:
-    """Return alpha, beta and bias, float32 (dim,), that leave the means of rows as they are."""
     largest = max(1.0, float(np.abs(rows).max()))
-    slope = SLOPE / 2.0 ** np.ceil(np.log2(largest))
-    dim = rows.shape[1]
-    flat, steep = np.full(dim, slope, np.float32), np.full(dim, 1 / slope, np.float32)
-    return flat, steep, np.zeros(dim, np.float32)
+    return Weights(FloatTable(rows), *straight_tanh(rows.shape[1], largest))
 
 
 def _model2vec_rows(

@@ -18,6 +18,7 @@ from konayuki.model.packed import (
 )
 
 FloatVector = NDArray[np.float32]
+SLOPE = 2.0**-14  # at which tanh is a line to single precision for means up to 1
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,31 @@ class Weights:
         Args:
             nearest: search the scale of each row: see `konayuki.model.packed.quantize`.
         """
-        if isinstance(self.table, PackedTable):
-            return self
-        return replace(self, table=quantize(self.table.values, nearest=nearest))
+        return replace(self, table=self.packed_table(nearest=nearest))
 
-    def packed_table(self) -> PackedTable:
-        """Return the table as 4-bit rows, quantised unless it is already."""
-        return self.table if isinstance(self.table, PackedTable) else quantize(self.table.values)
+    def packed_table(self, *, nearest: bool = False) -> PackedTable:
+        """Return the table as 4-bit rows, quantised unless it is already; see `packed`."""
+        if isinstance(self.table, PackedTable):
+            return self.table
+        return quantize(self.table.values, nearest=nearest)
 
     def float_table(self) -> FloatTable:
         """Return the table as float32 rows of `dim` columns."""
         if isinstance(self.table, FloatTable):
             return self.table
         return FloatTable(np.ascontiguousarray(dequantize(self.table)[:, : self.dim]))
+
+
+def straight_tanh(dim: int, largest: float = 1.0) -> tuple[FloatVector, FloatVector, FloatVector]:
+    """Return alpha, beta and bias, float32 (dim,), that leave means as they are.
+
+    Args:
+        dim: of the means.
+        largest: value, at least 1, up to which the tanh is a line to single precision.
+    """
+    slope = SLOPE / 2.0 ** np.ceil(np.log2(largest))
+    flat, steep = np.full(dim, slope, np.float32), np.full(dim, 1 / slope, np.float32)
+    return flat, steep, np.zeros(dim, np.float32)
 
 
 class Difference(NamedTuple):

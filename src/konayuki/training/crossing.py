@@ -28,7 +28,7 @@ def crossed_groups(
         rng: decides what meets.
     """
     paraphrase = {one: other for pair in reversed(pairs) for one, other in (pair, pair[::-1])}
-    phrases = {text: PHRASES.split(text) for text in dict.fromkeys(paraphrase)}
+    phrases = {text: PHRASES.split(text) for text in paraphrase}
     divided = {text: parts for text, parts in phrases.items() if len(parts) > 1}
     crossing = _Crossing(list(divided.values()), rng)
     texts = list(divided)

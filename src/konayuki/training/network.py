@@ -15,13 +15,12 @@ from tokenizers import Tokenizer
 from konayuki.model.export.SSE import SSE
 from konayuki.model.packed import FloatTable
 from konayuki.model.tokens import TokenBatch
-from konayuki.model.weights import Weights
+from konayuki.model.weights import Weights, straight_tanh
 from konayuki.training.recipe import ModelSettings
 
 LEVELS = 15
 HALF_RANGE = 7.5
 MARGIN = 1e-8
-STRAIGHT = 2.0**-14  # a slope at which tanh is a line to single precision
 
 Features = dict[str, torch.Tensor]
 
@@ -71,9 +70,7 @@ class TrainedSSE(SSE):
         """
         if isinstance(self.dyt, torch.nn.Identity):
             table = self.embedding.weight.detach().float().cpu().numpy().copy()
-            flat = np.full(table.shape[1], STRAIGHT, dtype=np.float32)
-            steep = np.full(table.shape[1], 1 / STRAIGHT, dtype=np.float32)
-            return Weights(FloatTable(table), flat, steep, np.zeros_like(flat))
+            return Weights(FloatTable(table), *straight_tanh(table.shape[1]))
         arrays = [
             parameter.detach().float().cpu().numpy().copy()
             for parameter in (

@@ -30,13 +30,20 @@ LAYOUTS = ("float", "q4")
 SUFFIX = "ndcg@10"
 
 
+def layouts_of(weights: Weights) -> dict[str, Weights]:
+    """Return the weights as each layout keeps them: float rows, and the nearest 4-bit ones."""
+    return dict(zip(LAYOUTS, (weights, weights.packed(nearest=True)), strict=True))
+
+
 def record_of(
-    recipe: Recipe, prepared: Prepared, outcome: Outcome, wall_s: float
+    recipe: Recipe,
+    prepared: Prepared,
+    outcome: Outcome,
+    layouts: Mapping[str, Weights],
+    wall_s: float,
 ) -> dict[str, Any]:
     """Return what the run was and what it came to, as `train.json` keeps it."""
-    weights = outcome.weights
-    packed = weights.packed(nearest=True)
-    store, tasks = prepared.store, prepared.tasks
+    store, tasks, dims = prepared.store, prepared.tasks, recipe.model.dims
     return {
         "name": recipe.name,
         "settings": recipe.as_dict(),
@@ -47,8 +54,8 @@ def record_of(
         "threads": torch.get_num_threads(),
         "processes": n_processes(),
         "development": {
-            "float": named_scores(score_tasks(weights, store, tasks, recipe.model.dims)),
-            "q4": named_scores(score_tasks(packed, store, tasks, recipe.model.dims)),
+            layout: named_scores(score_tasks(weights, store, tasks, dims))
+            for layout, weights in layouts.items()
         },
         "decontamination": list(store.dropped),
         "history": outcome.history,
@@ -56,7 +63,11 @@ def record_of(
 
 
 def write_results(
-    recipe: Recipe, prepared: Prepared, weights: Weights, record: Mapping[str, Any], out: Path
+    recipe: Recipe,
+    prepared: Prepared,
+    layouts: Mapping[str, Weights],
+    record: Mapping[str, Any],
+    out: Path,
 ) -> None:
     """Write everything, the record last: a folder with it is complete."""
     lines = ["file\trows\tsource\tlicence"]
@@ -67,25 +78,24 @@ def write_results(
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     if recipe.model.static_embedding:
-        write_static_embedding(weights, prepared.tokenizer_json, out / LAYOUTS[0])
+        write_static_embedding(layouts[LAYOUTS[0]], prepared.tokenizer_json, out / LAYOUTS[0])
     else:
-        _write_layouts(recipe, prepared, weights, text, out)
+        _write_layouts(recipe, prepared, layouts, text, out)
     partial = out / f"{RECORD}.new"
     partial.write_text(text, encoding="utf-8")
     partial.replace(out / RECORD)
 
 
 def _write_layouts(
-    recipe: Recipe, prepared: Prepared, weights: Weights, record: str, out: Path
+    recipe: Recipe, prepared: Prepared, layouts: Mapping[str, Weights], record: str, out: Path
 ) -> None:
     """Write the held-out tasks, and the model in both layouts with record, sources and card."""
-    model = StaticModel(weights, prepared.tokenizer_json)
     sets = development_sets(prepared) if prepared.tasks else []
     for task, one in zip(prepared.tasks, sets, strict=True):
         write_set(one, out / HELD_OUT / task.name)
-    for layout in LAYOUTS:
+    for layout, weights in layouts.items():
         folder = out / layout
-        model.save(folder, layout, nearest=True)
+        StaticModel(weights, prepared.tokenizer_json).save(folder, layout)
         shutil.copy(out / SOURCES, folder / SOURCES)
         (folder / RECORD).write_text(record, encoding="utf-8")
         if sets:

@@ -24,7 +24,7 @@ from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import CHECKPOINT
 from konayuki.training.preparation import Prepared, network_of, prepare
 from konayuki.training.recipe import Recipe, read_recipe
-from konayuki.training.results import RECORD, record_of, write_results
+from konayuki.training.results import RECORD, layouts_of, record_of, write_results
 
 CACHE = "cache"
 
@@ -96,9 +96,10 @@ def train(
         recipe, prepared, network, out, resume=resume, show_progress=show_progress
     )
     seconds = outcome.earlier_seconds + time.perf_counter() - start
-    record = record_of(recipe, prepared, outcome, seconds)
+    layouts = layouts_of(outcome.weights)
+    record = record_of(recipe, prepared, outcome, layouts, seconds)
     if is_main_process():
-        write_results(recipe, prepared, outcome.weights, record, out)
+        write_results(recipe, prepared, layouts, record, out)
         (out / CHECKPOINT).unlink(missing_ok=True)
         for folder in out.glob(f"{RUN_FOLDER}*"):
             shutil.rmtree(folder)
