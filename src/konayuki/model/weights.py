@@ -90,6 +90,16 @@ def straight_tanh(dim: int, largest: float = 1.0) -> tuple[FloatVector, FloatVec
     return flat, steep, np.zeros(dim, np.float32)
 
 
+def is_straight(weights: Weights) -> bool:
+    """Say whether the tanh of a model leaves its means as they are, as `straight_tanh` does."""
+    ones = np.ones(weights.dim, np.float32)
+    return bool(
+        (weights.alpha <= SLOPE).all()
+        and np.allclose(weights.alpha * weights.beta, ones)
+        and not weights.bias.any()
+    )
+
+
 class Difference(NamedTuple):
     """How far the values of two tables are apart.
 

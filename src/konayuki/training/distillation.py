@@ -22,6 +22,7 @@ from konayuki.errors import InputError
 from konayuki.model.tokens import TokenBatch
 from konayuki.training.network import TrainedSSE
 from konayuki.training.pair_store import some_bags
+from konayuki.training.precision import product_dtype
 from konayuki.training.recipe import Recipe
 from konayuki.training.teacher_loss import nested_divergence
 from konayuki.training.word_scores import WordScores
@@ -149,7 +150,7 @@ class Distillation:
             weights=self._recipe.loss.dim_weights,
             scale=settings.scale,
             same=chosen.same,
-            dtype=torch.bfloat16 if training.bf16 else torch.float32,
+            dtype=product_dtype(training.bf16),
         )
 
     def _logits(self, chosen: TextSet, queries: Numbers, candidates: Numbers) -> torch.Tensor:
@@ -168,4 +169,5 @@ class Distillation:
 
 
 def _cosines(vectors: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    return (vectors[left] @ vectors[right].T).float()
+    dtype = product_dtype()
+    return (vectors[left].to(dtype) @ vectors[right].T.to(dtype)).float()

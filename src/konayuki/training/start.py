@@ -1,0 +1,103 @@
+"""The model that a run starts from, where it does not start from a random table.
+
+`model.start` names the bundled model, a model folder, or another recipe, which is trained first.
+The run takes its tokenizer, its rows and its tanh, and lists what it was trained on beside its own
+sources.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from konayuki.errors import DimensionError, NotFoundError
+from konayuki.evaluation.card_facts import SOURCES_FILE
+from konayuki.model import StaticModel
+from konayuki.model.checkpoint import TOKENIZER_FILE, model_folder
+from konayuki.model.static import BUNDLED
+from konayuki.model.weights import Weights, is_straight
+from konayuki.training.network import TrainedSSE
+
+BUNDLED_NAME = "bundled"
+RECIPE_SUFFIX = ".toml"
+START_FOLDER = "start"  # of the run of a recipe that is trained first
+RECORD, FLOAT_FOLDER = "train.json", "float"  # of that run
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained model to go on from.
+
+    Attributes:
+        weights: with all their outputs.
+        tokenizer_json: bytes of the tokenizer.
+        sources: lines of its SOURCES.tsv without the heading.
+        seconds: that it took to train, where that was part of this run.
+    """
+
+    weights: Weights
+    tokenizer_json: bytes
+    sources: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def read_start(name: str, folder: Path, train_first: Callable[[Path], Path]) -> Start | None:
+    """Return what `model.start` names, or None for nothing.
+
+    Args:
+        name: "bundled", a model folder, a recipe, or "".
+        folder: that of the recipe, from which the others are named.
+        train_first: trains a recipe and returns the folder of its run.
+
+    Raises:
+        NotFoundError: there is no such folder or recipe.
+        CheckpointError: the folder holds no model, or a damaged one.
+    """
+    if not name:
+        return None
+    if name.endswith(RECIPE_SUFFIX):
+        run = train_first(folder / name)
+        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
+        return _read(run / FLOAT_FOLDER, seconds=float(record["wall_s"]))
+    if name == BUNDLED_NAME:
+        return _read(BUNDLED, unlisted=f"{BUNDLED_NAME}\t-\tthe model of konayuki\tits NOTICE.md")
+    model = folder / name
+    if not model.is_dir():
+        raise NotFoundError(
+            f"model.start is {name!r}, but there is no folder {model}\n"
+            'hint: "bundled", a model folder, or a recipe that ends in .toml'
+        )
+    return _read(model, unlisted=f"{model.name}\t-\tthe model that training started from\tunknown")
+
+
+def _read(folder: Path, *, unlisted: str = "", seconds: float = 0.0) -> Start:
+    """Return the model of a folder; `unlisted` stands for its sources where it lists none."""
+    weights = StaticModel.load(folder).weights
+    lines = [unlisted]
+    if (folder / SOURCES_FILE).is_file():
+        lines = (folder / SOURCES_FILE).read_text(encoding="utf-8").splitlines()[1:]
+    tokenizer = (model_folder(folder) / TOKENIZER_FILE).read_bytes()
+    return Start(weights, tokenizer, tuple(lines), seconds)
+
+
+def started_network(start: Start, tokenizer: Tokenizer, dim: int) -> TrainedSSE:
+    """Return a network with the first `dim` outputs of a trained model.
+
+    Raises:
+        DimensionError: it has fewer.
+    """
+    if start.weights.dim < dim:
+        raise DimensionError(
+            f"model.dims begins with {dim}, but model.start has {start.weights.dim} dimensions"
+        )
+    weights = start.weights.crop(dim)
+    straight = is_straight(weights)
+    network = TrainedSSE(tokenizer, weights.vocab_size, dim, tanh=not straight)
+    values = {"embedding.weight": weights.float_table().values}
+    if not straight:
+        values |= {f"dyt.{name}": getattr(weights, name) for name in ("alpha", "beta", "bias")}
+    network.load_state_dict({name: torch.from_numpy(one.copy()) for name, one in values.items()})
+    return network
