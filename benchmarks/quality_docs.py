@@ -120,6 +120,8 @@ def peers_table(results: dict) -> str:
         f"{where['date']}, {where['machine']}, one core of {where['cores']}, load "
         f"{where['load']}, Python {where['python']}, commit {where['commit']}."
     )
+    if again := results.get("scores_environment"):
+        note += f" Our rows' nDCG: {again['date']}, commit {again['commit']}."
     return f"{as_table(results['rows'])}\n\n{note}"
 
 

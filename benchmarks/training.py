@@ -22,7 +22,8 @@ from transformers import TrainerCallback
 from environment import environment
 from konayuki.training.optimisation import Optimisation
 from konayuki.training.preparation import Prepared, network_of, prepare
-from konayuki.training.recipe import Recipe, recipe_from
+from konayuki.training.recipe import Recipe
+from konayuki.training.recipe_file import recipe_from
 from konayuki.training.trainer_engine import train_with_trainer
 
 RESULT = Path(__file__).parent / "results" / "training.json"

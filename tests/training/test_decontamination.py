@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from konayuki.evaluation import Passage, RetrievalSet, SimilaritySet
 from konayuki.training.decontamination import SHINGLE, Decontaminator, folded
-from konayuki.training.recipe import recipe_from
+from konayuki.training.recipe_file import recipe_from
 from konayuki.training.sources import Pair
 
 PASSAGE = "".join(chr(0x4E00 + 7 * n) for n in range(3 * SHINGLE))

@@ -16,7 +16,8 @@ from konayuki.training.crossing import GROUP  # noqa: E402
 from konayuki.training.distillation import Distillation, TaughtTexts, TextSet  # noqa: E402
 from konayuki.training.gathered_texts import _headwords  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
-from konayuki.training.recipe import Recipe, read_recipe, recipe_from  # noqa: E402
+from konayuki.training.recipe import Recipe  # noqa: E402
+from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
 from konayuki.training.taught_texts import taught_texts  # noqa: E402
 from konayuki.training.teacher import Teacher  # noqa: E402

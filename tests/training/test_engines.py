@@ -22,7 +22,7 @@ from konayuki.training.engines import STOCK_CHECKPOINTS, check_engine  # noqa: E
 from konayuki.training.network import TrainedSSE  # noqa: E402
 from konayuki.training.preparation import prepare  # noqa: E402
 from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
-from konayuki.training.recipe import read_recipe, recipe_from  # noqa: E402
+from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
 from konayuki.training.text_tables import StoredTexts, data_sets  # noqa: E402
 

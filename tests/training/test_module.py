@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
 from konayuki.training import stock  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
-from konayuki.training.recipe import recipe_from  # noqa: E402
+from konayuki.training.recipe_file import recipe_from  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 PIECES = "雪雨風山川海空星月日犬猫鳥魚花木"

@@ -17,7 +17,8 @@ from konayuki.model.tokens import as_batch
 from konayuki.training.batch_plan import BatchPlan
 from konayuki.training.decontamination import Decontaminator
 from konayuki.training.pair_store import PairStore, Stretch, build_store, open_store
-from konayuki.training.recipe import SourceSettings, read_recipe, recipe_from
+from konayuki.training.recipe import SourceSettings
+from konayuki.training.recipe_file import read_recipe, recipe_from
 from konayuki.training.sources import Pair, find_sources, read_pairs
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"

@@ -16,11 +16,16 @@ pytest.importorskip("sentence_transformers")
 from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
+from konayuki.model.packed import FloatTable, quantize  # noqa: E402
 from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
+from konayuki.model.weights import Weights, straight_tanh  # noqa: E402
 from konayuki.training.development import mean_ndcg  # noqa: E402
+from konayuki.training.neighbours import leaning_on_neighbours  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
-from konayuki.training.recipe import TrainingSettings, read_recipe, recipe_from  # noqa: E402
+from konayuki.training.recipe import TrainingSettings  # noqa: E402
+from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
+from konayuki.training.results import layouts_of, learned_on_the_grid  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -154,7 +159,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert CHECKPOINT in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["card", "konayuki-ja", "own-pairs", "smoke"])
+@pytest.mark.parametrize("name", ["card", "konayuki-ja", "konayuki-ja-base", "own-pairs", "smoke"])
 def test_the_recipes_of_the_repository_read(name: str) -> None:
     assert read_recipe(RECIPES / f"{name}.toml").name == name
 
@@ -185,6 +190,42 @@ def test_dims_have_a_weight_each_or_none(weights: list[float]) -> None:
     with pytest.raises(InputError, match="dim_weights"):
         recipe_from(values | {"loss": values["loss"] | {"dim_weights": weights}})
     recipe_from(values | {"loss": values["loss"] | {"dim_weights": [1, 2, 1, 1, 1]}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "nearest"),
+    [
+        ({}, True),
+        ({"quantized_share": 0.5}, False),
+        ({"quantized_share": 0.5, "runs": 2}, True),
+        ({"quantized_share": 0.5, "neighbour_share": 0.5}, True),
+    ],
+)
+def test_rows_that_learned_the_seeds_scales_keep_them(
+    changes: dict[str, Any], nearest: bool
+) -> None:
+    recipe = read_recipe(SMOKE)
+    training = dataclasses.replace(recipe.training, **changes)
+    recipe = dataclasses.replace(recipe, training=training)
+    assert learned_on_the_grid(recipe) is not nearest
+
+
+def test_both_scales_are_written_as_asked() -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 16)).astype(np.float32)
+    weights = Weights(FloatTable(rows), *straight_tanh(16))
+    for nearest in (False, True):
+        table = layouts_of(weights, nearest=nearest)["q4"].packed_table()
+        np.testing.assert_array_equal(table.codes, quantize(rows, nearest=nearest).codes)
+
+
+def test_rows_lean_on_their_neighbours_in_the_end(run: Path, tmp_path: Path) -> None:
+    rare = "training.neighbour_count=50.0"
+    before = tables_of(run, tmp_path / "before", rare)
+    after = tables_of(run, tmp_path / "after", rare, "training.neighbour_share=0.5")
+    counts = prepare(read_recipe(SMOKE), RECIPES, run / "cache", RECIPES).store.token_counts()
+    weights = Weights(FloatTable(before), *straight_tanh(64))
+    expected = leaning_on_neighbours(weights, counts, share=0.5, rare=50.0).float_table()
+    np.testing.assert_allclose(after, expected.values, atol=1e-6)
 
 
 def test_the_rate_warms_up_and_falls_as_a_cosine() -> None:

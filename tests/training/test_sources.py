@@ -16,7 +16,8 @@ from pyarrow import parquet
 
 from konayuki.errors import DatasetError, NotFoundError
 from konayuki.training.preparation import prepare
-from konayuki.training.recipe import SourceSettings, read_recipe, recipe_from
+from konayuki.training.recipe import SourceSettings
+from konayuki.training.recipe_file import read_recipe, recipe_from
 from konayuki.training.sources import Pair, find_sources, read_catalogue, read_pairs
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"

@@ -1,6 +1,7 @@
 """Runs that go on from a trained model."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ pytest.importorskip("sentence_transformers")
 
 from konayuki import StaticModel
 from konayuki.cli import main
+from konayuki.errors import InputError
 from konayuki.model.weights import is_straight
+from konayuki.training.recipe import TrainingSettings
+from konayuki.training.recipe_file import read_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SMOKE = RECIPES / "smoke.toml"
@@ -88,6 +92,27 @@ def test_the_bundled_model_learns_and_keeps_its_pieces(trained: Trained) -> None
     assert "the model of konayuki" in (run / "SOURCES.tsv").read_text("utf-8")
 
 
+def test_a_recipe_takes_over_what_it_says_nothing_of(tmp_path: Path) -> None:
+    shutil.copy(SMOKE, tmp_path / "one.toml")
+    (tmp_path / "two.toml").write_text(
+        'name = "two"\n[model]\nstart = "one.toml"\n[loss]\nscale = 15.0\n', "utf-8"
+    )
+    (tmp_path / "three.toml").write_text('[model]\nstart = "two.toml"\n', "utf-8")
+    one, three = read_recipe(tmp_path / "one.toml"), read_recipe(tmp_path / "three.toml")
+    assert three.sources == one.sources
+    assert three.development == one.development
+    assert three.loss.scale == 15.0
+    assert three.training == TrainingSettings()
+    assert three.name == "unnamed"
+
+
+def test_a_ring_of_recipes_is_refused(tmp_path: Path) -> None:
+    for name, start in (("one", "two"), ("two", "one")):
+        (tmp_path / f"{name}.toml").write_text(f'[model]\nstart = "{start}.toml"\n', "utf-8")
+    with pytest.raises(InputError, match="or a ring"):
+        read_recipe(tmp_path / "one.toml")
+
+
 def test_own_pairs_join_what_the_bundled_model_knows(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,7 +156,7 @@ def test_a_recipe_is_trained_before_the_one_that_starts_from_it(
     text = SMOKE.read_text("utf-8").replace("[model]", '[model]\nstart = "smoke.toml"', 1)
     second = first.parent / "second.toml"
     second.write_text(text, "utf-8")
-    (first.parent / "smoke.toml").write_text(SMOKE.read_text("utf-8"), "utf-8")
+    shutil.copy(SMOKE, first.parent)
     chained = trained("chained", recipe=second)
     np.testing.assert_array_equal(rows(chained / "start"), rows(first))
     np.testing.assert_array_equal(rows(chained), rows(trained("by-folder", start_at(first))))
@@ -146,7 +171,6 @@ def test_a_recipe_is_trained_before_the_one_that_starts_from_it(
     ("changes", "message"),
     [
         (["model.start='nowhere'"], "there is no folder"),
-        (["model.start='smoke.toml'"], "is the recipe itself"),
         (["model.start='bundled'", "model.rarity_power=1.5"], "model.rarity_power is 1.5"),
         (["model.start='bundled'", "model.piece_vectors='teacher'"], "leave the key out"),
         (["training.start_share=0.5"], "there is no model.start"),

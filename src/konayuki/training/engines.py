@@ -43,6 +43,8 @@ STOCK_KEYS: dict[str, set[str]] = {
         "max_query_tokens",
         "max_passage_tokens",
         "workers",
+        "neighbour_share",
+        "neighbour_count",
         "seed",
         "threads",
         "log_steps",

@@ -1,24 +1,14 @@
-"""Recipes: every setting of a training run, as TOML.
+"""Recipes: every setting of a training run.
 
-A recipe is a value: it is read and checked once, and written into `train.json` beside the weights.
-An unknown key, a wrong type or a value out of range is an error that names the key.
+A recipe is a value: it is read and checked once (`konayuki.training.recipe_file`), and written into
+`train.json` beside the weights.
 """
 
 import dataclasses
-import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any
 
-from konayuki.errors import InputError, NotFoundError
-from konayuki.extras import require
-
-Section = TypeVar("Section")
-
-SCHEDULES = ("cosine", "linear", "constant")
 ENGINES = ("fused", "sentence-transformers")
-SAMPLERS = ("no_duplicates", "plain")
 
 
 @dataclass(frozen=True)
@@ -102,6 +92,8 @@ class TrainingSettings:
     workers: int = 0  # processes that tokenise, of the Trainer; the fused engine needs none
     runs: int = 1  # from one start, each with draws of its own; the mean of them is kept
     start_share: float = 0.0  # of the rows of `model.start` in that mean
+    neighbour_share: float = 0.0  # by which rows lean on their neighbours in the end, and
+    neighbour_count: float = 2000.0  # occurrences of a piece at which it is half of that
     seed: int = 0
     threads: int = 0  # 0: torch's choice
     log_steps: int = 20
@@ -232,196 +224,3 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON holds them."""
         return dataclasses.asdict(self)
-
-
-def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
-    """Return the recipe of a TOML file.
-
-    Args:
-        path: the file.
-        changes: settings that replace those of the file, as in `training.steps=400`.
-
-    Raises:
-        NotFoundError: there is no such file.
-        InputError: it is not TOML, or a key or value is wrong; the message names it.
-    """
-    if not path.is_file():
-        raise NotFoundError(f"no recipe at {path}")
-    toml = require("tomllib" if sys.version_info >= (3, 11) else "tomli", "train")
-    try:
-        values = toml.loads(path.read_text(encoding="utf-8"))
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}") from error
-    for change in changes:
-        _change(values, change, toml)
-    try:
-        return recipe_from(values)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-
-
-def _change(values: dict[str, Any], change: str, toml: Any) -> None:  # noqa: ANN401 - a module
-    """Set one value of a recipe: `table.key=value`, the value in TOML."""
-    hint = "hint: as in --set training.steps=400 or --set 'name=\"mine\"'"
-    try:
-        given = toml.loads(change)
-    except toml.TOMLDecodeError as error:
-        raise InputError(f"{change!r} is no setting: {error}\n{hint}") from error
-    _merge(values, given)
-
-
-def _merge(values: dict[str, Any], given: Mapping[str, Any]) -> None:
-    for key, value in given.items():
-        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
-            _merge(values[key], value)
-        else:
-            values[key] = value
-
-
-def recipe_from(values: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that plain values describe.
-
-    Raises:
-        InputError: a key or a value is wrong; the message names it.
-    """
-    recipe = _section(Recipe, values, "")
-    _check(recipe)
-    return recipe
-
-
-def _section(kind: type[Section], values: Mapping[str, Any], place: str) -> Section:
-    hints = get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        known = ", ".join(sorted(hints))
-        raise InputError(f"unknown key {place}{unknown[0]}\nhint: the keys here are {known}")
-    made = {key: _value(hints[key], value, place + key) for key, value in values.items()}
-    return kind(**made)
-
-
-def _value(hint: Any, value: Any, place: str) -> Any:  # noqa: ANN401 - checked here
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise InputError(f"{place} is {value!r}; expected a table")
-        return _section(cast("type[Any]", hint), value, f"{place}.")
-    if get_origin(hint) is tuple:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise InputError(f"{place} is {value!r}; expected a list")
-        item = get_args(hint)[0]
-        return tuple(_value(item, one, f"{place}[{n}]") for n, one in enumerate(value))
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise InputError(f"{place} is {value!r}; expected a value of type {hint.__name__}")
-    return value
-
-
-def _check(recipe: Recipe) -> None:
-    model, loss, training = recipe.model, recipe.loss, recipe.training
-    dims = model.dims
-    _require(
-        bool(dims) and list(dims) == sorted(set(dims), reverse=True) and dims[-1] > 0,
-        f"model.dims is {list(dims)}; expected different positive numbers, the largest first",
-    )
-    _require(
-        len(loss.dim_weights) in (0, len(dims)) and min(loss.dim_weights, default=1) > 0,
-        f"loss.dim_weights is {list(loss.dim_weights)}; expected a number above 0 for each of the "
-        f"{len(dims)} dims",
-    )
-    _require(
-        not (model.tanh and model.static_embedding),
-        "model.static_embedding is true and so is model.tanh; a StaticEmbedding has no tanh",
-    )
-    _check_start(recipe)
-    for name, number in [
-        ("model.table_scale", model.table_scale),
-        ("loss.scale", loss.scale),
-        ("training.batch_size", training.batch_size),
-        ("training.gradient_accumulation", training.gradient_accumulation),
-        ("training.learning_rate", training.learning_rate),
-        ("training.epochs", training.epochs),
-        ("training.log_steps", training.log_steps),
-        ("training.runs", training.runs),
-    ]:
-        _require(number > 0, f"{name} is {number}; expected a number above 0")
-    for name, share in [
-        ("training.warmup_ratio", training.warmup_ratio),
-        ("training.source_batches", training.source_batches),
-        ("training.quantized_share", training.quantized_share),
-        ("training.token_dropout", training.token_dropout),
-        ("training.start_share", training.start_share),
-        ("model.piece_share", model.piece_share),
-        ("model.piece_evenness", model.piece_evenness),
-        ("distillation.second_share", recipe.distillation.second_share),
-    ]:
-        _require(0 <= share <= 1, f"{name} is {share}; expected a number from 0 to 1")
-    _one_of("training.engine", training.engine, ENGINES)
-    _check_distillation(recipe.distillation)
-    _one_of("training.schedule", training.schedule, SCHEDULES)
-    _one_of("training.batch_sampler", training.batch_sampler, SAMPLERS)
-    _require(bool(recipe.sources), "sources is empty; expected at least one [[sources]] table")
-    for place, source in enumerate(recipe.sources):
-        _check_source(f"sources[{place}]", source)
-
-
-def _check_start(recipe: Recipe) -> None:
-    model = recipe.model
-    for name, given in (
-        ("tokenizer", model.tokenizer),
-        ("piece_vectors", model.piece_vectors),
-        ("rarity_power", model.rarity_power),
-    ):
-        _require(
-            not (model.start and given),
-            f"model.{name} is {given!r}, but model.start is {model.start!r}\n"
-            "hint: tokenizer and rows are those of the start; leave the key out",
-        )
-    share = recipe.training.start_share
-    _require(
-        bool(model.start) or not share,
-        f"training.start_share is {share}, but there is no model.start",
-    )
-
-
-def _check_distillation(settings: DistillationSettings) -> None:
-    _one_of("distillation.teacher", settings.teacher, ("", "teacher"))
-    _one_of("distillation.second_teacher", settings.second_teacher, ("", "use"))
-    for name in (
-        "weight",
-        "every",
-        "first_rate",
-        "batch_size",
-        "scale",
-        "teacher_scale",
-        "head_scale",
-    ):
-        number = getattr(settings, name)
-        _require(number > 0, f"distillation.{name} is {number}; expected a number above 0")
-    may_be_0 = ("first_steps", "word_scale", "head_steps", "paraphrase_scale", "crossed_weight")
-    numbers = [(name, getattr(settings, name)) for name in may_be_0]
-    for place, source in enumerate(settings.sources):
-        numbers += [
-            (f"sources[{place}].rows", source.rows),
-            (f"sources[{place}].sentences", source.sentences),
-            (f"sources[{place}].crossed", source.crossed),
-        ]
-    for name, number in numbers:
-        _require(number >= 0, f"distillation.{name} is {number}; expected 0 or more")
-
-
-def _check_source(place: str, source: SourceSettings) -> None:
-    _require(bool(source.files) != bool(source.hub), f"{place} needs either files or hub")
-    _require(source.weight > 0, f"{place}.weight is {source.weight}; expected a number above 0")
-    _require(
-        len(source.columns) in (2, 3),
-        f"{place}.columns is {list(source.columns)}; expected query, passage, perhaps a negative",
-    )
-
-
-def _one_of(place: str, value: str, known: Sequence[str]) -> None:
-    _require(value in known, f"{place} is {value!r}; expected one of {', '.join(map(repr, known))}")
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise InputError(message)

@@ -30,9 +30,21 @@ LAYOUTS = ("float", "q4")
 SUFFIX = "ndcg@10"
 
 
-def layouts_of(weights: Weights) -> dict[str, Weights]:
-    """Return the weights as each layout keeps them: float rows, and the nearest 4-bit ones."""
-    return dict(zip(LAYOUTS, (weights, weights.packed(nearest=True)), strict=True))
+def layouts_of(weights: Weights, *, nearest: bool = True) -> dict[str, Weights]:
+    """Return the weights as each layout keeps them: float rows, and 4-bit ones.
+
+    Args:
+        weights: of the run.
+        nearest: search the scales of the 4-bit rows; see `konayuki.model.packed.quantize`.
+    """
+    return dict(zip(LAYOUTS, (weights, weights.packed(nearest=nearest)), strict=True))
+
+
+def learned_on_the_grid(recipe: Recipe) -> bool:
+    """Say whether the rows of a run learned to be rounded with the seed's scales, as they are."""
+    training = recipe.training
+    moved = training.runs > 1 or training.start_share or training.neighbour_share
+    return bool(training.quantized_share) and not moved
 
 
 def record_of(

@@ -21,11 +21,19 @@ from konayuki.training.engines import (
     wait_for_all,
 )
 from konayuki.training.fused_engine import RUN_FOLDER, run_folder, train_fused
+from konayuki.training.neighbours import leaning_on_neighbours
 from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import CHECKPOINT
 from konayuki.training.preparation import Prepared, network_of, prepare
-from konayuki.training.recipe import Recipe, read_recipe
-from konayuki.training.results import RECORD, layouts_of, record_of, write_results
+from konayuki.training.recipe import Recipe
+from konayuki.training.recipe_file import read_recipe
+from konayuki.training.results import (
+    RECORD,
+    layouts_of,
+    learned_on_the_grid,
+    record_of,
+    write_results,
+)
 from konayuki.training.start import START_FOLDER, read_start
 
 CACHE = "cache"
@@ -91,7 +99,7 @@ def train(
     if recipe.training.threads:
         torch.set_num_threads(recipe.training.threads)
     with main_process_first():
-        first = partial(_trained_first, recipe_path, data, out, cache, show_progress)
+        first = partial(_trained_first, data, out, cache, show_progress)
         before = read_start(recipe.model.start, recipe_path.parent, first)
         prepared = prepare(recipe, data, cache, recipe_path.parent, before)
         network = network_of(prepared, recipe, data, cache)
@@ -99,9 +107,15 @@ def train(
     outcome = _engine(recipe)(
         recipe, prepared, network, out, resume=resume, show_progress=show_progress
     )
+    weights = leaning_on_neighbours(
+        outcome.weights,
+        prepared.store.token_counts(),
+        share=recipe.training.neighbour_share,
+        rare=recipe.training.neighbour_count,
+    )
     seconds = outcome.earlier_seconds + time.perf_counter() - start
     seconds += before.seconds if before else 0.0
-    layouts = layouts_of(outcome.weights)
+    layouts = layouts_of(weights, nearest=not learned_on_the_grid(recipe))
     record = record_of(recipe, prepared, outcome, layouts, seconds)
     if is_main_process():
         write_results(recipe, prepared, layouts, record, out)
@@ -113,12 +127,8 @@ def train(
     return record
 
 
-def _trained_first(
-    recipe_path: Path, data: Path, out: Path, cache: Path, show_progress: bool, start: Path
-) -> Path:
+def _trained_first(data: Path, out: Path, cache: Path, show_progress: bool, start: Path) -> Path:
     """Train the recipe that another one starts from, unless it is finished; return its folder."""
-    if start.resolve() == recipe_path.resolve():
-        raise InputError(f"{recipe_path}: model.start is the recipe itself")
     folder = out / START_FOLDER
     train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
     return folder

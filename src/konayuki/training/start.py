@@ -20,9 +20,9 @@ from konayuki.model.checkpoint import TOKENIZER_FILE, model_folder
 from konayuki.model.static import BUNDLED
 from konayuki.model.weights import Weights, is_straight
 from konayuki.training.network import TrainedSSE
+from konayuki.training.recipe_file import RECIPE_SUFFIX
 
 BUNDLED_NAME = "bundled"
-RECIPE_SUFFIX = ".toml"
 START_FOLDER = "start"  # of the run of a recipe that is trained first
 RECORD, FLOAT_FOLDER = "train.json", "float"  # of that run
 
