@@ -21,9 +21,7 @@ def weights_of(rows: "np.ndarray[tuple[int, int], np.dtype[np.float32]]") -> Wei
 
 def by_the_formula(
     rows: "np.ndarray[tuple[int, int], np.dtype[np.float32]]",
-    counts: "np.ndarray[tuple[int], np.dtype[np.int64]]",
     share: float,
-    rare: float,
 ) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     """Row by row, in float64."""
     wide = rows.astype(np.float64)
@@ -36,7 +34,7 @@ def by_the_formula(
         nearest = np.argsort(-cosines, kind="stable")[:N_NEAREST]
         strengths = np.exp(SHARPNESS * cosines[nearest])
         mean = (units[nearest] * (strengths / strengths.sum())[:, None]).sum(axis=0)
-        turned = units[row] + share * rare / (rare + counts[row]) * mean
+        turned = units[row] + share * mean
         found[row] = lengths[row] * turned / np.linalg.norm(turned)
     return found.astype(np.float32)
 
@@ -46,29 +44,25 @@ def test_it_is_the_formula_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(60, 12)).astype(np.float32)
     rows[5] = 0  # a piece that no text holds stays silent
-    counts = rng.integers(0, 5000, 60)
-    found = leaning_on_neighbours(weights_of(rows), counts, share=0.5, rare=2000).float_table()
-    expected = by_the_formula(rows, counts, 0.5, 2000)
+    found = leaning_on_neighbours(weights_of(rows), 0.5).float_table()
+    expected = by_the_formula(rows, 0.5)
     assert not found.values[5].any()
     np.testing.assert_allclose(np.delete(found.values, 5, 0), np.delete(expected, 5, 0), atol=1e-5)
 
 
-def test_a_rare_row_turns_further_and_lengths_stay() -> None:
-    rng = np.random.default_rng(1)
-    rows = rng.normal(size=(50, 8)).astype(np.float32)
-    table = weights_of(rows)
+def test_a_larger_share_turns_rows_further_and_lengths_stay() -> None:
+    rows = np.random.default_rng(1).normal(size=(50, 8)).astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1)
 
-    def turn(count: int) -> float:
-        counts = np.full(50, count)
-        turned = leaning_on_neighbours(table, counts, share=0.5, rare=100).float_table().values
-        lengths = np.linalg.norm(rows, axis=1)
+    def cosine(share: float) -> float:
+        turned = leaning_on_neighbours(weights_of(rows), share).float_table().values
         np.testing.assert_allclose(np.linalg.norm(turned, axis=1), lengths, rtol=1e-5)
         return float(((turned * rows).sum(1) / lengths**2).mean())
 
-    assert turn(0) < turn(100) < turn(100_000) < 1 + 1e-6
-    assert turn(100_000) > 0.9999
+    assert cosine(1.0) < cosine(0.3) < cosine(0.01) < 1 + 1e-6
+    assert cosine(0.01) > 0.9999
 
 
 def test_no_share_changes_nothing() -> None:
     table = weights_of(np.ones((3, 4), np.float32))
-    assert leaning_on_neighbours(table, np.zeros(3, np.int64), share=0.0, rare=1.0) is table
+    assert leaning_on_neighbours(table, 0.0) is table

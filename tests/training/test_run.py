@@ -219,12 +219,10 @@ def test_both_scales_are_written_as_asked() -> None:
 
 
 def test_rows_lean_on_their_neighbours_in_the_end(run: Path, tmp_path: Path) -> None:
-    rare = "training.neighbour_count=50.0"
-    before = tables_of(run, tmp_path / "before", rare)
-    after = tables_of(run, tmp_path / "after", rare, "training.neighbour_share=0.5")
-    counts = prepare(read_recipe(SMOKE), RECIPES, run / "cache", RECIPES).store.token_counts()
+    before = tables_of(run, tmp_path / "before")
+    after = tables_of(run, tmp_path / "after", "training.neighbour_share=0.5")
     weights = Weights(FloatTable(before), *straight_tanh(64))
-    expected = leaning_on_neighbours(weights, counts, share=0.5, rare=50.0).float_table()
+    expected = leaning_on_neighbours(weights, 0.5).float_table()
     np.testing.assert_allclose(after, expected.values, atol=1e-6)
 
 

@@ -44,7 +44,6 @@ STOCK_KEYS: dict[str, set[str]] = {
         "max_passage_tokens",
         "workers",
         "neighbour_share",
-        "neighbour_count",
         "seed",
         "threads",
         "log_steps",

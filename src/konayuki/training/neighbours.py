@@ -2,21 +2,17 @@
 
 Half of the pieces occur a few hundred times in all training texts, and what a row took from so few
 is partly chance. Rows that point the same way have learned of the same things. So at the end of a
-run every row turns a little towards those nearest it, a rare one more than a common one, and keeps
-its length. With unit rows u and lengths l:
+run every row turns a little towards those nearest it, and keeps its length. With unit rows u and
+lengths l:
 
     n_i = sum of softmax_j(SHARPNESS * u_i . u_j) * u_j over the N_NEAREST rows j nearest to i
-    a_i = share * rare / (rare + count_i)
-    w_i = l_i * unit(u_i + a_i * n_i)
+    w_i = l_i * unit(u_i + share * n_i)
 
 The formula is our own; docs/experiments.md says what it was worth.
 """
 
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as functional
 
@@ -28,24 +24,19 @@ SHARPNESS = 10.0
 BLOCK_ROWS = 1024
 
 
-def leaning_on_neighbours(
-    weights: Weights, counts: npt.NDArray[np.integer[Any]], *, share: float, rare: float
-) -> Weights:
+def leaning_on_neighbours(weights: Weights, share: float) -> Weights:
     """Return weights whose rows have turned towards their nearest rows.
 
     Args:
         weights: of a trained model.
-        counts: how often each piece occurs in the training texts, (vocab_size,).
-        share: of the neighbours beside a row that never occurs; 0 changes nothing.
-        rare: occurrences at which it is half of that.
+        share: of the neighbours beside the row itself; 0 changes nothing.
     """
     if not share:
         return weights
     rows = torch.from_numpy(weights.float_table().values)
-    lengths = rows.norm(dim=1, keepdim=True)
     units = functional.normalize(rows, dim=1)
-    shares = share * rare / (rare + torch.from_numpy(np.asarray(counts, dtype=np.float32)))
-    turned = functional.normalize(units + shares[:, None] * _neighbours(units), dim=1) * lengths
+    turned = functional.normalize(units + share * _neighbours(units), dim=1)
+    turned *= rows.norm(dim=1, keepdim=True)
     return replace(weights, table=FloatTable(turned.numpy()))
 
 

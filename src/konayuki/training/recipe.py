@@ -92,8 +92,7 @@ class TrainingSettings:
     workers: int = 0  # processes that tokenise, of the Trainer; the fused engine needs none
     runs: int = 1  # from one start, each with draws of its own; the mean of them is kept
     start_share: float = 0.0  # of the rows of `model.start` in that mean
-    neighbour_share: float = 0.0  # by which rows lean on their neighbours in the end, and
-    neighbour_count: float = 2000.0  # occurrences of a piece at which it is half of that
+    neighbour_share: float = 0.0  # by which rows lean on those nearest them in the end
     seed: int = 0
     threads: int = 0  # 0: torch's choice
     log_steps: int = 20

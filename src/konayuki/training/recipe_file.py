@@ -155,7 +155,6 @@ def _check(recipe: Recipe) -> None:
         ("training.epochs", training.epochs),
         ("training.log_steps", training.log_steps),
         ("training.runs", training.runs),
-        ("training.neighbour_count", training.neighbour_count),
     ]:
         _require(number > 0, f"{name} is {number}; expected a number above 0")
     for name, share in [

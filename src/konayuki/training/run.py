@@ -107,12 +107,7 @@ def train(
     outcome = _engine(recipe)(
         recipe, prepared, network, out, resume=resume, show_progress=show_progress
     )
-    weights = leaning_on_neighbours(
-        outcome.weights,
-        prepared.store.token_counts(),
-        share=recipe.training.neighbour_share,
-        rare=recipe.training.neighbour_count,
-    )
+    weights = leaning_on_neighbours(outcome.weights, recipe.training.neighbour_share)
     seconds = outcome.earlier_seconds + time.perf_counter() - start
     seconds += before.seconds if before else 0.0
     layouts = layouts_of(weights, nearest=not learned_on_the_grid(recipe))
