@@ -95,12 +95,11 @@ def train(
         finished: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
         return finished
     out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(recipe.training.seed)
-    if recipe.training.threads:
-        torch.set_num_threads(recipe.training.threads)
     with main_process_first():
         first = partial(_trained_first, data, out, cache, show_progress)
         before = read_start(recipe.model.start, recipe_path.parent, first)
+        torch.manual_seed(recipe.training.seed)
+        torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
         prepared = prepare(recipe, data, cache, recipe_path.parent, before)
         network = network_of(prepared, recipe, data, cache)
     start = time.perf_counter()
@@ -114,12 +113,15 @@ def train(
     record = record_of(recipe, prepared, outcome, layouts, seconds)
     if is_main_process():
         write_results(recipe, prepared, layouts, record, out)
-        (out / CHECKPOINT).unlink(missing_ok=True)
-        for folder in out.glob(f"{RUN_FOLDER}*"):
-            shutil.rmtree(folder)
-        shutil.rmtree(out / STOCK_CHECKPOINTS, ignore_errors=True)
+        _remove_checkpoints(out)
     wait_for_all()
     return record
+
+
+def _remove_checkpoints(out: Path) -> None:
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    for folder in [*out.glob(f"{RUN_FOLDER}*"), out / STOCK_CHECKPOINTS]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _trained_first(data: Path, out: Path, cache: Path, show_progress: bool, start: Path) -> Path:
