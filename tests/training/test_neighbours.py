@@ -1,4 +1,4 @@
-"""Rows turn towards their nearest rows, rare ones most."""
+"""Rows turn towards their nearest rows."""
 
 import numpy as np
 import pytest

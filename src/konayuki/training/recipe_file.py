@@ -40,32 +40,38 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         NotFoundError: there is no such file.
         InputError: it is not TOML, or a key or value is wrong; the message names it.
     """
-    toml = require("tomllib" if sys.version_info >= (3, 11) else "tomli", "train")
-    values = _with_inherited(path, toml)
+    values = _with_inherited(path)
     for change in changes:
-        _change(values, change, toml)
+        _change(values, change)
     try:
         return recipe_from(values)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _with_inherited(path: Path, toml: Any, depth: int = 0) -> dict[str, Any]:  # noqa: ANN401
+def _with_inherited(path: Path, depth: int = 0) -> dict[str, Any]:
     """Return the values of a recipe; what it says nothing of is that of the one it starts from."""
-    values = _read_values(path, toml)
+    values = read_toml(path)
     model = values.get("model")
     start = model.get("start") if isinstance(model, Mapping) else None
     if isinstance(start, str) and start.endswith(RECIPE_SUFFIX):
         if depth == LONGEST_CHAIN:
             raise InputError(f"{path}: a chain of more than {LONGEST_CHAIN} model.start, or a ring")
-        before = _with_inherited(path.parent / start, toml, depth + 1)
+        before = _with_inherited(path.parent / start, depth + 1)
         values = {key: before[key] for key in INHERITED if key in before} | values
     return values
 
 
-def _read_values(path: Path, toml: Any) -> dict[str, Any]:  # noqa: ANN401 - a module
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file, of a recipe of any kind.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InputError: it is not TOML.
+    """
     if not path.is_file():
         raise NotFoundError(f"no recipe at {path}")
+    toml = _toml()
     try:
         values: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
     except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -73,8 +79,13 @@ def _read_values(path: Path, toml: Any) -> dict[str, Any]:  # noqa: ANN401 - a m
     return values
 
 
-def _change(values: dict[str, Any], change: str, toml: Any) -> None:  # noqa: ANN401 - a module
+def _toml() -> Any:  # noqa: ANN401 - a module
+    return require("tomllib" if sys.version_info >= (3, 11) else "tomli", "train")
+
+
+def _change(values: dict[str, Any], change: str) -> None:
     """Set one value of a recipe: `table.key=value`, the value in TOML."""
+    toml = _toml()
     hint = "hint: as in --set training.steps=400 or --set 'name=\"mine\"'"
     try:
         given = toml.loads(change)

@@ -28,6 +28,7 @@ from konayuki.training.preparation import Prepared, network_of, prepare
 from konayuki.training.recipe import Recipe
 from konayuki.training.recipe_file import read_recipe
 from konayuki.training.results import (
+    LAYOUTS,
     RECORD,
     layouts_of,
     learned_on_the_grid,
@@ -120,15 +121,20 @@ def train(
 
 def _remove_checkpoints(out: Path) -> None:
     (out / CHECKPOINT).unlink(missing_ok=True)
-    for folder in [*out.glob(f"{RUN_FOLDER}*"), out / STOCK_CHECKPOINTS]:
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in [*out.glob(f"{RUN_FOLDER}*"), *out.glob(STOCK_CHECKPOINTS)]:
+        shutil.rmtree(folder)
 
 
-def _trained_first(data: Path, out: Path, cache: Path, show_progress: bool, start: Path) -> Path:
-    """Train the recipe that another one starts from, unless it is finished; return its folder."""
+def _trained_first(
+    data: Path, out: Path, cache: Path, show_progress: bool, start: Path
+) -> tuple[Path, float]:
+    """Train the recipe that another one starts from, unless it is finished.
+
+    Returns the folder of its model with float rows, and the seconds that it took.
+    """
     folder = out / START_FOLDER
-    train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
-    return folder
+    record = train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
+    return folder / LAYOUTS[0], record["wall_s"]
 
 
 def _started(out: Path) -> bool:

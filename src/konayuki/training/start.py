@@ -5,10 +5,10 @@ The run takes its tokenizer, its rows and its tanh, and lists what it was traine
 sources.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from tokenizers import Tokenizer
@@ -24,7 +24,8 @@ from konayuki.training.recipe_file import RECIPE_SUFFIX
 
 BUNDLED_NAME = "bundled"
 START_FOLDER = "start"  # of the run of a recipe that is trained first
-RECORD, FLOAT_FOLDER = "train.json", "float"  # of that run
+
+TrainFirst: TypeAlias = Callable[[Path], tuple[Path, float]]
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ class Start:
     seconds: float = 0.0
 
 
-def read_start(name: str, folder: Path, train_first: Callable[[Path], Path]) -> Start | None:
+def read_start(name: str, folder: Path, train_first: TrainFirst) -> Start | None:
     """Return what `model.start` names, or None for nothing.
 
     Args:
         name: "bundled", a model folder, a recipe, or "".
         folder: that of the recipe, from which the others are named.
-        train_first: trains a recipe and returns the folder of its run.
+        train_first: trains a recipe; returns the folder of its model and the seconds that it took.
 
     Raises:
         NotFoundError: there is no such folder or recipe.
@@ -59,9 +60,8 @@ def read_start(name: str, folder: Path, train_first: Callable[[Path], Path]) -> 
     if not name:
         return None
     if name.endswith(RECIPE_SUFFIX):
-        run = train_first(folder / name)
-        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
-        return _read(run / FLOAT_FOLDER, seconds=float(record["wall_s"]))
+        trained, seconds = train_first(folder / name)
+        return _read(trained, seconds=seconds)
     if name == BUNDLED_NAME:
         return _read(BUNDLED, unlisted=f"{BUNDLED_NAME}\t-\tthe model of konayuki\tits NOTICE.md")
     model = folder / name

@@ -12,6 +12,7 @@ from konayuki.errors import InputError, KonayukiError, NotFoundError
 from konayuki.extras import require
 from konayuki.progress import track
 from konayuki.training.decontamination import Decontaminator
+from konayuki.training.recipe_file import read_toml
 from konayuki.training.sources import Pair
 from konayuki.training.vocabulary import (
     VocabularySettings,
@@ -49,13 +50,7 @@ def read_vocabulary_recipe(path: Path) -> VocabularyRecipe:
         NotFoundError: there is no such file.
         InputError: it is not TOML, or lacks a key or has one that is not known.
     """
-    if not path.is_file():
-        raise NotFoundError(f"no recipe at {path}")
-    toml = require("tomllib" if sys.version_info >= (3, 11) else "tomli", "train")
-    try:
-        values: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}") from error
+    values = read_toml(path)
     known = [one.name for one in fields(VocabularyRecipe)]
     missing = [name for name in known[:3] if name not in values]
     wrong = [*(key for key in values if key not in known), *missing]
