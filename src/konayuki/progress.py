@@ -1,8 +1,11 @@
-"""Progress bars for long work: on a terminal only, always on stderr."""
+"""Progress of long work, always on stderr: a bar on a terminal, elsewhere a line a minute."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
+
+LOG_SECONDS = 60.0  # between two lines where there is no terminal, so short work is silent there
 
 Item = TypeVar("Item")
 
@@ -15,10 +18,33 @@ def track(
     unit: str = "it",
     enabled: bool = True,
 ) -> Iterator[Item]:
-    """Yield the items, with a bar named `label` on stderr where that is a terminal."""
-    if not (enabled and sys.stderr.isatty()):
+    """Yield the items; a bar named `label` on stderr, or lines, say how many there were."""
+    if not enabled:
         yield from items
+        return
+    if not sys.stderr.isatty():
+        yield from _logged(items, label, total, unit)
         return
     from tqdm import tqdm
 
     yield from tqdm(items, desc=label, total=total, unit=unit, file=sys.stderr, leave=False)
+
+
+def say(text: str) -> None:
+    """Write a line on stderr, above the bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+    sys.stderr.flush()
+
+
+def _logged(items: Iterable[Item], label: str, total: int | None, unit: str) -> Iterator[Item]:
+    start = said = time.monotonic()
+    for n_done, item in enumerate(items):
+        now = time.monotonic()
+        if now - said >= LOG_SECONDS:
+            from tqdm import tqdm
+
+            said = now
+            say(tqdm.format_meter(n_done, total, now - start, prefix=label, unit=unit, ncols=0))
+        yield item

@@ -87,6 +87,22 @@ def test_the_card_tells_of_the_run(run: Path) -> None:
     assert "(assets/loss.png)" in card
 
 
+def test_both_engines_say_the_held_out_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for engine in ("fused", "sentence-transformers"):
+        recipe = write_recipe(tmp_path, engine=f'"{engine}"', steps="4", evaluation_steps="2")
+        record = train(recipe, RECIPES, tmp_path / engine)
+        said = re.findall(r"^step (\d) of 4: .*nDCG@10 (\S+)$", capsys.readouterr().err, re.M)
+        scores = [
+            (str(entry["step"]), f"{entry['mean_ndcg@10']:.4f}")
+            for entry in record["history"]
+            if "mean_ndcg@10" in entry
+        ]
+        assert said == scores
+        assert len(said) == 2
+
+
 @pytest.mark.slow
 def test_a_resumed_run_ends_where_an_unbroken_one_ends(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -150,6 +150,15 @@ def test_fewer_dimensions_are_cut_and_more_are_refused(
     assert "model.dims begins with 128, but model.start has 64" in capsys.readouterr().err
 
 
+def test_a_tanh_is_not_lost_in_a_static_embedding(
+    first: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--out", str(folder / "static"), "--cache", str(folder / "cache")]
+    options += ["--set", start_at(first), "--set", "model.static_embedding=true"]
+    assert main(["train", str(SMOKE), *options, "--set", "model.tanh=false"]) == 2
+    assert "has a tanh, which a StaticEmbedding cannot keep" in capsys.readouterr().err
+
+
 def test_a_recipe_is_trained_before_the_one_that_starts_from_it(
     trained: Trained, first: Path
 ) -> None:

@@ -17,9 +17,9 @@ def reference() -> str:
     head = (
         "# The command line\n\n"
         "Data goes to stdout and prose to stderr; `-` is stdin; `--json` gives one object a line; "
-        "progress bars show on a terminal only. Exit code 0 is success, 1 failure (something is "
-        "not there, cannot be read or was skipped), 2 wrong usage (an argument that cannot be "
-        "used). `--debug` shows the traceback of an error.\n\n"
+        "long work shows a bar on a terminal and writes a line a minute elsewhere. Exit code 0 is "
+        "success, 1 failure (something is not there, cannot be read or was skipped), 2 wrong usage "
+        "(an argument that cannot be used). `--debug` shows the traceback of an error.\n\n"
         "This page is generated: `python -m konayuki.cli.reference > docs/cli.md`.\n\n"
     )
     return head + "\n".join(pages)

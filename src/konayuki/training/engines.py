@@ -7,7 +7,7 @@ processes, any accelerator, and the behaviour that the seed's model card describ
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ from konayuki.training.recipe import ENGINES, Recipe
 FUSED, STOCK = ENGINES
 STOCK_CHECKPOINTS = "checkpoints"  # folder of a run
 LONGEST_PREPARATION = timedelta(hours=24)
+MEAN_SCORE = "mean_ndcg@10"
 
 # The keys that the Trainer knows, besides those of the model; others must keep their defaults.
 STOCK_KEYS: dict[str, set[str]] = {
@@ -99,6 +100,20 @@ def check_engine(recipe: Recipe) -> None:
             "training.max_query_tokens and training.max_passage_tokens are "
             f"{longest[0]} and {longest[1]}; the engine {STOCK!r} cuts both sides alike"
         )
+
+
+def score_line(history: Sequence[Mapping[str, float]], n_steps: int, run: str = "") -> str:
+    """Return what a run says of its last held-out scores.
+
+    Args:
+        history: that of an `Outcome`, ending with scores.
+        n_steps: of the whole run.
+        run: which one it is of several.
+    """
+    losses = [entry["loss"] for entry in history if "loss" in entry]
+    loss = f"loss {losses[-1]:.4f}, " if losses else ""
+    last = history[-1]
+    return f"step {last['step']} of {n_steps}{run}: {loss}held-out nDCG@10 {last[MEAN_SCORE]:.4f}"
 
 
 def _default(field: "dataclasses.Field[Any]") -> object:

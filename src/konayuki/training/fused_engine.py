@@ -14,10 +14,10 @@ from typing import TypeAlias
 
 import torch
 
-from konayuki.progress import track
+from konayuki.progress import say, track
 from konayuki.training.development import named_scores, score_tasks
 from konayuki.training.distillation import Distillation
-from konayuki.training.engines import Outcome
+from konayuki.training.engines import Outcome, score_line
 from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import Optimisation
 from konayuki.training.preparation import Prepared
@@ -45,7 +45,7 @@ def train_fused(
         network: at its start.
         out: the folder of the run, for checkpoints.
         resume: go on from the last checkpoint; without one, start.
-        show_progress: a bar on stderr, where that is a terminal.
+        show_progress: a bar and the held-out scores on stderr.
 
     Raises:
         CheckpointError: the checkpoint is damaged or of another recipe.
@@ -114,6 +114,8 @@ def _run(
         due = settings.evaluation_steps and step % settings.evaluation_steps == 0
         if prepared.tasks and (due or last):
             history.append(_scored(step, network, recipe, prepared))
+            if show_progress:
+                say(score_line(history, run.n_steps, _named(number, settings.runs)))
         due = settings.checkpoint_steps and step % settings.checkpoint_steps == 0
         if due or (last and settings.runs > 1):
             run.save(folder)
@@ -123,6 +125,10 @@ def _run(
 def _scored(step: int, network: TrainedSSE, recipe: Recipe, prepared: Prepared) -> dict[str, float]:
     scores = score_tasks(network.weights(), prepared.store, prepared.tasks, recipe.model.dims[:1])
     return {"step": step, **named_scores(scores)}
+
+
+def _named(number: int, n_runs: int) -> str:
+    return f", run {number + 1} of {n_runs}" if n_runs > 1 else ""
 
 
 def _copy(state: Parameters) -> Parameters:

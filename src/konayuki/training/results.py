@@ -11,7 +11,7 @@ import torch
 
 from konayuki.evaluation import Passage, RetrievalSet
 from konayuki.evaluation.card import write_card
-from konayuki.evaluation.card_facts import SCORES_FILE
+from konayuki.evaluation.card_facts import SCORES_FILE, SOURCES_FILE
 from konayuki.evaluation.plan import Plan, evaluate
 from konayuki.evaluation.plots import Line, draw_history
 from konayuki.evaluation.report import Report, as_json
@@ -24,7 +24,6 @@ from konayuki.training.preparation import Prepared
 from konayuki.training.recipe import Recipe
 
 RECORD = "train.json"
-SOURCES = "SOURCES.tsv"
 HELD_OUT = "held-out"
 LAYOUTS = ("float", "q4")
 SUFFIX = "ndcg@10"
@@ -87,7 +86,7 @@ def write_results(
 ) -> None:
     """Write everything, the record last: a folder with it is complete."""
     lines = ["file\trows\tsource\tlicence", *_source_lines(prepared)]
-    (out / SOURCES).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (out / SOURCES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     if recipe.model.static_embedding:
@@ -120,7 +119,7 @@ def _write_layouts(
     for layout, weights in layouts.items():
         folder = out / layout
         StaticModel(weights, prepared.tokenizer_json).save(folder, layout)
-        shutil.copy(out / SOURCES, folder / SOURCES)
+        shutil.copy(out / SOURCES_FILE, folder / SOURCES_FILE)
         (folder / RECORD).write_text(record, encoding="utf-8")
         if sets:
             _write_card(folder, recipe, sets)

@@ -80,7 +80,7 @@ def train(
         cache: keeps tokenised pairs for other runs; `out/cache` unless given.
         changes: settings that replace those of the recipe, as in `training.steps=400`.
         resume: go on from the last checkpoint in `out`; a finished run is left as it is.
-        show_progress: bars on stderr, where that is a terminal.
+        show_progress: bars (lines, where there is no terminal) and held-out scores on stderr.
 
     Raises:
         InputError: the recipe is wrong, or `out` holds a run that is not resumed.
@@ -98,7 +98,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     with main_process_first():
         first = partial(_trained_first, data, out, cache, show_progress)
-        before = read_start(recipe.model.start, recipe_path.parent, first)
+        before = read_start(recipe.model, recipe_path.parent, first)
         torch.manual_seed(recipe.training.seed)
         torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
         prepared = prepare(recipe, data, cache, recipe_path.parent, before)

@@ -13,13 +13,14 @@ from typing import TypeAlias
 import torch
 from tokenizers import Tokenizer
 
-from konayuki.errors import DimensionError, NotFoundError
+from konayuki.errors import DimensionError, InputError, NotFoundError
 from konayuki.evaluation.card_facts import SOURCES_FILE
 from konayuki.model import StaticModel
 from konayuki.model.checkpoint import TOKENIZER_FILE, model_folder
 from konayuki.model.static import BUNDLED
 from konayuki.model.weights import Weights, is_straight
 from konayuki.training.network import TrainedSSE
+from konayuki.training.recipe import ModelSettings
 from konayuki.training.recipe_file import RECIPE_SUFFIX
 
 BUNDLED_NAME = "bundled"
@@ -45,20 +46,37 @@ class Start:
     seconds: float = 0.0
 
 
-def read_start(name: str, folder: Path, train_first: TrainFirst) -> Start | None:
+def read_start(model: ModelSettings, folder: Path, train_first: TrainFirst) -> Start | None:
     """Return what `model.start` names, or None for nothing.
 
     Args:
-        name: "bundled", a model folder, a recipe, or "".
+        model: settings; `start` is "bundled", a model folder, a recipe, or "".
         folder: that of the recipe, from which the others are named.
         train_first: trains a recipe; returns the folder of its model and the seconds that it took.
 
     Raises:
         NotFoundError: there is no such folder or recipe.
         CheckpointError: the folder holds no model, or a damaged one.
+        DimensionError: it has fewer dimensions than the run is to have.
+        InputError: it has a tanh, which a StaticEmbedding cannot keep.
     """
-    if not name:
+    if not model.start:
         return None
+    start = _find(model.start, folder, train_first)
+    if start.weights.dim < model.dims[0]:
+        raise DimensionError(
+            f"model.dims begins with {model.dims[0]}, but model.start has {start.weights.dim} "
+            "dimensions"
+        )
+    if model.static_embedding and not is_straight(start.weights):
+        raise InputError(
+            f"model.static_embedding is true, but {model.start!r} of model.start has a tanh, which "
+            "a StaticEmbedding cannot keep\nhint: leave model.static_embedding out"
+        )
+    return start
+
+
+def _find(name: str, folder: Path, train_first: TrainFirst) -> Start:
     if name.endswith(RECIPE_SUFFIX):
         trained, seconds = train_first(folder / name)
         return _read(trained, seconds=seconds)
@@ -84,15 +102,7 @@ def _read(folder: Path, *, unlisted: str = "", seconds: float = 0.0) -> Start:
 
 
 def started_network(start: Start, tokenizer: Tokenizer, dim: int) -> TrainedSSE:
-    """Return a network with the first `dim` outputs of a trained model.
-
-    Raises:
-        DimensionError: it has fewer.
-    """
-    if start.weights.dim < dim:
-        raise DimensionError(
-            f"model.dims begins with {dim}, but model.start has {start.weights.dim} dimensions"
-        )
+    """Return a network with the first `dim` outputs of a trained model."""
     weights = start.weights.crop(dim)
     straight = is_straight(weights)
     network = TrainedSSE(tokenizer, weights.vocab_size, dim, tanh=not straight)

@@ -15,12 +15,25 @@ from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from transformers import PrinterCallback, TrainerCallback
+from transformers import (
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from konayuki.errors import CheckpointError
+from konayuki.progress import say
 from konayuki.training import stock
 from konayuki.training.development import Task, named_scores, score_tasks
-from konayuki.training.engines import STOCK_CHECKPOINTS, Outcome, n_processes
+from konayuki.training.engines import (
+    MEAN_SCORE,
+    STOCK_CHECKPOINTS,
+    Outcome,
+    n_processes,
+    score_line,
+)
 from konayuki.training.network import TrainedSSE
 from konayuki.training.pair_store import PairStore
 from konayuki.training.preparation import Prepared
@@ -40,7 +53,7 @@ class DevelopmentEvaluator(stock.SentenceEvaluator):
     def __init__(self, network: TrainedSSE, store: PairStore, tasks: list[Task]) -> None:
         super().__init__()
         self._network, self._store, self._tasks = network, store, tasks
-        self.primary_metric = "mean_ndcg@10"
+        self.primary_metric = MEAN_SCORE
 
     def __call__(
         self,
@@ -52,6 +65,17 @@ class DevelopmentEvaluator(stock.SentenceEvaluator):
         """Return nDCG@10 of every task and their mean."""
         weights = self._network.weights()
         return named_scores(score_tasks(weights, self._store, self._tasks, [weights.dim]))
+
+
+class ScoreLines(TrainerCallback):
+    """Says the held-out scores on stderr, by the first process alone."""
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Say what the evaluation that has just ended came to."""
+        if state.is_world_process_zero:
+            say(score_line(history_of(state.log_history), state.max_steps))
 
 
 def train_with_trainer(
@@ -72,7 +96,7 @@ def train_with_trainer(
         network: at its start.
         out: the folder of the run, for checkpoints.
         resume: go on from the last checkpoint; without one, start.
-        show_progress: a bar on stderr, where that is a terminal.
+        show_progress: the held-out scores on stderr, and a bar where that is a terminal.
         callbacks: of the Trainer, besides its own.
 
     Raises:
@@ -93,7 +117,7 @@ def train_with_trainer(
         train_dataset=sets,
         loss=stock.nested_loss(model, recipe, gather=recipe.loss.gather and n_processes() > 1),
         evaluator=evaluator if prepared.tasks else None,
-        callbacks=list(callbacks),
+        callbacks=[*callbacks, *([ScoreLines()] if show_progress else [])],
     )
     trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is for data
     checkpoint = last_checkpoint(out) if resume else None
