@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,6 +15,7 @@ pytest.importorskip("sentence_transformers")
 from sentence_transformers import SentenceTransformer  # noqa: E402 - torch is optional
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
+from konayuki.model.tokens import TokenBatch  # noqa: E402
 from konayuki.training import stock  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
 from konayuki.training.recipe_file import recipe_from  # noqa: E402
@@ -178,3 +180,33 @@ def test_gathering_is_asked_of_the_loss() -> None:
 
     assert loss.loss.gather_across_devices
     assert tuple(loss.matryoshka_dims) == (8, 4)
+
+
+def test_rounded_rows_are_those_of_the_layout_and_let_gradients_through() -> None:
+    model = network(dim=32)
+    bags = TokenBatch(np.array([1, 2, 2, 5, 3], np.int32), np.array([0, 3, 3, 5], np.int64))
+    target = torch.randn(3, 32)
+
+    model.see_quantized_rows(True)
+    outputs = model.outputs(bags)
+    (outputs * target).sum().backward()
+    through = model.embedding.weight.grad.clone()
+
+    packed = model.weights().packed()
+    unpacked = copy.deepcopy(model)
+    unpacked.see_quantized_rows(False)
+    with torch.no_grad():
+        unpacked.embedding.weight.copy_(torch.from_numpy(packed.float_table().values))
+    unpacked.zero_grad()
+    expected = unpacked.outputs(bags)
+    (expected * target).sum().backward()
+
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(through, unpacked.embedding.weight.grad)
+    assert not torch.equal(outputs, model_without_rounding(model).outputs(bags))
+
+
+def model_without_rounding(model: TrainedSSE) -> TrainedSSE:
+    plain = copy.deepcopy(model)
+    plain.see_quantized_rows(False)
+    return plain

@@ -26,28 +26,31 @@ Features = dict[str, torch.Tensor]
 
 
 class TrainedSSE(SSE):
-    """`SSE` for flat bags, with optional 4-bit rows in the forward pass.
-
-    Attributes:
-        sees_quantized_rows: pool the rows as the 4-bit layout would keep them; gradients pass
-            straight through to the float rows.
-    """
+    """`SSE` for flat bags, with optional 4-bit rows in the forward pass."""
 
     def __init__(
         self, tokenizer: Tokenizer, vocab_size: int, dim: int, *, tanh: bool = True
     ) -> None:
         super().__init__(tokenizer, vocab_size, dim)  # type: ignore[no-untyped-call]
-        self.sees_quantized_rows = False
+        self._rounded: torch.Tensor | None = None
         if not tanh:
             self.dyt = torch.nn.Identity()
+
+    def see_quantized_rows(self, wanted: bool) -> None:
+        """Pool the rows as the 4-bit layout would keep them now, or the float rows.
+
+        Gradients pass straight through to the float rows. Rows are rounded here, once for all
+        texts of a step: call it before each.
+        """
+        self._rounded = rounded_rows(self.embedding.weight.detach()) if wanted else None
 
     def forward(self, features: Features, **kwargs: Any) -> Features:  # noqa: ANN401
         """Add `sentence_embedding` to the features: float32 (n_texts, dim)."""
         if "offsets" not in features:
             return cast("Features", super().forward(features, **kwargs))  # type: ignore[no-untyped-call]
         rows = self.embedding.weight
-        if self.sees_quantized_rows:
-            rows = rows + (rounded_rows(rows.detach()) - rows.detach())
+        if self._rounded is not None:
+            rows = _StraightThrough.apply(rows, self._rounded)
         offsets = features["offsets"]
         means = functional.embedding_bag(features["input_ids"], rows, offsets, mode="mean")
         ends = torch.cat([offsets[1:], offsets.new_tensor([len(features["input_ids"])])])
@@ -81,6 +84,25 @@ class TrainedSSE(SSE):
             )
         ]
         return Weights(FloatTable(arrays[0]), *arrays[1:])
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Other values in the place of the first; gradients as if there were none."""
+
+    @staticmethod
+    def forward(
+        context: Any,  # noqa: ANN401 - torch declares none
+        rows: torch.Tensor,
+        others: torch.Tensor,
+    ) -> torch.Tensor:
+        return others.view_as(rows)
+
+    @staticmethod
+    def backward(
+        context: Any,  # noqa: ANN401
+        gradient: torch.Tensor,
+    ) -> tuple[torch.Tensor, None]:
+        return gradient, None
 
 
 def rounded_rows(rows: torch.Tensor) -> torch.Tensor:

@@ -91,7 +91,8 @@ class Optimisation:
             self._listen()
         while self.progress.step < self.n_steps:
             step = self.progress.step
-            self.network.sees_quantized_rows = step >= self.n_steps * (1 - settings.quantized_share)
+            share = settings.quantized_share
+            self.network.see_quantized_rows(step >= self.n_steps * (1 - share))
             for group in self._optimiser.param_groups:
                 group["lr"] = settings.learning_rate * rate(step, self.n_steps, settings)
             loss = sum(self._gradient(next(batches), step, parts) for _ in range(parts))
@@ -108,6 +109,7 @@ class Optimisation:
         settings = self._recipe.distillation
         if not self._distillation:
             return
+        self.network.see_quantized_rows(False)
         rate_of_all = settings.first_rate * self._recipe.training.learning_rate
         numbers = range(settings.first_steps)
         for step in track(numbers, "distil", total=len(numbers), unit="step"):
