@@ -210,12 +210,15 @@ def test_rows_that_learned_the_seeds_scales_keep_them(
     assert learned_on_the_grid(recipe) is not nearest
 
 
-def test_both_scales_are_written_as_asked() -> None:
+def test_the_scales_are_those_that_rows_learned_or_the_nearest() -> None:
     rows = np.random.default_rng(0).normal(size=(40, 16)).astype(np.float32)
     weights = Weights(FloatTable(rows), *straight_tanh(16))
-    for nearest in (False, True):
-        table = layouts_of(weights, nearest=nearest)["q4"].packed_table()
-        np.testing.assert_array_equal(table.codes, quantize(rows, nearest=nearest).codes)
+    recipe = read_recipe(SMOKE)
+    for share in (0.0, 0.5):
+        training = dataclasses.replace(recipe.training, quantized_share=share)
+        asked = dataclasses.replace(recipe, training=training)
+        table = layouts_of(weights, asked)["q4"].packed_table()
+        np.testing.assert_array_equal(table.codes, quantize(rows, nearest=not share).codes)
 
 
 def test_rows_lean_on_their_neighbours_in_the_end(run: Path, tmp_path: Path) -> None:

@@ -17,11 +17,14 @@ from konayuki.evaluation.plots import Line, draw_history
 from konayuki.evaluation.report import Report, as_json
 from konayuki.evaluation.written_sets import write_set
 from konayuki.model import StaticModel
+from konayuki.model.packed import PackedTable
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, named_scores, score_tasks
 from konayuki.training.engines import Outcome, n_processes
 from konayuki.training.preparation import Prepared
 from konayuki.training.recipe import Recipe
+from konayuki.training.rounding import rounded_onto
+from konayuki.training.start import Start
 
 RECORD = "train.json"
 HELD_OUT = "held-out"
@@ -29,14 +32,22 @@ LAYOUTS = ("float", "q4")
 SUFFIX = "ndcg@10"
 
 
-def layouts_of(weights: Weights, *, nearest: bool = True) -> dict[str, Weights]:
+def layouts_of(weights: Weights, recipe: Recipe, start: Start | None = None) -> dict[str, Weights]:
     """Return the weights as each layout keeps them: float rows, and 4-bit ones.
 
     Args:
-        weights: of the run.
-        nearest: search the scales of the 4-bit rows; see `konayuki.model.packed.quantize`.
+        weights: of the run, with float rows.
+        recipe: of the run.
+        start: the model that it went on from.
     """
-    return dict(zip(LAYOUTS, (weights, weights.packed(nearest=nearest)), strict=True))
+    table = start.weights.crop(weights.dim).table if start else None
+    if learned_on_the_grid(recipe):
+        packed = weights.packed()
+    elif isinstance(table, PackedTable):
+        packed = rounded_onto(weights, table, seed=recipe.training.seed)
+    else:
+        packed = weights.packed(nearest=True)
+    return dict(zip(LAYOUTS, (weights, packed), strict=True))
 
 
 def learned_on_the_grid(recipe: Recipe) -> bool:

@@ -31,7 +31,6 @@ from konayuki.training.results import (
     LAYOUTS,
     RECORD,
     layouts_of,
-    learned_on_the_grid,
     record_of,
     write_results,
 )
@@ -110,7 +109,7 @@ def train(
     weights = leaning_on_neighbours(outcome.weights, recipe.training.neighbour_share)
     seconds = outcome.earlier_seconds + time.perf_counter() - start
     seconds += before.seconds if before else 0.0
-    layouts = layouts_of(weights, nearest=not learned_on_the_grid(recipe))
+    layouts = layouts_of(weights, recipe, before)
     record = record_of(recipe, prepared, outcome, layouts, seconds)
     if is_main_process():
         write_results(recipe, prepared, layouts, record, out)
