@@ -106,6 +106,16 @@ def test_a_recipe_takes_over_what_it_says_nothing_of(tmp_path: Path) -> None:
     assert three.name == "unnamed"
 
 
+def test_other_held_out_tasks_than_those_of_the_start_are_refused(tmp_path: Path) -> None:
+    shutil.copy(SMOKE, tmp_path / "one.toml")
+    (tmp_path / "two.toml").write_text('[model]\nstart = "one.toml"\n', "utf-8")
+    read_recipe(tmp_path / "two.toml", ["training.seed=5"])
+    with pytest.raises(InputError, match=r"other \[\[development\]\] than in one"):
+        read_recipe(tmp_path / "two.toml", ["development=[{source='pairs', held_out=80}]"])
+    own = ["sources=[{files='own.jsonl'}]", "development=[{source='own'}]"]
+    read_recipe(tmp_path / "two.toml", own)  # the start never saw these
+
+
 def test_a_ring_of_recipes_is_refused(tmp_path: Path) -> None:
     for name, start in (("one", "two"), ("two", "one")):
         (tmp_path / f"{name}.toml").write_text(f'[model]\nstart = "{start}.toml"\n', "utf-8")

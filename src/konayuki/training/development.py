@@ -36,15 +36,18 @@ class Task:
 
 
 def hold_out(
-    store: PairStore, settings: Sequence[DevelopmentSettings], *, seed: int
+    store: PairStore, settings: Sequence[DevelopmentSettings]
 ) -> tuple[list[Task], NDArray[np.int64]]:
     """Return the tasks and the rows of pairs that are left to train on.
+
+    The same tasks whatever the seed of the training: runs compare, and one that goes on from
+    another holds out what that one did.
 
     Raises:
         InputError: no source has the name that a task asks for.
     """
     tasks = [
-        make_task(store, _stretch_of(store, one.source), one, seed=seed + number)
+        make_task(store, _stretch_of(store, one.source), one, seed=number)
         for number, one in enumerate(settings)
     ]
     held = np.zeros(store.n_texts + 1, dtype=bool)  # the last place is that of "no negative"

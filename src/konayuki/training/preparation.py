@@ -62,7 +62,7 @@ def prepare(
         raise NotFoundError(f"model.tokenizer: no file {path}")
     tokenizer_json = start.tokenizer_json if start else path.read_bytes()
     store = _store(recipe, data, cache, tokenizer_json, path)
-    tasks, rows = hold_out(store, recipe.development, seed=recipe.training.seed)
+    tasks, rows = hold_out(store, recipe.development)
     taught = None
     if recipe.distillation.teacher:
         from konayuki.training.second_teacher import SecondTeacher

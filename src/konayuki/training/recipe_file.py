@@ -43,6 +43,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     values = _with_inherited(path)
     for change in changes:
         _change(values, change)
+    _check_held_out(values, path)
     try:
         return recipe_from(values)
     except InputError as error:
@@ -52,14 +53,32 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
 def _with_inherited(path: Path, depth: int = 0) -> dict[str, Any]:
     """Return the values of a recipe; what it says nothing of is that of the one it starts from."""
     values = read_toml(path)
-    model = values.get("model")
-    start = model.get("start") if isinstance(model, Mapping) else None
-    if isinstance(start, str) and start.endswith(RECIPE_SUFFIX):
+    start = _start_of(values)
+    if start:
         if depth == LONGEST_CHAIN:
             raise InputError(f"{path}: a chain of more than {LONGEST_CHAIN} model.start, or a ring")
         before = _with_inherited(path.parent / start, depth + 1)
         values = {key: before[key] for key in INHERITED if key in before} | values
     return values
+
+
+def _check_held_out(values: Mapping[str, Any], path: Path) -> None:
+    """Refuse other held-out tasks than those of the start, which learned what these hold out."""
+    start = _start_of(values)
+    before = _with_inherited(path.parent / start) if start else {}
+    same_data = before.get("sources") == values.get("sources")
+    if before and same_data and before.get("development") != values.get("development"):
+        raise InputError(
+            f"{path}: other [[development]] than in {start}, which is trained first on what these "
+            "would hold out\nhint: leave [[development]] out, or change it in that recipe"
+        )
+
+
+def _start_of(values: Mapping[str, Any]) -> str:
+    """Return the recipe that `model.start` names, or nothing."""
+    model = values.get("model")
+    start = model.get("start") if isinstance(model, Mapping) else None
+    return start if isinstance(start, str) and start.endswith(RECIPE_SUFFIX) else ""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
