@@ -134,6 +134,12 @@ def test_own_pairs_join_what_the_bundled_model_knows(
         "q4",
     }
     assert StaticModel.load(folder / "own-pairs/q4").dim == 512
+    record = json.loads((folder / "own-pairs/train.json").read_text("utf-8"))
+    start, exact, packed = (
+        record["development"][name]["mean_ndcg@10"] for name in ("start", "float", "q4")
+    )
+    assert packed > start + 0.02  # the gain is not rounded away
+    assert packed == pytest.approx(exact, abs=0.01)
 
 
 def test_a_start_with_the_whole_share_comes_back(trained: Trained, first: Path) -> None:
