@@ -30,7 +30,7 @@ from konayuki.model.tokens import TokenBatch
 from konayuki.progress import track
 from konayuki.training.sources import Pair, Source
 
-FORMAT = 1
+FORMAT = 2  # 1 was read without the column `negative`
 TEXTS_AT_ONCE = 8192
 SUMMARY = "store.json"
 
