@@ -12,6 +12,7 @@ pytest.importorskip("datasets")
 pytest.importorskip("torch", reason="needs the extra train")
 
 import datasets
+import numpy as np
 import pyarrow as arrow
 from pyarrow import parquet
 
@@ -280,3 +281,31 @@ def test_a_row_that_cannot_be_used_is_named_with_its_line(tmp_path, row, message
 def test_a_pattern_that_leads_nowhere_is_named(tmp_path, pattern):
     with pytest.raises(InputError, match=r"sources\.files is '/.*\nhint: name the data folder"):
         find_sources([SourceSettings(files=pattern)], tmp_path)
+
+
+def test_the_vectors_of_pieces_are_kept_by_tokenizer(tmp_path, monkeypatch):
+    from konayuki.training import teacher
+    from konayuki.training.preparation import network_of
+
+    class Sizes:
+        """A teacher that says how many pieces it was asked about."""
+
+        load = classmethod(lambda cls: cls())
+
+        def encode(self, pieces, prefix, *, max_tokens):
+            asked.append(len(pieces))
+            return np.random.default_rng(0).normal(size=(len(pieces), 8)).astype("f2")
+
+    asked: list[int] = []
+    monkeypatch.setattr(teacher, "Teacher", Sizes)
+    write(tmp_path, "a.parquet", ("雪", "冬"))
+    pieces = [["<unk>", 0.0], ["雪", -1.0], ["冬", -2.0]]
+    for n_pieces in (3, 2, 3):
+        model = {"type": "Unigram", "unk_id": 0, "vocab": pieces[:n_pieces]}
+        (tmp_path / "t.json").write_text(json.dumps({"version": "1.0", "model": model}), "utf-8")
+        settings = {"tokenizer": "t.json", "piece_vectors": "teacher", "dims": [4]}
+        recipe = recipe_from({"sources": [{"files": "*.parquet"}], "model": settings})
+        prepared = prepare(recipe, tmp_path, tmp_path / "cache", tmp_path)
+        network_of(prepared, recipe, tmp_path, tmp_path / "cache")
+    assert asked == [3, 2]
+    assert not list((tmp_path / "cache").glob("*.partial*"))
