@@ -121,7 +121,8 @@ def read_pairs(source: Source, dropped: Counter[tuple[str, str]] | None = None) 
         MissingExtraError: a package that reads it is not installed.
     """
     counts = Counter[tuple[str, str]]() if dropped is None else dropped
-    for place, values in _hub_rows(source) if source.settings.hub else _file_rows(source):
+    hub = bool(source.settings.hub)
+    for place, values in _hub_rows(source) if hub else file_rows(Path(source.place)):
         query, positive, negative = _texts_of(values, source.settings.columns, place)
         if not (query and positive):
             counts[source.name, "empty side"] += 1
@@ -136,9 +137,9 @@ def read_pairs(source: Source, dropped: Counter[tuple[str, str]] | None = None) 
 
 def _texts_of(values: Mapping[str, Any], columns: Sequence[str], place: str) -> Pair:
     """Return the trimmed texts of a row, the negative "" where there is none."""
-    found = [_text_of(values, column, place) for column in columns or COLUMNS[:2]]
+    found = [text_of(values, column, place) for column in columns or COLUMNS[:2]]
     if not columns and values.get(COLUMNS[2]) is not None:
-        found.append(_text_of(values, COLUMNS[2], place))
+        found.append(text_of(values, COLUMNS[2], place))
     if len(found) > 2 and found[2] is None:
         del found[2]
     if None in found:
@@ -146,8 +147,12 @@ def _texts_of(values: Mapping[str, Any], columns: Sequence[str], place: str) -> 
     return Pair(*(text.strip() for text in found if text is not None))
 
 
-def _text_of(values: Mapping[str, Any], column: str, place: str) -> str | None:
-    """Return the text of a cell, None where it is empty."""
+def text_of(values: Mapping[str, Any], column: str, place: str) -> str | None:
+    """Return the text of a cell, None where it is null.
+
+    Raises:
+        DatasetError: there is no such column, or the cell holds no text.
+    """
     if column not in values:
         raise DatasetError(
             f"{place}: no column {column!r}; it has {', '.join(values)}\n"
@@ -172,9 +177,12 @@ def _text_of(values: Mapping[str, Any], column: str, place: str) -> str | None:
     return text
 
 
-def _file_rows(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the rows of a file, each with its place."""
-    path = Path(source.place)
+def file_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the rows of a Parquet or JSON Lines file, each with its place.
+
+    Raises:
+        DatasetError: it is of another kind, or damaged.
+    """
     if path.suffix not in SUFFIXES:
         raise DatasetError(f"{path}: cannot read {path.suffix!r}; expected {' or '.join(SUFFIXES)}")
     return ((row.place, row.values) for row in read_rows(path, str(path)))
