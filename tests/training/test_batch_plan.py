@@ -117,6 +117,6 @@ def test_too_few_pairs_say_how_many_were_held_out() -> None:
     with pytest.raises(
         InputError,
         match=r"has 3 pairs, a batch 8: of 50 pairs read 47 are held out and 3 are left to train "
-        r"on\nhint: lower training\.batch_size, or held_out in \[\[development\]\]",
+        r"on\nhint: lower held_out in \[\[development\]\], or training\.batch_size",
     ):
         BatchPlan(full, np.arange(3), 8)

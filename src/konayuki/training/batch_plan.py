@@ -168,7 +168,7 @@ def _account(n_read: int, n_left: int) -> str:
     n_held = n_read - n_left
     hint = "lower training.batch_size or raise the weights of the sources"
     if n_held:
-        hint = "lower training.batch_size, or held_out in [[development]]"
+        hint = "lower held_out in [[development]], or training.batch_size"
     return (
         f"of {n_read} pairs read {n_held} are held out and {n_left} are left to train on\n"
         f"hint: {hint}"
