@@ -75,3 +75,48 @@ def test_sources_of_one_group_share_batches_and_no_others() -> None:
     shared = [set(batch // 50) for batch in plan.batches(22) if batch.max() < 100]
     assert len(shared) == 10
     assert {0, 1} in shared
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.integers(31, 60), st.integers(-20, 60)),
+        min_size=16,
+        max_size=80,
+    )
+)
+@settings(deadline=None)
+def test_no_negative_is_a_side_of_any_pair_of_its_batch(
+    triples: list[tuple[int, int, int]],
+) -> None:
+    table = np.array([(a, b, max(c, -1)) for a, b, c in triples if c not in (a, b)], dtype=np.int32)
+    table = table.reshape(-1, 3)
+    ids = np.empty(0, dtype=np.uint16)
+    full = PairStore(
+        ids, np.zeros(62, dtype=np.int64), table, (Stretch("a", 0, len(table), 1.0),), 1
+    )
+    try:
+        batches = list(BatchPlan(full, np.arange(len(table)), 4, seed=1).batches(6))
+    except InputError:
+        return  # too few different texts for one batch
+    for batch in batches:
+        sides = full.pairs[batch, :2].ravel().tolist()
+        assert len(set(sides)) == len(sides) == 8
+        assert not set(sides) & set(full.pairs[batch, 2].tolist())
+
+
+def test_pairs_of_a_batch_may_share_a_negative() -> None:
+    table = np.array([(n, 100 + n, 999) for n in range(8)], dtype=np.int32)
+    ids = np.empty(0, dtype=np.uint16)
+    full = PairStore(ids, np.zeros(1001, dtype=np.int64), table, (Stretch("a", 0, 8, 1.0),), 1)
+    (batch,) = BatchPlan(full, np.arange(8), 8).batches(1)
+    assert sorted(batch) == list(range(8))
+
+
+def test_too_few_pairs_say_how_many_were_held_out() -> None:
+    full = store([(n, 100 + n) for n in range(50)])
+    with pytest.raises(
+        InputError,
+        match=r"has 3 pairs, a batch 8: of 50 pairs read 47 are held out and 3 are left to train "
+        r"on\nhint: lower held_out in \[\[development\]\], or training\.batch_size",
+    ):
+        BatchPlan(full, np.arange(3), 8)

@@ -57,6 +57,38 @@ def test_both_sides_of_a_similarity_set_are_queries():
     assert guard.reason(Pair("犬が寝る", "猫が走る")) == ""
 
 
+def test_a_short_relevant_passage_is_found_where_it_is_the_whole_text():
+    guard = guard_of("㈱ ユキは Yuki", query="")
+    for pair in (
+        Pair("題", "(株)ユキはyuki"),
+        Pair("題", "x", "(株)ユキは YUKI"),
+        Pair("(株)ユキはYuki", "x"),
+    ):
+        assert guard.reason(pair) == "passage"
+    assert guard.reason(Pair("題", "(株)ユキはyuki。")) == ""
+    assert guard_of(" ", query="").whole == set()
+
+
+def test_an_edited_evaluation_set_is_kept_out_of_an_old_cache(tmp_path: Path):
+    pytest.importorskip("torch")
+    from konayuki.training.preparation import prepare
+
+    held = tmp_path / "eval" / "one"
+    held.mkdir(parents=True)
+    (tmp_path / "a.jsonl").write_text(
+        '{"query": "q1", "positive": "p1"}\n{"query": "q2", "positive": "p2"}\n', encoding="utf-8"
+    )
+    (held / "corpus.jsonl").write_text('{"_id": "d", "text": "none"}\n', encoding="utf-8")
+    (held / "qrels.jsonl").write_text(
+        '{"query-id": "q", "corpus-id": "d", "score": 1}\n', encoding="utf-8"
+    )
+    recipe = recipe_from({"sources": [{"files": "a.jsonl"}], "decontaminate": ["eval"]})
+    for asked, left in (("q1", ["q2", "p2"]), ("q2", ["q1", "p1"]), ("q1", ["q2", "p2"])):
+        (held / "queries.jsonl").write_text(f'{{"_id": "q", "text": "{asked}"}}\n', "utf-8")
+        assert prepare(recipe, tmp_path, tmp_path / "cache", tmp_path).store.texts() == left
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_the_record_of_a_run_tells_what_was_dropped(tmp_path: Path):
     held = tmp_path / "eval" / "one"
     held.mkdir(parents=True)

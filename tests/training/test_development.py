@@ -51,6 +51,35 @@ def test_nothing_that_a_task_asks_is_trained_on(first, second, held_out, n_queri
         assert answers
 
 
+def test_no_held_out_passage_is_trained_on_as_a_negative():
+    store = store_of([(n, 100 + n) for n in range(60)])
+    store.pairs[:, 2] = np.roll(store.pairs[:, 1], 1)
+    store.pairs[::3, 2] = -1
+    (task,), rows = hold_out(store, [DevelopmentSettings("s0", 10, 10, 30)])
+    needles = {int(task.corpus[place]) for answers in task.answers for place in answers}
+
+    assert not needles & set(store.pairs[rows].ravel().tolist())
+    fit = ~np.isin(store.pairs, [*needles, *task.queries.tolist()]).any(axis=1)
+    assert rows.tolist() == np.flatnonzero(fit).tolist()
+
+
+def test_no_right_passage_of_a_query_counts_as_wrong():
+    many = [(query, 200 + 3 * query + number) for query in range(60) for number in range(3)]
+    elsewhere = [(query, 200 + (query * 7) % 180) for query in range(60)]
+    store = store_of(many, [pair for pair in elsewhere if pair not in many])
+    wanted = DevelopmentSettings("s0", held_out=20, queries=60, corpus=180)
+    (task,), rows = hold_out(store, [wanted])
+    corpus = task.corpus.tolist()
+
+    assert len(task.queries) < 20 < len(corpus)
+    for query, answers in zip(task.queries.tolist(), task.answers, strict=True):
+        right = {corpus.index(one) for asked, one in many if asked == query and one in corpus}
+        assert answers == right
+    held = np.isin(store.pairs[:, 1], [corpus[place] for one in task.answers for place in one])
+    held |= np.isin(store.pairs[:, 0], task.queries)
+    assert rows.tolist() == np.flatnonzero(~held).tolist()
+
+
 def test_tasks_are_always_the_same_draws():
     store = store_of([(n, 100 + n) for n in range(60)])
     wanted = [DevelopmentSettings("s*", held_out=10, queries=10, corpus=30)] * 2

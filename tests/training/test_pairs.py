@@ -112,7 +112,7 @@ def test_a_row_without_the_column_is_named(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"query": "雪"}) + "\n", encoding="utf-8")
     (source,) = find_sources([SourceSettings(files="a.jsonl")], tmp_path)
 
-    with pytest.raises(DatasetError, match=r"a\.jsonl row 1: no column 'positive'"):
+    with pytest.raises(DatasetError, match=r"a\.jsonl line 1: no column 'positive'"):
         list(read_pairs(source))
     with pytest.raises(NotFoundError, match="no file fits"):
         find_sources([SourceSettings(files="b*")], tmp_path)

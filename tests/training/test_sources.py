@@ -1,6 +1,7 @@
 """Where pairs come from: files with a catalogue, and data sets of the hub in a local folder."""
 
 import dataclasses
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,10 +12,11 @@ pytest.importorskip("datasets")
 pytest.importorskip("torch", reason="needs the extra train")
 
 import datasets
+import numpy as np
 import pyarrow as arrow
 from pyarrow import parquet
 
-from konayuki.errors import DatasetError, NotFoundError
+from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.training.preparation import prepare
 from konayuki.training.recipe import SourceSettings
 from konayuki.training.recipe_file import read_recipe, recipe_from
@@ -171,3 +173,139 @@ def test_the_record_says_what_was_left_out_and_why(tmp_path):
         {"source": "b", "reason": "repeated", "dropped": 1},
     ]
     assert [len(stretch) for stretch in prepared.store.stretches] == [1, 1]
+
+
+def write_lines(path: Path, *rows: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_negative_column_is_read_where_the_recipe_names_no_columns(tmp_path):
+    rows = [
+        {"query": "雪", "positive": "冬", "negative": " 夏 "},
+        {"query": "月", "positive": "夜", "negative": None},
+        {"query": "日", "positive": "昼", "negative": ""},
+        {"query": "雨", "positive": "傘"},
+    ]
+    write_lines(tmp_path / "a.jsonl", *rows)
+    table = {name: [row.get(name) for row in rows] for name in ("query", "positive", "negative")}
+    parquet.write_table(arrow.table(table), tmp_path / "b.parquet")
+    expected = [Pair("雪", "冬", "夏"), Pair("月", "夜"), Pair("日", "昼"), Pair("雨", "傘")]
+
+    for settings in recipe_from({"sources": [{"files": "a.*"}, {"files": "b.*"}]}).sources:
+        (source,) = find_sources([settings], tmp_path)
+        assert list(read_pairs(source)) == expected
+        named = dataclasses.replace(source.settings, columns=("query", "positive"))
+        (source,) = find_sources([named], tmp_path)
+        assert list(read_pairs(source)) == [Pair(*pair[:2]) for pair in expected]
+
+
+def test_the_shipped_recipes_train_on_no_negative():
+    for name in ("konayuki-ja-base", "control"):
+        sources = read_recipe(RECIPES / f"{name}.toml").sources
+        (jsick,) = (one for one in sources if one.files.startswith("nli-"))
+        assert jsick.columns == ("query", "positive")  # nli-jsick-train has a third
+
+
+def test_a_negative_that_is_a_side_of_its_pair_is_dropped_and_counted(tmp_path):
+    write_lines(
+        tmp_path / "a.jsonl",
+        {"query": "雪", "positive": "冬", "negative": "冬 "},
+        {"query": "月", "positive": "夜", "negative": "月"},
+    )
+    (source,) = find_sources([SourceSettings(files="a.jsonl")], tmp_path)
+    dropped: Counter[tuple[str, str]] = Counter()
+
+    assert list(read_pairs(source, dropped)) == [Pair("雪", "冬"), Pair("月", "夜")]
+    assert dropped == {("a", "negatives equal to a side"): 2}
+
+
+def test_files_that_share_a_stem_are_all_read_and_named_by_their_paths(tmp_path):
+    for path in ("x/pairs.jsonl", "y/pairs.jsonl", "y/other.jsonl"):
+        write_lines(tmp_path / path, {"query": path, "positive": "冬"})
+    write(tmp_path, "pairs.parquet", ("雪", "冬"))
+    (tmp_path / "SOURCES.tsv").write_text(
+        "file\tsource\tlicence\ny/pairs.jsonl\tthere\tMIT\nother.jsonl\there\tCC0\n",
+        encoding="utf-8",
+    )
+    settings = [SourceSettings(files="*/*.jsonl"), SourceSettings(files="*.parquet")]
+    sources = find_sources([*settings, SourceSettings(files="x/*")], tmp_path)
+
+    assert [(one.name, one.licence) for one in sources] == [
+        ("x/pairs.jsonl", ""),
+        ("other", "CC0"),
+        ("y/pairs.jsonl", "MIT"),
+        ("pairs.parquet", ""),
+    ]
+    assert [pair.query for one in sources for pair in read_pairs(one)] == [
+        "x/pairs.jsonl",
+        "y/other.jsonl",
+        "y/pairs.jsonl",
+        "雪",
+    ]
+
+
+def test_no_name_of_a_file_leads_out_of_the_results(tmp_path):
+    for path in ("x/a.jsonl", "y/a.jsonl"):
+        write_lines(tmp_path / path, {"query": path, "positive": "冬"})
+    settings = [SourceSettings(files="*.jsonl"), SourceSettings(files="../y/*.jsonl")]
+
+    assert [one.name for one in find_sources(settings, tmp_path / "x")] == [
+        "a.jsonl",
+        "up/y/a.jsonl",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"negative": ["夏", "春"]}, r"'negative' is \['夏', '春'\]; expected a string\nhint: "),
+        ({"positive": "冬\ud800"}, r"'positive' has half a character, '\\ud800', at 1; expected"),
+        ({"query": 3}, "'query' is 3; expected a string"),
+        ({"query": None}, "expected strings"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_with_its_line(tmp_path, row, message):
+    pair = {"query": "雪", "positive": "冬"}
+    write_lines(tmp_path / "a.jsonl", pair, {**pair, **row})
+    with (tmp_path / "a.jsonl").open("r+", encoding="utf-8") as file:
+        content = file.read()
+        file.seek(0)
+        file.write("\n" + content)  # an empty line is no row, but counts
+    (source,) = find_sources([SourceSettings(files="a.jsonl")], tmp_path)
+    with pytest.raises(DatasetError, match=rf"a\.jsonl line 3: {message}"):
+        list(read_pairs(source))
+
+
+@pytest.mark.parametrize("pattern", ["/data/*.jsonl", "/"])
+def test_a_pattern_that_leads_nowhere_is_named(tmp_path, pattern):
+    with pytest.raises(InputError, match=r"sources\.files is '/.*\nhint: name the data folder"):
+        find_sources([SourceSettings(files=pattern)], tmp_path)
+
+
+def test_the_vectors_of_pieces_are_kept_by_tokenizer(tmp_path, monkeypatch):
+    from konayuki.training import teacher
+    from konayuki.training.preparation import network_of
+
+    class Sizes:
+        """A teacher that says how many pieces it was asked about."""
+
+        load = classmethod(lambda cls: cls())
+
+        def encode(self, pieces, prefix, *, max_tokens):
+            asked.append(len(pieces))
+            return np.random.default_rng(0).normal(size=(len(pieces), 8)).astype("f2")
+
+    asked: list[int] = []
+    monkeypatch.setattr(teacher, "Teacher", Sizes)
+    write(tmp_path, "a.parquet", ("雪", "冬"))
+    pieces = [["<unk>", 0.0], ["雪", -1.0], ["冬", -2.0]]
+    for n_pieces in (3, 2, 3):
+        model = {"type": "Unigram", "unk_id": 0, "vocab": pieces[:n_pieces]}
+        (tmp_path / "t.json").write_text(json.dumps({"version": "1.0", "model": model}), "utf-8")
+        settings = {"tokenizer": "t.json", "piece_vectors": "teacher", "dims": [4]}
+        recipe = recipe_from({"sources": [{"files": "*.parquet"}], "model": settings})
+        prepared = prepare(recipe, tmp_path, tmp_path / "cache", tmp_path)
+        network_of(prepared, recipe, tmp_path, tmp_path / "cache")
+    assert asked == [3, 2]
+    assert not list((tmp_path / "cache").glob("*.partial*"))

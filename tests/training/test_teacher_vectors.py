@@ -7,6 +7,8 @@ import pytest
 from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.training import teacher_vectors
 from konayuki.training.mined_files import MiningSettings, mine_file, read_passages
+from konayuki.training.recipe import SourceSettings
+from konayuki.training.sources import Pair, Source, find_sources, read_pairs
 from konayuki.training.teacher_vectors import (
     Column,
     columns_of,
@@ -168,6 +170,34 @@ def test_mined_files_name_rows_of_the_pool(pairs: Path, tmp_path: Path) -> None:
     assert found.rows[0].tolist() == found.rows[2].tolist()  # the same pair twice
     assert found.rows[:, 1].tolist() == [-1] * 5  # no other passage of `one` shares a bigram
     assert np.isnan(found.scores[:, 2]).all()
+
+
+def test_mined_pairs_are_a_file_to_train_on(pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for column in columns_of(["one", "two"]):
+        embed_column(LetterEncoder(), pairs, out, column)
+    settings = MiningSettings(n_teacher=1, n_bm25=1, n_elsewhere=1, ratio=0.99)
+    source = Source("one", str(out / "one.mined.parquet"), SourceSettings(files="*"))
+    for n_written, first in ((1, ["bbba"]), (2, ["bbba", "aaxx"])):
+        found = mine_file(
+            pairs, out, "one", elsewhere=["two"], settings=settings, n_written=n_written
+        )
+        read = list(read_pairs(source))
+
+        assert read[: len(first)] == [Pair("aa", "aaab", negative) for negative in first]
+        n_found = (found.rows >= 0).sum(axis=1).clip(1, n_written)
+        expected = [
+            pair
+            for pair, n_rows in zip(zip(QUERIES, POSITIVES, strict=True), n_found, strict=True)
+            for _ in range(n_rows)
+        ]
+        assert [pair[:2] for pair in read] == expected
+    for column in columns_of(["one"]):
+        embed_column(LetterEncoder(), pairs, tmp_path / "some", column, n_sample=3)
+    mine_file(pairs, tmp_path / "some", "one")
+    (source,) = find_sources([SourceSettings(files="*.mined.parquet")], tmp_path / "some")
+    assert source.name == "one.mined"
+    assert [bool(pair.negative) for pair in read_pairs(source)].count(False) == 2
 
 
 def test_rows_without_vectors_have_no_negatives(pairs: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet as parquet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from konayuki.errors import InputError, NotFoundError
+from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.training.vocabulary import (
     VocabularySettings,
@@ -94,8 +94,27 @@ def test_pieces_with_white_space_are_refused(piece):
 
 def test_the_longest_prefix_gives_the_weight():
     assert weight_of("law-tax.parquet", {"law": 1, "law-": 2, "md": 3}) == 2.0
-    with pytest.raises(InputError, match=r"no weight for x\.parquet; the keys are law"):
-        weight_of("x.parquet", {"law": 1})
+    assert weight_of("x.parquet", {"law": 3}) == weight_of("x.parquet", {}) == 1.0
+
+
+def test_json_lines_give_the_pieces_of_the_same_parquet_file_without_weights(tmp_path):
+    pairs = list(zip(TEXTS, reversed(TEXTS), strict=True))
+    data = folder_with(tmp_path, pairs)
+    lines = tmp_path / "lines"
+    lines.mkdir()
+    rows = [json.dumps({"query": one, "positive": other}) + "\n" for one, other in pairs]
+    (lines / "a.jsonl").write_text("".join(rows), encoding="utf-8")
+    recipe = tmp_path / "v.toml"
+    recipe.write_text("size = 30\nsmallest_count = 1\n", encoding="utf-8")
+    for folder in (data, lines):
+        learn(read_vocabulary_recipe(recipe), folder, tmp_path / f"{folder.name}.json")
+
+    assert (tmp_path / "pairs.json").read_bytes() == (tmp_path / "lines.json").read_bytes()
+    (lines / "a.jsonl").write_text('{"query": "雪", "answer": "冬"}\n', encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"a\.jsonl line 1: no column 'positive'"):
+        learn(read_vocabulary_recipe(recipe), lines, tmp_path / "t.json")
+    with pytest.raises(NotFoundError, match="no file of pairs in"):
+        learn(read_vocabulary_recipe(recipe), tmp_path / "eval", tmp_path / "t.json")
 
 
 def test_pairs_that_show_an_evaluation_text_are_not_counted(tmp_path):

@@ -1,7 +1,8 @@
 """Which pairs meet in which batch.
 
 In-batch negatives make a text that occurs twice in a batch its own negative, so batches hold each
-text at most once on either side. Pairs that would repeat a text wait for the next batch. The plan
+text at most once on either side, and no side of a pair is the negative of another; two pairs may
+share a negative. Pairs that would repeat a text wait for the next batch. The plan
 follows from the pairs, the settings and the seed alone: a resumed run, and every process of a
 distributed one, draws the same.
 """
@@ -46,6 +47,7 @@ class BatchPlan:
         source_batches: float = 0.0,
     ) -> None:
         self._texts = np.asarray(store.pairs)
+        self._has_negatives = bool((self._texts[:, 2] >= 0).any())
         allowed = np.zeros(len(store.pairs), dtype=bool)
         allowed[rows] = True
         self._sources = [
@@ -58,8 +60,8 @@ class BatchPlan:
         self._source_batches = source_batches
         if self.pairs_per_epoch < batch_size:
             raise InputError(
-                f"an epoch has {self.pairs_per_epoch} pairs, a batch {batch_size}\n"
-                "hint: lower training.batch_size or raise the weights of the sources"
+                f"an epoch has {self.pairs_per_epoch} pairs, a batch {batch_size}: "
+                f"{_account(len(store.pairs), len(rows))}"
             )
 
     @property
@@ -126,6 +128,8 @@ class BatchPlan:
         """Say which pairs repeat no text of an earlier pair of the pool."""
         if not self._unique:
             return np.ones(len(pool), dtype=bool)
+        if self._has_negatives:
+            return self._fits_with_negatives(pool)
         fits = np.ones(len(pool), dtype=bool)
         # Both sides share one name space: a passage may be another pair's query.
         texts = self._texts[pool, :2]  # (n, 2)
@@ -135,6 +139,21 @@ class BatchPlan:
         fits &= is_first.reshape(texts.shape).all(axis=1)
         return fits
 
+    def _fits_with_negatives(self, pool: Rows) -> NDArray[np.bool_]:
+        """Say which pairs repeat no text of an earlier pair that fits, but for its negative."""
+        fits = np.zeros(len(pool), dtype=bool)
+        sides: set[int] = set()
+        negatives: set[int] = set()
+        for place, (query, positive, negative) in enumerate(self._texts[pool].tolist()):
+            own = {query, positive}
+            if negative in sides or negative in own or own & sides or own & negatives:
+                continue
+            fits[place] = True
+            sides |= own
+            if negative >= 0:
+                negatives.add(negative)
+        return fits
+
 
 def draw_rows(rows: Rows, weight: float, rng: np.random.Generator) -> Rows:
     """Return the rows of one source for one epoch: `weight` times all, the fraction at random."""
@@ -142,3 +161,15 @@ def draw_rows(rows: Rows, weight: float, rng: np.random.Generator) -> Rows:
     whole, rest = divmod(n_rows, max(1, len(rows)))
     parts: Sequence[Rows] = [rows] * whole + [rows[rng.permutation(len(rows))[:rest]]]
     return np.concatenate(parts).astype(np.int64)
+
+
+def _account(n_read: int, n_left: int) -> str:
+    """Return where the pairs went, and what gives a batch more of them."""
+    n_held = n_read - n_left
+    hint = "lower training.batch_size or raise the weights of the sources"
+    if n_held:
+        hint = "lower held_out in [[development]], or training.batch_size"
+    return (
+        f"of {n_read} pairs read {n_held} are held out and {n_left} are left to train on\n"
+        f"hint: {hint}"
+    )

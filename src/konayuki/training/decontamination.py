@@ -1,9 +1,9 @@
 """Keep evaluation sets out of training: near-duplicate passages and equal queries.
 
 A training text counts as seen when it shares a run of 40 characters with a relevant passage of an
-evaluation set, or when its query is one of the set's queries; both are compared after NFKC, in
-lower case, without white space. Passages that no question is about may be trained on: they are
-the hay, not the needle.
+evaluation set or is that passage, or when its query is one of the set's queries; all are compared
+after NFKC, in lower case, without white space. Passages that no question is about may be trained
+on: they are the hay, not the needle.
 """
 
 import unicodedata
@@ -36,11 +36,13 @@ class Decontaminator:
     Attributes:
         queries: the folded queries.
         passages: the hashes of all shingles of the relevant passages.
+        whole: the folded relevant passages; short ones have no shingle.
         counts: pairs dropped, by (source, reason).
     """
 
     queries: set[str] = field(default_factory=set)
     passages: set[int] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @classmethod
@@ -60,22 +62,26 @@ class Decontaminator:
         self.queries.update(folded(text) for text in one.queries.values())
         relevant = {doc_id for gains in one.qrels.values() for doc_id in gains}
         for doc_id in relevant:
-            self.passages.update(map(hash, shingles(folded(one.corpus[doc_id].text))))
+            passage = folded(one.corpus[doc_id].text)
+            self.passages.update(map(hash, shingles(passage)))
+            self.whole.add(passage)
+        self.whole.discard("")
 
     def reason(self, pair: Pair) -> str:
         """Return why a pair must not be trained on, "" where it may."""
-        if folded(pair.query) in self.queries or folded(pair.positive) in self.queries:
+        texts = [folded(text) for text in pair]
+        if not self.queries.isdisjoint(texts[:2]):
             return "query"
-        for text in pair:
-            if len(text) >= SHINGLE and not self.passages.isdisjoint(
-                map(hash, shingles(folded(text)))
-            ):
+        if not self.whole.isdisjoint(texts):
+            return "passage"
+        for text, given in zip(texts, pair, strict=True):
+            if len(given) >= SHINGLE and not self.passages.isdisjoint(map(hash, shingles(text))):
                 return "passage"
         return ""
 
     def clean(self, pairs: Iterable[Pair], source: str) -> Iterable[Pair]:
         """Yield the pairs that may be trained on; `counts` learns of the others."""
-        if not (self.queries or self.passages):
+        if not (self.queries or self.whole):
             yield from pairs
             return
         for pair in pairs:

@@ -54,15 +54,20 @@ def hold_out(
     for task in tasks:
         held[task.queries] = True
         held[task.corpus[sorted(set().union(*task.answers))]] = True
-    # Queries of held-out passages that the task did not sample must not be trained on either.
-    rows = np.flatnonzero(~held[store.pairs[:, :2]].any(axis=1))
+    # Queries of held-out passages that the task did not sample must not be trained on either, nor
+    # pairs whose negative is held out: they would teach that it answers nothing.
+    rows = np.flatnonzero(~held[store.pairs].any(axis=1))
     return tasks, rows
 
 
 def make_task(
     store: PairStore, stretch: Stretch, settings: DevelopmentSettings, *, seed: int
 ) -> Task:
-    """Return the task held out of one source."""
+    """Return the task held out of one source.
+
+    Passages that are right for a query asked and not held out are left out of the corpus: training
+    saw them, so that they are no needles, and they are no hay either.
+    """
     rng = np.random.default_rng(seed)
     pairs = np.asarray(store.pairs[stretch.start : stretch.stop, :2], dtype=np.int64)
     passages = rng.permutation(np.unique(pairs[:, 1]))
@@ -73,9 +78,18 @@ def make_task(
         answered.setdefault(int(query), []).append(int(passage))
     asked = sorted(answered)
     queries = np.array(asked, dtype=np.int64)[rng.permutation(len(asked))[: settings.queries]]
+    corpus = corpus[~np.isin(corpus, _unjudged(store, queries, held))]
     place = {int(passage): number for number, passage in enumerate(corpus)}
     answers = tuple(frozenset(place[one] for one in answered[int(query)]) for query in queries)
     return Task(stretch.name, queries, corpus, answers)
+
+
+def _unjudged(
+    store: PairStore, queries: NDArray[np.int64], held: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the passages that any source pairs with the queries and that are not held out."""
+    right = np.asarray(store.pairs[np.isin(store.pairs[:, 0], queries), 1], dtype=np.int64)
+    return np.setdiff1d(right, held)
 
 
 def score_tasks(

@@ -1,5 +1,7 @@
 """Mines the hard negatives of whole files of pairs and keeps them beside the teacher's vectors.
 
+FILE.mined.parquet         query, positive, negative: the pairs of FILE with their first negatives,
+                           for `konayuki train` to read in place of FILE.parquet
 FILE.negatives.npy         int32 (n_rows, n_negatives), rows of the pool, -1 for none
 FILE.negative_scores.npy   float16 (n_rows, 1 + n_negatives): own passage, then the negatives
 FILE.negatives.json        the pool (files and their numbers of rows, one after the other),
@@ -11,13 +13,14 @@ python -m konayuki.training.mined_files PAIRS VECTORS --elsewhere kyoto_wikipedi
 import argparse
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as arrow
 from pyarrow import parquet
 
 from konayuki.errors import InputError
@@ -29,6 +32,7 @@ from konayuki.training.mining import (
     nearest_passages,
     right_answers,
 )
+from konayuki.training.sources import COLUMNS
 from konayuki.training.teacher_vectors import load_vectors
 
 logger = logging.getLogger(__name__)
@@ -95,10 +99,20 @@ def mine_file(
     *,
     elsewhere: Sequence[str] = (),
     settings: MiningSettings = MiningSettings(),
+    n_written: int = 1,
 ) -> Negatives:
     """Mine negatives for every embedded pair of `file` and write them to `vectors`.
 
     Rows of pairs that the teacher has not embedded are -1 with NaN scores.
+
+    Args:
+        pairs: the folder of the pairs.
+        vectors: the folder of the teacher's vectors of them.
+        file: name of a file of pairs, without its ending.
+        elsewhere: names of other files, whose passages may be negatives too.
+        settings: which are taken.
+        n_written: a pair is written once with each of its first so many negatives, once without
+            where none was found.
 
     Raises:
         NotFoundError: a file has no vectors yet.
@@ -123,6 +137,13 @@ def mine_file(
     )
     whole = _spread(found, chosen, len(all_texts), pool)
     _write(vectors, file, whole, pool, settings)
+    _write_pairs(
+        vectors / f"{file}.mined.parquet",
+        (all_texts, _column(pairs, file, "positive")),
+        whole.rows,
+        dict(zip(pool.pool_rows.tolist(), pool.texts, strict=True)),
+        n_written,
+    )
     return whole
 
 
@@ -173,6 +194,29 @@ def _write(
     logger.info("%s: %s", file, about)
 
 
+def _write_pairs(
+    path: Path,
+    sides: tuple[list[str], list[str]],
+    negatives: RowMatrix,
+    texts: Mapping[int, str],
+    n_written: int,
+) -> None:
+    """Write the pairs with the texts of their first negatives as a file to train on."""
+    rows: list[tuple[str, str, str | None]] = []
+    for query, positive, places in zip(*sides, negatives.tolist(), strict=True):
+        found = [texts[place] for place in places if place >= 0][:n_written]
+        rows += [(query, positive, negative) for negative in found]
+        if not found:
+            rows.append((query, positive, None))
+    columns = {
+        name: arrow.array([row[place] for row in rows], arrow.string())
+        for place, name in enumerate(COLUMNS)
+    }
+    partial = path.with_suffix(".partial")
+    parquet.write_table(arrow.table(columns), partial)
+    partial.replace(path)
+
+
 def _column(pairs: Path, file: str, column: str) -> list[str]:
     found: list[str] = parquet.read_table(pairs / f"{file}.parquet", columns=[column])[
         column
@@ -187,11 +231,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("vectors", type=Path)
     parser.add_argument("file", nargs="+")
     parser.add_argument("--elsewhere", action="append", default=[])
+    parser.add_argument(
+        "--negatives",
+        type=int,
+        default=1,
+        metavar="N",
+        help="write a pair once with each of its first N negatives (default: 1)",
+    )
     options = parser.parse_args(arguments)
+    if options.negatives < 1:
+        parser.error(f"--negatives is {options.negatives}; expected a number above 0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for file in options.file:
         elsewhere = [name for name in options.elsewhere if name != file]
-        mine_file(options.pairs, options.vectors, file, elsewhere=elsewhere)
+        mine_file(
+            options.pairs,
+            options.vectors,
+            file,
+            elsewhere=elsewhere,
+            n_written=options.negatives,
+        )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from konayuki.model.tokens import TokenBatch
 from konayuki.progress import track
 from konayuki.training.sources import Pair, Source
 
-FORMAT = 1
+FORMAT = 2  # 1 was read without the column `negative`
 TEXTS_AT_ONCE = 8192
 SUMMARY = "store.json"
 
@@ -125,8 +125,16 @@ def some_bags(
     return TokenBatch(ids[places].astype(np.int32), ends)
 
 
-def store_key(sources: Sequence[Source], tokenizer_json: bytes, extra: Sequence[str]) -> str:
-    """Return the hash of what a store follows from: sources, tokenizer, decontamination."""
+def store_key(
+    sources: Sequence[Source], tokenizer_json: bytes, evaluation: Sequence[Path] = ()
+) -> str:
+    """Return the hash of what a store follows from: sources, tokenizer, decontamination.
+
+    Args:
+        sources: a file counts as changed when its size or time is another.
+        tokenizer_json: bytes of the tokenizer.
+        evaluation: the folders whose texts are kept out; the content of their files counts.
+    """
     digest = hashlib.blake2b(tokenizer_json, digest_size=16)
     for source in sources:
         stamp: tuple[object, ...] = ()
@@ -134,7 +142,12 @@ def store_key(sources: Sequence[Source], tokenizer_json: bytes, extra: Sequence[
             stat = Path(source.place).stat()
             stamp = (stat.st_size, stat.st_mtime_ns)
         digest.update(repr((source.name, asdict(source.settings), stamp)).encode())
-    digest.update(repr((FORMAT, tuple(extra))).encode())
+    digest.update(repr((FORMAT, len(evaluation))).encode())
+    for folder in evaluation:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            content = path.read_bytes()
+            digest.update(repr((path.relative_to(folder).as_posix(), len(content))).encode())
+            digest.update(content)
     return digest.hexdigest()
 
 

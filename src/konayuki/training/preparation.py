@@ -1,5 +1,6 @@
 """From a recipe to what a run needs: the tokenised pairs, the held-out tasks, the fresh network."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,9 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
     tokenizer = Tokenizer.from_str(prepared.tokenizer_json.decode())
     if prepared.start:
         return started_network(prepared.start, tokenizer, recipe.model.dims[0])
-    vectors = _piece_vectors(tokenizer, recipe.model.piece_vectors, data, cache)
+    of_tokenizer = hashlib.blake2b(prepared.tokenizer_json, digest_size=8).hexdigest()
+    kept = cache / f"piece-vectors-{of_tokenizer}.npy"
+    vectors = _piece_vectors(tokenizer, recipe.model.piece_vectors, data, kept)
     counts = prepared.store.token_counts()
     return fresh_network(tokenizer, recipe.model, counts, vectors, seed=recipe.training.seed)
 
@@ -97,11 +100,12 @@ def _store(
     recipe: Recipe, data: Path, cache: Path, tokenizer_json: bytes, tokenizer_path: Path
 ) -> PairStore:
     sources = find_sources(recipe.sources, data)
-    key = store_key(sources, tokenizer_json, recipe.decontaminate)
+    evaluation = [data / name for name in recipe.decontaminate]
+    key = store_key(sources, tokenizer_json, evaluation)
     folder = cache / f"pairs-{key}"
     if folder.is_dir():
         return open_store(folder, key)
-    guard = Decontaminator.of_folders([data / name for name in recipe.decontaminate])
+    guard = Decontaminator.of_folders(evaluation)
     pairs = [(one, guard.clean(read_pairs(one, guard.counts), one.name)) for one in sources]
     tokenizer = build_tokenizer(tokenizer_json, tokenizer_path)
     return build_store(pairs, tokenizer, folder, key, guard.report)
@@ -111,14 +115,14 @@ def _piece_vectors(
     tokenizer: Any,  # noqa: ANN401 - the library is untyped
     name: str,
     data: Path,
-    cache: Path,
+    kept: Path,
 ) -> NDArray[np.floating[Any]] | None:
-    """Return a teacher's vector of every piece, from a file or from the teacher itself."""
+    """Return a teacher's vector of every piece: from a file, or the teacher's, which are kept."""
     if not name:
         return None
     path = data / name
     if name == TEACHER:
-        path = cache / "piece-vectors.npy"
+        path = kept
         if not path.exists():
             _write_piece_vectors(tokenizer, path)
     if not path.is_file():
@@ -141,4 +145,6 @@ def _write_piece_vectors(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
     pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
     vectors = Teacher.load().encode(pieces, QUERY_PREFIX, max_tokens=TEACHER_TOKENS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, vectors)
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, vectors)
+    partial.replace(path)

@@ -107,7 +107,8 @@ class SourceSettings:
     Attributes:
         files: a pattern of Parquet or JSON Lines files, relative to the data folder; or
         hub: a data set of the Hugging Face hub, with `config`, `split` and `revision`.
-        columns: query, passage and perhaps a negative passage.
+        columns: query, passage and perhaps a negative passage; unless given, `query`, `positive`
+            and, in rows that have one, `negative`.
         weight: how often a pair is seen in an epoch; 0.3 is a fresh random third every time.
         group: sources of one group share the batches of `training.source_batches`; each source is
             a group of its own unless given.
@@ -119,7 +120,7 @@ class SourceSettings:
     config: str = ""
     split: str = "train"
     revision: str = ""
-    columns: tuple[str, ...] = ("query", "positive")
+    columns: tuple[str, ...] = ()
     weight: float = 1.0
     group: str = ""
     licence: str = ""

@@ -257,7 +257,7 @@ def _check_source(place: str, source: SourceSettings) -> None:
     _require(bool(source.files) != bool(source.hub), f"{place} needs either files or hub")
     _require(source.weight > 0, f"{place}.weight is {source.weight}; expected a number above 0")
     _require(
-        len(source.columns) in (2, 3),
+        len(source.columns) in (0, 2, 3),
         f"{place}.columns is {list(source.columns)}; expected query, passage, perhaps a negative",
     )
 

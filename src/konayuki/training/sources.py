@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from konayuki.errors import DatasetError, NotFoundError
+from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.evaluation.tables import read_rows
 from konayuki.extras import require
 from konayuki.training.recipe import SourceSettings
 
 CATALOGUE = "SOURCES.tsv"
 SUFFIXES = (".parquet", ".jsonl")
+COLUMNS = ("query", "positive", "negative")  # where a recipe names none; the last may be missing
+OWN_NEGATIVE = "negatives equal to a side"
 
 
 class Pair(NamedTuple):
@@ -38,29 +40,54 @@ class Source:
 def find_sources(settings: Sequence[SourceSettings], data: Path) -> list[Source]:
     """Return the sources that a recipe names; a file belongs to the first pattern that fits it.
 
+    A file is named by its stem, and by its path below the data folder where several share that.
+
     Raises:
         NotFoundError: a pattern fits no file.
+        InputError: a pattern is none that can be searched for.
     """
     catalogue = read_catalogue(data / CATALOGUE)
-    sources: list[Source] = []
-    taken: set[str] = set()
+    found: dict[Path | str, SourceSettings] = {}
     for one in settings:
-        if one.hub:
-            name = "/".join(part for part in (one.hub, one.config) if part)
-            sources.append(Source(name, name, one, f"hub: {name} {one.revision}", one.licence))
+        places = _files_of(one.files, data) if one.files else [_hub_name(one)]
+        for place in places:
+            found.setdefault(place, one)
+    stems = Counter(_stem(place) for place in found if isinstance(place, Path))
+    sources = []
+    for place, one in found.items():
+        if isinstance(place, str):
+            sources.append(Source(place, place, one, f"hub: {place} {one.revision}", one.licence))
             continue
-        found = sorted(path for path in data.glob(one.files) if path.is_file())
-        if not found:
-            raise NotFoundError(
-                f"no file fits {one.files!r} in {data}\nhint: name the data folder with --data"
-            )
-        for path in found:
-            name = path.name.removesuffix(path.suffix)
-            if name not in taken:
-                taken.add(name)
-                origin, licence = catalogue.get(path.name, ("", ""))
-                sources.append(Source(name, str(path), one, origin, one.licence or licence))
+        # The name becomes a folder of the results, which must not lie outside them.
+        below = place.relative_to(data).as_posix().replace("../", "up/")
+        name = _stem(place) if stems[_stem(place)] == 1 else below
+        origin, licence = catalogue.get(below) or catalogue.get(place.name, ("", ""))
+        sources.append(Source(name, str(place), one, origin, one.licence or licence))
     return sources
+
+
+def _hub_name(settings: SourceSettings) -> str:
+    return "/".join(part for part in (settings.hub, settings.config) if part)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(path.suffix)
+
+
+def _files_of(pattern: str, data: Path) -> list[Path]:
+    """Return the files that fit a pattern, in order of their paths."""
+    try:
+        found = sorted(path for path in data.glob(pattern) if path.is_file())
+    except (NotImplementedError, ValueError) as error:  # an absolute one, or "**" beside letters
+        raise InputError(
+            f"sources.files is {pattern!r}; expected a pattern below the data folder {data}: "
+            f"{error}\nhint: name the data folder with --data"
+        ) from None
+    if not found:
+        raise NotFoundError(
+            f"no file fits {pattern!r} in {data}\nhint: name the data folder with --data"
+        )
+    return found
 
 
 def read_catalogue(path: Path) -> dict[str, tuple[str, str]]:
@@ -82,6 +109,8 @@ def read_catalogue(path: Path) -> dict[str, tuple[str, str]]:
 def read_pairs(source: Source, dropped: Counter[tuple[str, str]] | None = None) -> Iterator[Pair]:
     """Yield the pairs of a source, trimmed; pairs with an empty side or two equal ones are dropped.
 
+    A negative that is the query or the passage itself is dropped, its pair is not.
+
     Args:
         source: where they are.
         dropped: counts what was dropped, by source and reason.
@@ -91,33 +120,76 @@ def read_pairs(source: Source, dropped: Counter[tuple[str, str]] | None = None) 
         DatasetError: a row cannot be used; the message says where.
         MissingExtraError: a package that reads it is not installed.
     """
-    columns = source.settings.columns
-    rows = _hub_rows(source) if source.settings.hub else _file_rows(Path(source.place))
-    for number, values in enumerate(rows, start=1):
-        try:
-            texts = [values[column] for column in columns]
-        except KeyError as error:
-            raise DatasetError(
-                f"{source.place} row {number}: no column {error}; it has {', '.join(values)}"
-            ) from None
-        if not all(isinstance(text, str) for text in texts[:2]):
-            raise DatasetError(f"{source.place} row {number}: expected strings, not {texts[:2]!r}")
-        query, positive = texts[0].strip(), texts[1].strip()
-        reason = "" if query and positive else "empty side"
-        if reason or query == positive:
-            if dropped is not None:
-                dropped[source.name, reason or "equal sides"] += 1
-            continue
-        yield Pair(query, positive, (texts[2] or "").strip() if len(texts) > 2 else "")
+    counts = Counter[tuple[str, str]]() if dropped is None else dropped
+    hub = bool(source.settings.hub)
+    for place, values in _hub_rows(source) if hub else file_rows(Path(source.place)):
+        query, positive, negative = _texts_of(values, source.settings.columns, place)
+        if not (query and positive):
+            counts[source.name, "empty side"] += 1
+        elif query == positive:
+            counts[source.name, "equal sides"] += 1
+        elif negative in (query, positive):
+            counts[source.name, OWN_NEGATIVE] += 1
+            yield Pair(query, positive)
+        else:
+            yield Pair(query, positive, negative)
 
 
-def _file_rows(path: Path) -> Iterable[Mapping[str, Any]]:
+def _texts_of(values: Mapping[str, Any], columns: Sequence[str], place: str) -> Pair:
+    """Return the trimmed texts of a row, the negative "" where there is none."""
+    found = [text_of(values, column, place) for column in columns or COLUMNS[:2]]
+    if not columns and values.get(COLUMNS[2]) is not None:
+        found.append(text_of(values, COLUMNS[2], place))
+    if len(found) > 2 and found[2] is None:
+        del found[2]
+    if None in found:
+        raise DatasetError(f"{place}: expected strings, not {found!r}")
+    return Pair(*(text.strip() for text in found if text is not None))
+
+
+def text_of(values: Mapping[str, Any], column: str, place: str) -> str | None:
+    """Return the text of a cell, None where it is null.
+
+    Raises:
+        DatasetError: there is no such column, or the cell holds no text.
+    """
+    if column not in values:
+        raise DatasetError(
+            f"{place}: no column {column!r}; it has {', '.join(values)}\n"
+            "hint: name the columns of the source in the recipe, as in "
+            'columns = ["question", "answer"]'
+        )
+    text = values[column]
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise DatasetError(
+            f"{place}: {column!r} is {text!r:.80}; expected a string\n"
+            "hint: give each text of a list a row of its own"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DatasetError(
+            f"{place}: {column!r} has half a character, {text[error.start]!r}, at {error.start}; "
+            "expected Unicode text\nhint: a text cut inside an emoji leaves such a half; drop it"
+        ) from None
+    return text
+
+
+def file_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the rows of a Parquet or JSON Lines file, each with its place.
+
+    Raises:
+        DatasetError: it is of another kind, or damaged.
+    """
     if path.suffix not in SUFFIXES:
         raise DatasetError(f"{path}: cannot read {path.suffix!r}; expected {' or '.join(SUFFIXES)}")
-    return (row.values for row in read_rows(path, str(path)))
+    return ((row.place, row.values) for row in read_rows(path, str(path)))
 
 
-def _hub_rows(source: Source) -> Iterable[Mapping[str, Any]]:
+def _hub_rows(source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the rows of a data set of the hub, each with its place."""
     datasets = require("datasets", "train")
     settings = source.settings
     try:
@@ -129,4 +201,5 @@ def _hub_rows(source: Source) -> Iterable[Mapping[str, Any]]:
         )
     except (OSError, ValueError) as error:  # no network, no such set, configuration or split
         raise NotFoundError(f"{source.place} cannot be had from the hub: {error}") from error
-    return rows
+    for number, values in enumerate(rows, start=1):
+        yield f"{source.place} row {number}", values

@@ -1,19 +1,18 @@
-"""Learn a vocabulary from Parquet pairs: `python -m konayuki.training.vocabulary_run --help`."""
+"""Learn a vocabulary from files of pairs: `python -m konayuki.training.vocabulary_run --help`."""
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from konayuki.errors import InputError, KonayukiError, NotFoundError
-from konayuki.extras import require
 from konayuki.progress import track
 from konayuki.training.decontamination import Decontaminator
 from konayuki.training.recipe_file import read_toml
-from konayuki.training.sources import Pair
+from konayuki.training.sources import COLUMNS, SUFFIXES, Pair, file_rows, text_of
 from konayuki.training.vocabulary import (
     VocabularySettings,
     count_runs,
@@ -21,8 +20,6 @@ from konayuki.training.vocabulary import (
     merge_counts,
     write_tokenizer,
 )
-
-COLUMNS = ("query", "positive")
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,15 @@ class VocabularyRecipe:
     Attributes:
         size: pieces.
         smallest_count: runs of one script that occur less often, weighted, are left out.
-        weights: how much each occurrence in a file counts, by a prefix of the file's name.
+        weights: how much each occurrence in a file counts, by a prefix of the file's name; 1
+            where none fits.
         decontaminate: evaluation folders, relative to the data folder; pairs that show one of
             their texts are not counted, as in a training recipe.
     """
 
     size: int
     smallest_count: int
-    weights: Mapping[str, float]
+    weights: Mapping[str, float] = field(default_factory=dict)
     decontaminate: Sequence[str] = field(default=())
 
 
@@ -52,7 +50,7 @@ def read_vocabulary_recipe(path: Path) -> VocabularyRecipe:
     """
     values = read_toml(path)
     known = [one.name for one in fields(VocabularyRecipe)]
-    missing = [name for name in known[:3] if name not in values]
+    missing = [name for name in known[:2] if name not in values]
     wrong = [*(key for key in values if key not in known), *missing]
     if wrong:
         raise InputError(
@@ -62,15 +60,9 @@ def read_vocabulary_recipe(path: Path) -> VocabularyRecipe:
 
 
 def weight_of(name: str, weights: Mapping[str, float]) -> float:
-    """Return the weight whose key is the longest prefix of a file's name.
-
-    Raises:
-        InputError: no key fits.
-    """
+    """Return the weight whose key is the longest prefix of a file's name, 1 where none is one."""
     keys = [key for key in weights if name.startswith(key)]
-    if not keys:
-        raise InputError(f"no weight for {name}; the keys are {', '.join(weights)}")
-    return float(weights[max(keys, key=len)])
+    return float(weights[max(keys, key=len)]) if keys else 1.0
 
 
 def count_file(path: Path, guard: Decontaminator) -> Counter[str]:
@@ -78,25 +70,34 @@ def count_file(path: Path, guard: Decontaminator) -> Counter[str]:
 
     Pairs that the guard drops do not count.
     """
-    table = require("pyarrow.parquet", "train").read_table(path, columns=list(COLUMNS))
-    pairs = map(Pair, *(table[column].to_pylist() for column in COLUMNS))
-    kept = list(guard.clean(pairs, path.stem))
+    kept = list(guard.clean(_pairs_of(path), path.stem))
     # Texts are counted side by side, not pair by pair: the trainer's ties follow that order.
     texts = dict.fromkeys(pair.query for pair in kept)
     texts.update(dict.fromkeys(pair.positive for pair in kept))
     return count_runs(texts)
 
 
+def _pairs_of(path: Path) -> Iterator[Pair]:
+    """Yield the pairs of a file untrimmed: those that training drops have pieces too."""
+    for place, values in file_rows(path):
+        query, positive = (text_of(values, column, place) or "" for column in COLUMNS[:2])
+        yield Pair(query, positive)
+
+
 def learn(recipe: VocabularyRecipe, data: Path, out: Path) -> list[dict[str, Any]]:
     """Learn and write a `tokenizer.json`; return which pairs were left out, and why.
 
     Raises:
-        NotFoundError: the folder has no Parquet files.
-        InputError: a file has no weight, or the texts are too few.
+        NotFoundError: the folder has no files of pairs.
+        InputError: the texts are too few.
+        DatasetError: a file cannot be read; the message says where.
     """
-    files = sorted(data.glob("*.parquet"))
+    files = sorted(path for path in data.glob("*") if path.suffix in SUFFIXES)
     if not files:
-        raise NotFoundError(f"no Parquet files in {data}")
+        raise NotFoundError(
+            f"no file of pairs in {data}; expected {' or '.join(SUFFIXES)}\n"
+            "hint: name their folder with --data"
+        )
     weights = [weight_of(path.name, recipe.weights) for path in files]
     guard = Decontaminator.of_folders([data / name for name in recipe.decontaminate])
     counters = [count_file(path, guard) for path in track(files, "count", unit="file")]
@@ -108,11 +109,11 @@ def learn(recipe: VocabularyRecipe, data: Path, out: Path) -> list[dict[str, Any
 
 def main() -> int:
     """Learn and write a `tokenizer.json`."""
-    parser = argparse.ArgumentParser(description="Learn a vocabulary from Parquet pairs.")
+    parser = argparse.ArgumentParser(description="Learn a vocabulary from files of pairs.")
     parser.add_argument(
         "recipe", type=Path, help="TOML with size, smallest_count, decontaminate and [weights]"
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the Parquet files")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the files")
     parser.add_argument("--out", type=Path, required=True, help="the tokenizer.json to write")
     args = parser.parse_args()
     try:
