@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
@@ -25,6 +26,7 @@ from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
 from konayuki.training.text_tables import StoredTexts, data_sets  # noqa: E402
+from konayuki.training.trainer_engine import last_checkpoint  # noqa: E402
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SOURCE = RECIPES.parent / "src"
@@ -130,12 +132,68 @@ def test_a_resumed_run_ends_where_an_unbroken_one_ends(
     assert losses(out) == pytest.approx(losses(run), rel=1e-4)
 
 
+def written_checkpoint(out: Path, step: int, state: str = "{}") -> None:
+    folder = out / STOCK_CHECKPOINTS / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    (folder / "trainer_state.json").write_text(state, encoding="utf-8")
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    (out / STOCK_CHECKPOINTS / "checkpoint-15").mkdir(parents=True)
+    written_checkpoint(out, 15)
     command = ["train", str(write_recipe(tmp_path)), "--data", str(RECIPES), "--out", str(out)]
     assert main([*command, "--resume"]) == 1
     assert "checkpoint-15 cannot be resumed" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_was_cut_off_gives_way_to_an_older_one(tmp_path: Path) -> None:
+    written_checkpoint(tmp_path, 9, '{"epoch": 1}')
+    written_checkpoint(tmp_path, 36)
+    written_checkpoint(tmp_path, 39, '{"epoch": 1, "glo')
+    (tmp_path / STOCK_CHECKPOINTS / "checkpoint-42").mkdir()
+
+    found = last_checkpoint(tmp_path)
+    assert found is not None
+    assert found.name == "checkpoint-36"
+    assert last_checkpoint(tmp_path / "elsewhere") is None
+
+
+def test_a_run_killed_behind_its_last_step_takes_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, out = write_recipe(tmp_path, steps="4", checkpoint_steps="2"), tmp_path / "out"
+
+    class Killed(Exception):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("konayuki.training.run.write_results", die)
+        train(recipe, RECIPES, out)
+    kept = load_file(out / STOCK_CHECKPOINTS / "checkpoint-4" / "model.safetensors")
+    record = train(recipe, RECIPES, out, resume=True)
+
+    table = load_file(out / "float" / "model.safetensors")["embedding.weight"]
+    np.testing.assert_array_equal(table, kept["embedding.weight"])
+    assert max(entry["step"] for entry in record["history"]) == record["n_steps"] == 4
+
+
+@pytest.mark.parametrize("engine", ["fused", "sentence-transformers"])
+def test_a_loss_that_is_no_number_ends_the_run(engine: str, tmp_path: Path) -> None:
+    keys = {"learning_rate": "1e38", "log_steps": "1", "evaluation_steps": "0"}
+    recipe = write_recipe(tmp_path, engine=f'"{engine}"', **keys)
+    with pytest.raises(InputError, match=r"(?s)the loss at step \d is nan.*lower than 1e\+38"):
+        train(recipe, RECIPES, tmp_path / "out")
+    assert not (tmp_path / "out" / "train.json").exists()
+
+
+def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+    changes = ["development=[{source='pairs', held_out=999, queries=999}]"]
+    with pytest.raises(InputError, match="no pair is left to train on"):
+        train(recipe, RECIPES, tmp_path / "out", changes=changes)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def train_fused(
 
     Raises:
         CheckpointError: the checkpoint is damaged or of another recipe.
+        InputError: the loss is no number any more.
     """
     n_runs = recipe.training.runs
     start = _copy(network.state_dict())
@@ -97,8 +98,7 @@ def _run(
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         run.resume(folder)
-    history = run.progress.history
-    losses: list[float] = []
+    history, losses = run.progress.history, run.progress.losses
     done = run.progress.step
     start = time.perf_counter() - run.progress.seconds
     for loss in track(
@@ -110,7 +110,7 @@ def _run(
         last = step == run.n_steps
         if step % settings.log_steps == 0 or last:
             history.append({"step": step, "loss": sum(losses) / len(losses)})
-            losses = []
+            losses.clear()
         due = settings.evaluation_steps and step % settings.evaluation_steps == 0
         if prepared.tasks and (due or last):
             history.append(_scored(step, network, recipe, prepared))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from konayuki.errors import CheckpointError
+from konayuki.errors import CheckpointError, InputError
 from konayuki.model.tokens import TokenBatch
 from konayuki.progress import track
 from konayuki.training.batch_plan import BatchPlan, Rows
@@ -27,11 +27,15 @@ FIRST_DRAWS, LATER_DRAWS = 1, 2  # streams of random numbers beside that of the 
 
 @dataclass
 class Progress:
-    """How far a run is: optimiser steps done, what was noted on the way, seconds that it took."""
+    """How far a run is: optimiser steps done, what was noted on the way, seconds that it took.
+
+    `losses` are those of the steps since the last note.
+    """
 
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
 
 
 class Optimisation:
@@ -81,7 +85,11 @@ class Optimisation:
         )
 
     def steps(self) -> Iterator[float]:
-        """Yield the mean loss of each step that is still to do."""
+        """Yield the mean loss of each step that is still to do.
+
+        Raises:
+            InputError: a loss is no number any more.
+        """
         settings = self._recipe.training
         parts = settings.gradient_accumulation
         batches = self._plan.batches(self.n_steps * parts)
@@ -96,6 +104,7 @@ class Optimisation:
             for group in self._optimiser.param_groups:
                 group["lr"] = settings.learning_rate * rate(step, self.n_steps, settings)
             loss = sum(self._gradient(next(batches), step, parts) for _ in range(parts))
+            check_loss(loss, step + 1, settings)
             self._add_teaching(step)
             if settings.max_grad_norm:
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_grad_norm)
@@ -135,6 +144,7 @@ class Optimisation:
             "step": self.progress.step,
             "history": self.progress.history,
             "seconds": self.progress.seconds,
+            "losses": self.progress.losses,
         }
         torch.save(state, folder / f"{CHECKPOINT}.new")
         (folder / f"{CHECKPOINT}.new").replace(folder / CHECKPOINT)
@@ -153,10 +163,15 @@ class Optimisation:
             self.network.load_state_dict(state["network"])
             self._optimiser.load_state_dict(state["optimiser"])
             seconds = float(state.get("seconds", 0.0))
-            self.progress = Progress(int(state["step"]), list(state["history"]), seconds)
+            losses = list(state.get("losses", []))
+            self.progress = Progress(int(state["step"]), list(state["history"]), seconds, losses)
             self.earlier_seconds = seconds
         except Exception as error:  # torch raises whatever the damage leads to
             raise CheckpointError(f"{path} cannot be resumed: {error}") from error
+        if self.progress.step > self.n_steps:
+            raise CheckpointError(
+                f"{path} is behind step {self.progress.step}, but the recipe has {self.n_steps}"
+            )
 
     def _gradient(self, rows: Rows, step: int, parts: int) -> float:
         """Add the gradient of one batch; return its share of the loss."""
@@ -185,6 +200,19 @@ class Optimisation:
         if dropout := self._recipe.training.token_dropout:
             batch = without_some(batch, dropout, rng)
         return self.network.outputs(batch)
+
+
+def check_loss(loss: float, step: int, settings: TrainingSettings) -> None:
+    """Refuse to go on with a loss that is no number.
+
+    Raises:
+        InputError: names the step.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss at step {step} is {loss}; expected a finite number\n"
+            f"hint: a training.learning_rate lower than {settings.learning_rate}"
+        )
 
 
 def rate(step: int, n_steps: int, settings: TrainingSettings) -> float:

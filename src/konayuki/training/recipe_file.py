@@ -19,6 +19,7 @@ from konayuki.training.recipe import (
     Recipe,
     SourceSettings,
 )
+from konayuki.training.recipe_ranges import check_ranges
 
 Section = TypeVar("Section")
 
@@ -167,6 +168,11 @@ def _check(recipe: Recipe) -> None:
         f"model.dims is {list(dims)}; expected different positive numbers, the largest first",
     )
     _require(
+        dims[0] % 2 == 0,
+        f"model.dims begins with {dims[0]}; expected an even number\n"
+        "hint: a byte of the 4-bit rows holds two dimensions; the smaller dims may be odd",
+    )
+    _require(
         len(loss.dim_weights) in (0, len(dims)) and min(loss.dim_weights, default=1) > 0,
         f"loss.dim_weights is {list(loss.dim_weights)}; expected a number above 0 for each of the "
         f"{len(dims)} dims",
@@ -175,30 +181,8 @@ def _check(recipe: Recipe) -> None:
         not (model.tanh and model.static_embedding),
         "model.static_embedding is true and so is model.tanh; a StaticEmbedding has no tanh",
     )
+    check_ranges(recipe)
     _check_start(recipe)
-    for name, number in [
-        ("model.table_scale", model.table_scale),
-        ("loss.scale", loss.scale),
-        ("training.batch_size", training.batch_size),
-        ("training.gradient_accumulation", training.gradient_accumulation),
-        ("training.learning_rate", training.learning_rate),
-        ("training.epochs", training.epochs),
-        ("training.log_steps", training.log_steps),
-        ("training.runs", training.runs),
-    ]:
-        _require(number > 0, f"{name} is {number}; expected a number above 0")
-    for name, share in [
-        ("training.warmup_ratio", training.warmup_ratio),
-        ("training.source_batches", training.source_batches),
-        ("training.quantized_share", training.quantized_share),
-        ("training.token_dropout", training.token_dropout),
-        ("training.start_share", training.start_share),
-        ("training.neighbour_share", training.neighbour_share),
-        ("model.piece_share", model.piece_share),
-        ("model.piece_evenness", model.piece_evenness),
-        ("distillation.second_share", recipe.distillation.second_share),
-    ]:
-        _require(0 <= share <= 1, f"{name} is {share}; expected a number from 0 to 1")
     _one_of("training.engine", training.engine, ENGINES)
     _check_distillation(recipe.distillation)
     _one_of("training.schedule", training.schedule, SCHEDULES)
@@ -230,32 +214,10 @@ def _check_start(recipe: Recipe) -> None:
 def _check_distillation(settings: DistillationSettings) -> None:
     _one_of("distillation.teacher", settings.teacher, ("", "teacher"))
     _one_of("distillation.second_teacher", settings.second_teacher, ("", "use"))
-    for name in (
-        "weight",
-        "every",
-        "first_rate",
-        "batch_size",
-        "scale",
-        "teacher_scale",
-        "head_scale",
-    ):
-        number = getattr(settings, name)
-        _require(number > 0, f"distillation.{name} is {number}; expected a number above 0")
-    may_be_0 = ("first_steps", "word_scale", "head_steps", "paraphrase_scale", "crossed_weight")
-    numbers = [(name, getattr(settings, name)) for name in may_be_0]
-    for place, source in enumerate(settings.sources):
-        numbers += [
-            (f"sources[{place}].rows", source.rows),
-            (f"sources[{place}].sentences", source.sentences),
-            (f"sources[{place}].crossed", source.crossed),
-        ]
-    for name, number in numbers:
-        _require(number >= 0, f"distillation.{name} is {number}; expected 0 or more")
 
 
 def _check_source(place: str, source: SourceSettings) -> None:
     _require(bool(source.files) != bool(source.hub), f"{place} needs either files or hub")
-    _require(source.weight > 0, f"{place}.weight is {source.weight}; expected a number above 0")
     _require(
         len(source.columns) in (0, 2, 3),
         f"{place}.columns is {list(source.columns)}; expected query, passage, perhaps a negative",

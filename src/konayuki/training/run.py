@@ -1,7 +1,5 @@
 """A training run: recipe in, model folders and the record of the run out."""
 
-import json
-import shutil
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -10,33 +8,36 @@ from typing import Any, Protocol
 
 import torch
 
-from konayuki.errors import InputError
 from konayuki.training.engines import (
     FUSED,
-    STOCK_CHECKPOINTS,
     Outcome,
     check_engine,
     is_main_process,
     main_process_first,
     wait_for_all,
 )
-from konayuki.training.fused_engine import RUN_FOLDER, run_folder, train_fused
+from konayuki.training.fused_engine import train_fused
 from konayuki.training.neighbours import leaning_on_neighbours
 from konayuki.training.network import TrainedSSE
-from konayuki.training.optimisation import CHECKPOINT
+from konayuki.training.out_folder import (
+    CACHE,
+    begin,
+    check_folder,
+    check_recipe,
+    claimed,
+    finished_record,
+    remove_checkpoints,
+)
 from konayuki.training.preparation import Prepared, network_of, prepare
 from konayuki.training.recipe import Recipe
 from konayuki.training.recipe_file import read_recipe
 from konayuki.training.results import (
     LAYOUTS,
-    RECORD,
     layouts_of,
     record_of,
     write_results,
 )
 from konayuki.training.start import START_FOLDER, read_start
-
-CACHE = "cache"
 
 
 class Engine(Protocol):
@@ -75,26 +76,41 @@ def train(
     Args:
         recipe_path: a TOML recipe.
         data: the folder from which the recipe names its files.
-        out: made where it is not there; it must be empty unless the run is resumed.
+        out: made where it is not there; it must be empty, but for `out/cache`, unless the run is
+            resumed.
         cache: keeps tokenised pairs for other runs; `out/cache` unless given.
         changes: settings that replace those of the recipe, as in `training.steps=400`.
-        resume: go on from the last checkpoint in `out`; a finished run is left as it is.
+        resume: go on from the last checkpoint in `out`, with the same recipe; a finished run is
+            left as it is.
         show_progress: bars (lines, where there is no terminal) and held-out scores on stderr.
 
     Raises:
-        InputError: the recipe is wrong, or `out` holds a run that is not resumed.
+        InputError: the recipe is wrong or not that of the run to resume, `out` holds a run that
+            is not resumed or other files, or another process trains into it.
         NotFoundError: the recipe or its data is not there.
     """
     recipe = read_recipe(recipe_path, changes)
     check_engine(recipe)
     cache = cache or out / CACHE
-    record_path = out / RECORD
-    if not resume and _started(out):
-        raise InputError(f"{out} holds a run already\nhint: another --out, or --resume")
-    if record_path.exists():  # finished: there is nothing to go on with
-        finished: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
+    if is_main_process():  # the others must not find what the first one has just begun
+        check_folder(out, data, cache, resume=resume)
+    if finished := finished_record(out, recipe):  # there is nothing to go on with
         return finished
-    out.mkdir(parents=True, exist_ok=True)
+    if resume:
+        check_recipe(out, recipe)
+    with claimed(out, cache):
+        return _trained(recipe, recipe_path, data, out, cache, resume, show_progress)
+
+
+def _trained(
+    recipe: Recipe,
+    recipe_path: Path,
+    data: Path,
+    out: Path,
+    cache: Path,
+    resume: bool,
+    show_progress: bool,
+) -> dict[str, Any]:
     with main_process_first():
         first = partial(_trained_first, data, out, cache, show_progress)
         before = read_start(recipe.model, recipe_path.parent, first)
@@ -102,6 +118,8 @@ def train(
         torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
         prepared = prepare(recipe, data, cache, recipe_path.parent, before)
         network = network_of(prepared, recipe, data, cache)
+    if is_main_process():
+        begin(out, recipe, prepared.store, resume=resume)
     start = time.perf_counter()
     outcome = _engine(recipe)(
         recipe, prepared, network, out, resume=resume, show_progress=show_progress
@@ -113,15 +131,9 @@ def train(
     record = record_of(recipe, prepared, outcome, layouts, seconds)
     if is_main_process():
         write_results(recipe, prepared, layouts, record, out)
-        _remove_checkpoints(out)
+        remove_checkpoints(out)
     wait_for_all()
     return record
-
-
-def _remove_checkpoints(out: Path) -> None:
-    (out / CHECKPOINT).unlink(missing_ok=True)
-    for folder in [*out.glob(f"{RUN_FOLDER}*"), *out.glob(STOCK_CHECKPOINTS)]:
-        shutil.rmtree(folder)
 
 
 def _trained_first(
@@ -134,11 +146,6 @@ def _trained_first(
     folder = out / START_FOLDER
     record = train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
     return folder / LAYOUTS[0], record["wall_s"]
-
-
-def _started(out: Path) -> bool:
-    known = (RECORD, CHECKPOINT, STOCK_CHECKPOINTS, START_FOLDER, run_folder(out, 0).name)
-    return any((out / name).exists() for name in known)
 
 
 def _engine(recipe: Recipe) -> Engine:

@@ -4,6 +4,7 @@ Batches hold one source each, as the Trainer's multi-data-set sampler draws them
 the sources' sizes. Every text is tokenised again in every epoch; the fused engine does not.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from konayuki.errors import CheckpointError
+from konayuki.errors import CheckpointError, InputError
 from konayuki.progress import say
 from konayuki.training import stock
 from konayuki.training.development import Task, named_scores, score_tasks
@@ -35,11 +36,13 @@ from konayuki.training.engines import (
     score_line,
 )
 from konayuki.training.network import TrainedSSE
+from konayuki.training.optimisation import check_loss
 from konayuki.training.pair_store import PairStore
 from konayuki.training.preparation import Prepared
-from konayuki.training.recipe import Recipe
+from konayuki.training.recipe import Recipe, TrainingSettings
 from konayuki.training.text_tables import data_sets
 
+STATE = "trainer_state.json"  # of a checkpoint; the Trainer writes it last
 SCHEDULES = {
     "cosine": "cosine",
     "linear": "linear",
@@ -78,6 +81,25 @@ class ScoreLines(TrainerCallback):
             say(score_line(history_of(state.log_history), state.max_steps))
 
 
+class LossGuard(TrainerCallback):
+    """Ends a run whose loss is no number any more, when the loss is noted."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self._settings = settings
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: object,
+    ) -> None:
+        """Look at the loss that has just been noted."""
+        if logs and "loss" in logs:
+            check_loss(float(logs["loss"]), state.global_step, self._settings)
+
+
 def train_with_trainer(
     recipe: Recipe,
     prepared: Prepared,
@@ -101,10 +123,13 @@ def train_with_trainer(
 
     Raises:
         CheckpointError: the last checkpoint is damaged or of another recipe.
+        InputError: no pair is left to train on, or the loss is no number any more.
     """
     settings = recipe.training
     longest: Any = settings.max_query_tokens or None  # the module declares None only
     network.max_seq_length = longest
+    if not len(prepared.rows):
+        raise InputError("no pair is left to train on: everything is held out or left out")
     sets = data_sets(prepared.store, prepared.rows, seed=settings.seed)
     steps = n_steps(recipe, sum(map(len, sets.values())))
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -117,20 +142,29 @@ def train_with_trainer(
         train_dataset=sets,
         loss=stock.nested_loss(model, recipe, gather=recipe.loss.gather and n_processes() > 1),
         evaluator=evaluator if prepared.tasks else None,
-        callbacks=[*callbacks, *([ScoreLines()] if show_progress else [])],
+        callbacks=[*callbacks, LossGuard(settings), *([ScoreLines()] if show_progress else [])],
     )
     trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is for data
     checkpoint = last_checkpoint(out) if resume else None
-    try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        if checkpoint is None or trainer.state.global_step > step_of(checkpoint):
-            raise  # it went on for a while: the checkpoint is not to blame
-        raise CheckpointError(f"{checkpoint} cannot be resumed: {error}") from error
+    _train(trainer, checkpoint, steps)
     history = history_of(trainer.state.log_history)
     if prepared.tasks and not any(one["step"] == steps and "loss" not in one for one in history):
         history.append({"step": steps, **evaluator(model)})
     return Outcome(network.weights(), steps, history)
+
+
+def _train(trainer: SentenceTransformerTrainer, checkpoint: Path | None, steps: int) -> None:
+    """Train up to the last step, from a checkpoint if there is one."""
+    try:
+        if checkpoint and step_of(checkpoint) >= steps:  # the Trainer would take another step
+            trainer.state = TrainerState.load_from_json(str(checkpoint / STATE))
+            trainer._load_from_checkpoint(str(checkpoint))
+        else:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        if checkpoint is None or trainer.state.global_step > step_of(checkpoint):
+            raise  # it went on for a while: the checkpoint is not to blame
+        raise CheckpointError(f"{checkpoint} cannot be resumed: {error}") from error
 
 
 def n_steps(recipe: Recipe, n_pairs: int) -> int:
@@ -170,6 +204,7 @@ def arguments(
         save_steps=settings.checkpoint_steps or 500,
         save_total_limit=2,
         logging_steps=settings.log_steps,
+        logging_nan_inf_filter=False,  # it would hide such a loss from LossGuard
         report_to="none",
         disable_tqdm=not bar,
         seed=settings.seed,
@@ -177,9 +212,16 @@ def arguments(
 
 
 def last_checkpoint(out: Path) -> Path | None:
-    """Return the newest checkpoint of a run, or None."""
+    """Return the newest checkpoint of a run that was written to its end, or None."""
     found = (out / STOCK_CHECKPOINTS).glob("checkpoint-*")
-    return max(found, key=step_of, default=None)
+    return max(filter(_is_complete, found), key=step_of, default=None)
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    try:
+        return isinstance(json.loads((checkpoint / STATE).read_bytes()), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def step_of(checkpoint: Path) -> int:
