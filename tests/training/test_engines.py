@@ -18,6 +18,7 @@ pytest.importorskip("datasets")
 from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
+from konayuki.training.__main__ import main as main_of_torchrun  # noqa: E402
 from konayuki.training.engines import STOCK_CHECKPOINTS, check_engine  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
 from konayuki.training.preparation import prepare  # noqa: E402
@@ -221,12 +222,14 @@ def test_the_stock_loss_is_the_fused_loss(run: Path, symmetric: bool) -> None:
     torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)
 
 
-def torchrun(recipe: Path, out: Path, port: int) -> "subprocess.CompletedProcess[str]":
+def torchrun(
+    recipe: Path, out: Path, port: int, *options: str
+) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--master-port", str(port), "-m", "konayuki.training", str(recipe)]
     path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [*command, "--data", str(RECIPES), "--out", str(out)],
+        [*command, "--data", str(RECIPES), "--out", str(out), *options],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -247,6 +250,52 @@ def test_two_processes_follow_the_loss_of_one(run: Path, tmp_path: Path) -> None
         for one in (tmp_path / "out", run)
     ]
     assert scores[0] == pytest.approx(scores[1], abs=0.05)
+
+
+def write_chain(folder: Path, **changes: str) -> Path:
+    """Write a recipe for the Trainer that starts from the smoke recipe with some changes."""
+    write_recipe(folder, **changes)
+    second = folder / "second"
+    second.mkdir()
+    path = write_recipe(second, steps="4")
+    text = path.read_text("utf-8").replace("[model]", '[model]\nstart = "../stock.toml"', 1)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_chain_and_one_prints(tmp_path: Path) -> None:
+    recipe, out = write_chain(tmp_path, steps="4"), tmp_path / "out"
+    done = torchrun(recipe, out, 29513, "--json", "--set", "training.steps=3")
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    (printed,) = done.stdout.splitlines()
+    record = json.loads((out / "train.json").read_text("utf-8"))
+    before = json.loads((out / "start" / "train.json").read_text("utf-8"))
+    assert [(one["processes"], one["n_steps"]) for one in (before, record)] == [(2, 4), (2, 3)]
+    assert json.loads(printed)["development"] == record["development"]
+    assert record["development"]["start"] == before["development"]["float"]
+
+
+def test_the_engine_of_a_start_is_checked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write_chain(tmp_path, engine='"fused"')
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    with pytest.raises(InputError, match=r"stock\.toml: training\.engine is 'fused'"):
+        train(recipe, RECIPES, tmp_path / "out")
+
+
+def test_only_the_first_process_prints(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(write_recipe(tmp_path)), "--out", str(run), "--resume", "--json"]
+    assert main_of_torchrun(words) == 0
+    assert json.loads(capsys.readouterr().out)["n_steps"] == 30
+    monkeypatch.setenv("RANK", "1")
+    assert main_of_torchrun(words) == 0
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -96,9 +96,9 @@ def train(
         finished: dict[str, Any] = json.loads(record_path.read_text(encoding="utf-8"))
         return finished
     out.mkdir(parents=True, exist_ok=True)
+    first = partial(_trained_first, data, out, cache, show_progress)
+    before = read_start(recipe.model, recipe_path.parent, first)  # all processes train it together
     with main_process_first():
-        first = partial(_trained_first, data, out, cache, show_progress)
-        before = read_start(recipe.model, recipe_path.parent, first)
         torch.manual_seed(recipe.training.seed)
         torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
         prepared = prepare(recipe, data, cache, recipe_path.parent, before)
@@ -131,8 +131,16 @@ def _trained_first(
     """Train the recipe that another one starts from, unless it is finished.
 
     Returns the folder of its model with float rows, and the seconds that it took.
+
+    Raises:
+        InputError: its engine cannot do what the recipe asks for; the message names it.
     """
     folder = out / START_FOLDER
+    try:
+        check_engine(read_recipe(start))
+    except InputError as error:
+        raise InputError(f"{start}: {error}") from None
+    wait_for_all()  # before one makes the folder that tells others of a run that has begun
     record = train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
     return folder / LAYOUTS[0], record["wall_s"]
 
