@@ -19,9 +19,10 @@ from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
 from konayuki.training.__main__ import main as main_of_torchrun  # noqa: E402
+from konayuki.training.development import score_tasks  # noqa: E402
 from konayuki.training.engines import STOCK_CHECKPOINTS, check_engine  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
-from konayuki.training.preparation import prepare  # noqa: E402
+from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
@@ -58,13 +59,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "stock"
 
 
-def test_the_trainer_lowers_the_loss_and_leaves_what_the_fused_engine_leaves(run: Path) -> None:
+def test_the_trainer_lowers_the_loss_and_leaves_what_the_fused_engine_leaves(
+    run: Path, tmp_path: Path
+) -> None:
     record = json.loads((run / "train.json").read_text("utf-8"))
     scored = [entry["step"] for entry in record["history"] if "mean_ndcg@10" in entry]
 
     assert losses(run)[-1] < losses(run)[0] / 2
     assert scored == [10, 20, 30]
-    assert record["development"]["float"]["mean_ndcg@10"] > 0.05  # chance is near 0.02
+    recipe = read_recipe(write_recipe(tmp_path))
+    prepared = prepare(recipe, RECIPES, run / "cache", RECIPES)
+    weights = network_of(prepared, recipe, RECIPES, run / "cache").weights()
+    before = score_tasks(weights, prepared.store, prepared.tasks, recipe.model.dims[:1])["mean"]
+    assert before < record["development"]["float"]["mean_ndcg@10"] - 0.02
     assert record["settings"]["training"]["engine"] == "sentence-transformers"
     assert (record["n_steps"], record["n_pairs"]) == (30, 176)
     for name in ("loss.png", "ndcg.png", "SOURCES.tsv", "q4/README.md", "float/README.md"):

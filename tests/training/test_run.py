@@ -19,11 +19,11 @@ from konayuki.errors import InputError  # noqa: E402
 from konayuki.model.packed import FloatTable, quantize  # noqa: E402
 from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.model.weights import Weights, straight_tanh  # noqa: E402
-from konayuki.training.development import mean_ndcg  # noqa: E402
+from konayuki.training.development import mean_ndcg, score_tasks  # noqa: E402
 from konayuki.training.neighbours import leaning_on_neighbours  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
-from konayuki.training.recipe import TrainingSettings  # noqa: E402
+from konayuki.training.recipe import Recipe, TrainingSettings  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
 from konayuki.training.results import layouts_of, learned_on_the_grid  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
@@ -39,11 +39,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def untrained(run: Path, recipe: Recipe) -> float:
+    """Return the held-out score of a recipe's network before its first step."""
+    prepared = prepare(recipe, RECIPES, run / "cache", RECIPES)
+    network = network_of(prepared, recipe, RECIPES, run / "cache")
+    dims = recipe.model.dims[:1]
+    return score_tasks(network.weights(), prepared.store, prepared.tasks, dims)["mean"]
+
+
 def test_the_loss_falls_and_held_out_passages_are_found(run: Path) -> None:
     record = json.loads((run / "train.json").read_text("utf-8"))
     losses = [entry["loss"] for entry in record["history"] if "loss" in entry]
     assert losses[-1] < losses[0] / 2
-    assert record["development"]["float"]["mean_ndcg@10"] > 0.1  # chance is near 0.02
+    before = untrained(run, read_recipe(SMOKE))
+    assert 0.1 < before < record["development"]["float"]["mean_ndcg@10"] - 0.03
     assert record["n_pairs"] == 216 - 40
 
 
@@ -275,7 +284,8 @@ def test_a_static_embedding_is_written_as_that_library_reads_it(run: Path, tmp_p
     model = SentenceTransformer(str(tmp_path / "control/float"), device="cpu")
     assert isinstance(model[0], StaticEmbedding)
     record = json.loads((tmp_path / "control/train.json").read_text("utf-8"))
-    assert record["development"]["float"]["mean_ndcg@10"] > 0.1
+    before = untrained(run, read_recipe(recipe))
+    assert before < record["development"]["float"]["mean_ndcg@10"] - 0.03
     prepared = prepare(read_recipe(recipe), RECIPES, run / "cache", RECIPES)
     texts = prepared.store.texts()
     (task,) = prepared.tasks
