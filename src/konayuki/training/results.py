@@ -61,6 +61,7 @@ def record_of(
     before = {"start": prepared.start.weights.crop(dims[0])} if prepared.start else {}
     return {
         "name": recipe.name,
+        "licence": recipe.licence,
         "settings": recipe.as_dict(),
         "n_pairs": len(prepared.rows),
         "n_steps": outcome.n_steps,
