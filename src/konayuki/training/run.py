@@ -111,7 +111,7 @@ def train(
     seconds = outcome.earlier_seconds + time.perf_counter() - start
     seconds += before.seconds if before else 0.0
     layouts = layouts_of(weights, nearest=not learned_on_the_grid(recipe))
-    record = record_of(recipe, prepared, outcome, layouts, seconds)
+    record = record_of(recipe, prepared, outcome, layouts, seconds, data)
     if is_main_process():
         write_results(recipe, prepared, layouts, record, out)
         _remove_checkpoints(out)
