@@ -25,6 +25,7 @@ from konayuki.training.network import TrainedSSE  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
+from konayuki.training.results import development_sets  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
 from konayuki.training.text_tables import StoredTexts, data_sets  # noqa: E402
 
@@ -189,6 +190,28 @@ def test_the_tables_hold_the_texts_that_may_be_trained_on(tmp_path: Path) -> Non
             {"query": f"問い{n}", "positive": f'答え "{n}"', "negative": "違う"} for n in (0, 2)
         ],
     }
+
+
+def test_held_out_sets_are_written_without_reading_the_other_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "".join(f'{{"query": "問{n}", "positive": "答{n}"}}\n' for n in range(40))
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
+    task = {"source": "a", "held_out": 2, "queries": 2, "corpus": 3}
+    recipe = recipe_from({"sources": [{"files": "a.jsonl"}], "development": [task]})
+    prepared = prepare(recipe, tmp_path, tmp_path / "cache", tmp_path)
+    read: set[int] = set()
+    kept = StoredTexts.__getitem__
+    monkeypatch.setattr(
+        StoredTexts, "__getitem__", lambda self, number: read.add(number) or kept(self, number)
+    )
+    (one,) = development_sets(prepared)
+
+    wanted = {*prepared.tasks[0].queries.tolist(), *prepared.tasks[0].corpus.tolist()}
+    assert (read, len(wanted)) == (wanted, 5)
+    for query, gains in one.qrels.items():
+        (answer,) = gains
+        assert one.corpus[answer].text == one.queries[query].replace("問", "答")
 
 
 def test_weights_set_how_many_pairs_a_table_has(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from konayuki.training.engines import FUSED, Outcome, n_processes
 from konayuki.training.precision import product_dtype
 from konayuki.training.preparation import Prepared
 from konayuki.training.recipe import Recipe
+from konayuki.training.text_tables import StoredTexts, texts_of
 
 RECORD = "train.json"
 HELD_OUT = "held-out"
@@ -186,11 +187,11 @@ def _write_card(folder: Path, recipe: Recipe, sets: Sequence[RetrievalSet]) -> N
 
 def development_sets(prepared: Prepared) -> list[RetrievalSet]:
     """Return the held-out tasks as evaluation sets, named after their source."""
-    texts = prepared.store.texts()
+    texts = texts_of(prepared.store)
     return [_as_set(task, texts) for task in prepared.tasks]
 
 
-def _as_set(task: Task, texts: Sequence[str]) -> RetrievalSet:
+def _as_set(task: Task, texts: StoredTexts) -> RetrievalSet:
     return RetrievalSet(
         f"held out of {task.name}",
         {str(place): Passage(texts[number]) for place, number in enumerate(task.corpus)},
