@@ -2,17 +2,21 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evaluation.layouts import PAIRS, write_beir, write_table
 from evaluation.tiny_model import save_tiny_model
+from konayuki import StaticModel
 from konayuki.cli import main
 from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.evaluation import plots
 from konayuki.evaluation.card import write_card
 from konayuki.evaluation.card_facts import read_training
+from konayuki.model.weights import Weights, straight_tanh
 
 hub = pytest.importorskip("huggingface_hub")
 pytest.importorskip("matplotlib")
@@ -152,6 +156,50 @@ def test_a_damaged_evaluation_is_named(tmp_path: Path, content: str) -> None:
 
     with pytest.raises(DatasetError, match=r"evaluation\.json is not"):
         write_card(tmp_path)
+
+
+def card_of(folder: Path, out: Path, record: dict[str, Any], *, straight: bool = False) -> str:
+    """Return the card of the folder with another record, perhaps without a tanh."""
+    shutil.copytree(folder, out)
+    if straight:
+        model = StaticModel.load(folder)
+        weights = Weights(model.weights.table, *straight_tanh(model.dim))
+        StaticModel(weights, (folder / "tokenizer.json").read_bytes()).save(out, "q4")
+    (out / "train.json").write_text(json.dumps({"history": HISTORY, **record}), "utf-8")
+    assert main(["card", str(out)]) == 0
+    return (out / "README.md").read_text("utf-8")
+
+
+def test_name_and_licence_are_those_of_the_run(folder: Path, tmp_path: Path) -> None:
+    said = card_of(folder, tmp_path / "q4", {"name": "mine", "licence": "cc-by-sa-4.0"})
+    assert "\n# mine\n" in said
+    assert "\nlicense: cc-by-sa-4.0\n" in said
+    assert "| ライセンス | cc-by-sa-4.0 |" in said
+    unsaid = card_of(folder, tmp_path / "other", {})
+    assert "\n# other\n" in unsaid
+    assert "license:" not in unsaid
+    assert "\n| ライセンス |" not in unsaid
+
+
+def test_sizes_are_those_that_were_trained_or_else_measured(folder: Path, tmp_path: Path) -> None:
+    nested = card_of(folder, tmp_path / "a", {"settings": {"model": {"dims": [32, 12, 6]}}})
+    assert "先頭の 12, 6 次元だけ" in nested
+    assert "loss:MatryoshkaLoss" in nested
+    single = card_of(folder, tmp_path / "b", {"settings": {"model": {"dims": [32]}}})
+    assert "短縮可能" not in single
+    assert "次元だけを使う" not in single
+    assert "loss:MatryoshkaLoss" not in single
+    assert "先頭の 8 次元だけ" in card_of(folder, tmp_path / "c", {})
+
+
+def test_a_model_without_a_tanh_has_none_on_its_card(folder: Path, tmp_path: Path) -> None:
+    assert "\\tanh" in card_of(folder, tmp_path / "a", {})
+    straight = card_of(folder, tmp_path / "b", {}, straight=True)
+    assert "\\tanh" not in straight
+    assert "a tanh per dimension" not in straight
+    assert "学習されます" not in straight
+    pictures = [(tmp_path / name / "assets/architecture.png").read_bytes() for name in "ab"]
+    assert pictures[0] != pictures[1]
 
 
 def test_the_history_of_a_run(tmp_path: Path) -> None:

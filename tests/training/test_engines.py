@@ -19,11 +19,14 @@ pytest.importorskip("datasets")
 from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
+from konayuki.training.__main__ import main as main_of_torchrun  # noqa: E402
+from konayuki.training.development import score_tasks  # noqa: E402
 from konayuki.training.engines import STOCK_CHECKPOINTS, check_engine  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
-from konayuki.training.preparation import prepare  # noqa: E402
+from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
+from konayuki.training.results import development_sets  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
 from konayuki.training.text_tables import StoredTexts, data_sets  # noqa: E402
 from konayuki.training.trainer_engine import last_checkpoint  # noqa: E402
@@ -59,13 +62,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "stock"
 
 
-def test_the_trainer_lowers_the_loss_and_leaves_what_the_fused_engine_leaves(run: Path) -> None:
+def test_the_trainer_lowers_the_loss_and_leaves_what_the_fused_engine_leaves(
+    run: Path, tmp_path: Path
+) -> None:
     record = json.loads((run / "train.json").read_text("utf-8"))
     scored = [entry["step"] for entry in record["history"] if "mean_ndcg@10" in entry]
 
     assert losses(run)[-1] < losses(run)[0] / 2
     assert scored == [10, 20, 30]
-    assert record["development"]["float"]["mean_ndcg@10"] > 0.05  # chance is near 0.02
+    recipe = read_recipe(write_recipe(tmp_path))
+    prepared = prepare(recipe, RECIPES, run / "cache", RECIPES)
+    weights = network_of(prepared, recipe, RECIPES, run / "cache").weights()
+    before = score_tasks(weights, prepared.store, prepared.tasks, recipe.model.dims[:1])["mean"]
+    assert before < record["development"]["float"]["mean_ndcg@10"] - 0.02
     assert record["settings"]["training"]["engine"] == "sentence-transformers"
     assert (record["n_steps"], record["n_pairs"]) == (30, 176)
     for name in ("loss.png", "ndcg.png", "SOURCES.tsv", "q4/README.md", "float/README.md"):
@@ -241,6 +250,28 @@ def test_the_tables_hold_the_texts_that_may_be_trained_on(tmp_path: Path) -> Non
     }
 
 
+def test_held_out_sets_are_written_without_reading_the_other_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "".join(f'{{"query": "問{n}", "positive": "答{n}"}}\n' for n in range(40))
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
+    task = {"source": "a", "held_out": 2, "queries": 2, "corpus": 3}
+    recipe = recipe_from({"sources": [{"files": "a.jsonl"}], "development": [task]})
+    prepared = prepare(recipe, tmp_path, tmp_path / "cache", tmp_path)
+    read: set[int] = set()
+    kept = StoredTexts.__getitem__
+    monkeypatch.setattr(
+        StoredTexts, "__getitem__", lambda self, number: read.add(number) or kept(self, number)
+    )
+    (one,) = development_sets(prepared)
+
+    wanted = {*prepared.tasks[0].queries.tolist(), *prepared.tasks[0].corpus.tolist()}
+    assert (read, len(wanted)) == (wanted, 5)
+    for query, gains in one.qrels.items():
+        (answer,) = gains
+        assert one.corpus[answer].text == one.queries[query].replace("問", "答")
+
+
 def test_weights_set_how_many_pairs_a_table_has(tmp_path: Path) -> None:
     lines = "".join(f'{{"query": "問{n}", "positive": "答{n}"}}\n' for n in range(40))
     (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
@@ -279,12 +310,14 @@ def test_the_stock_loss_is_the_fused_loss(run: Path, symmetric: bool) -> None:
     torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)
 
 
-def torchrun(recipe: Path, out: Path, port: int) -> "subprocess.CompletedProcess[str]":
+def torchrun(
+    recipe: Path, out: Path, port: int, *options: str
+) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--master-port", str(port), "-m", "konayuki.training", str(recipe)]
     path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [*command, "--data", str(RECIPES), "--out", str(out)],
+        [*command, "--data", str(RECIPES), "--out", str(out), *options],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -305,6 +338,52 @@ def test_two_processes_follow_the_loss_of_one(run: Path, tmp_path: Path) -> None
         for one in (tmp_path / "out", run)
     ]
     assert scores[0] == pytest.approx(scores[1], abs=0.05)
+
+
+def write_chain(folder: Path, **changes: str) -> Path:
+    """Write a recipe for the Trainer that starts from the smoke recipe with some changes."""
+    write_recipe(folder, **changes)
+    second = folder / "second"
+    second.mkdir()
+    path = write_recipe(second, steps="4")
+    text = path.read_text("utf-8").replace("[model]", '[model]\nstart = "../stock.toml"', 1)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_two_processes_train_a_chain_and_one_prints(tmp_path: Path) -> None:
+    recipe, out = write_chain(tmp_path, steps="4"), tmp_path / "out"
+    done = torchrun(recipe, out, 29513, "--json", "--set", "training.steps=3")
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    (printed,) = done.stdout.splitlines()
+    record = json.loads((out / "train.json").read_text("utf-8"))
+    before = json.loads((out / "start" / "train.json").read_text("utf-8"))
+    assert [(one["processes"], one["n_steps"]) for one in (before, record)] == [(2, 4), (2, 3)]
+    assert json.loads(printed)["development"] == record["development"]
+    assert record["development"]["start"] == before["development"]["float"]
+
+
+def test_the_engine_of_a_start_is_checked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = write_chain(tmp_path, engine='"fused"')
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    with pytest.raises(InputError, match=r"stock\.toml: training\.engine is 'fused'"):
+        train(recipe, RECIPES, tmp_path / "out")
+
+
+def test_only_the_first_process_prints(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(write_recipe(tmp_path)), "--out", str(run), "--resume", "--json"]
+    assert main_of_torchrun(words) == 0
+    assert json.loads(capsys.readouterr().out)["n_steps"] == 30
+    monkeypatch.setenv("RANK", "1")
+    assert main_of_torchrun(words) == 0
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -11,21 +11,27 @@ import pytest
 from safetensors.numpy import load_file
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("sentence_transformers")
+sentence_transformers = pytest.importorskip("sentence_transformers")
 
-from konayuki import StaticModel  # noqa: E402 - torch is optional
+import konayuki  # noqa: E402 - torch is optional
+from konayuki import StaticModel  # noqa: E402
 from konayuki.cli import main  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
+from konayuki.evaluation import Passage, RetrievalSet, read_sets  # noqa: E402
 from konayuki.model.packed import FloatTable, quantize  # noqa: E402
 from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.model.weights import Weights, straight_tanh  # noqa: E402
-from konayuki.training.development import mean_ndcg  # noqa: E402
+from konayuki.training.development import mean_ndcg, score_tasks  # noqa: E402
 from konayuki.training.neighbours import leaning_on_neighbours  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
-from konayuki.training.recipe import TrainingSettings  # noqa: E402
+from konayuki.training.recipe import Recipe, TrainingSettings  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
-from konayuki.training.results import layouts_of, learned_on_the_grid  # noqa: E402
+from konayuki.training.results import (  # noqa: E402
+    layouts_of,
+    learned_on_the_grid,
+    write_held_out,
+)
 from konayuki.training.run import train  # noqa: E402
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -39,12 +45,50 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def untrained(run: Path, recipe: Recipe) -> float:
+    """Return the held-out score of a recipe's network before its first step."""
+    prepared = prepare(recipe, RECIPES, run / "cache", RECIPES)
+    network = network_of(prepared, recipe, RECIPES, run / "cache")
+    dims = recipe.model.dims[:1]
+    return score_tasks(network.weights(), prepared.store, prepared.tasks, dims)["mean"]
+
+
 def test_the_loss_falls_and_held_out_passages_are_found(run: Path) -> None:
     record = json.loads((run / "train.json").read_text("utf-8"))
     losses = [entry["loss"] for entry in record["history"] if "loss" in entry]
     assert losses[-1] < losses[0] / 2
-    assert record["development"]["float"]["mean_ndcg@10"] > 0.1  # chance is near 0.02
+    before = untrained(run, read_recipe(SMOKE))
+    assert 0.1 < before < record["development"]["float"]["mean_ndcg@10"] - 0.03
     assert record["n_pairs"] == 216 - 40
+
+
+def test_the_record_says_what_the_run_was_made_with(run: Path) -> None:
+    record = json.loads((run / "train.json").read_text("utf-8"))
+    assert record["held_out"] == {"pairs": {"queries": 40, "passages": 216}}
+    assert record["data"] == str(RECIPES)
+    assert (record["precision"], record["device"]) == ("float32", "cpu")  # bf16 is false
+    assert record["konayuki"] == konayuki.__version__
+    assert record["sentence_transformers"] == sentence_transformers.__version__
+
+
+def test_held_out_tasks_of_the_hub_are_evaluation_sets(tmp_path: Path) -> None:
+    one = RetrievalSet("held out", {"0": Passage("雪")}, {"0": "冬"}, {"0": {"0": 1}})
+    write_held_out(["owner/set/config", "pairs"], [one, one], tmp_path)
+    assert [found.name for found in read_sets(tmp_path)] == ["owner--set--config", "pairs"]
+
+
+def test_two_tasks_of_one_source_are_refused() -> None:
+    values = read_recipe(SMOKE).as_dict()
+    tasks = [{"source": "pairs"}, {"source": "pairs", "held_out": 80}]
+    with pytest.raises(InputError, match=r"development\[1\]\.source is 'pairs'"):
+        recipe_from(values | {"development": tasks})
+
+
+def test_the_folder_of_a_run_names_its_models(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", str(run)]) == 1
+    assert str(run / "q4") in capsys.readouterr().err.partition("hint: ")[2]
 
 
 def test_both_layouts_load_and_agree(run: Path) -> None:
@@ -278,7 +322,8 @@ def test_a_static_embedding_is_written_as_that_library_reads_it(run: Path, tmp_p
     model = SentenceTransformer(str(tmp_path / "control/float"), device="cpu")
     assert isinstance(model[0], StaticEmbedding)
     record = json.loads((tmp_path / "control/train.json").read_text("utf-8"))
-    assert record["development"]["float"]["mean_ndcg@10"] > 0.1
+    before = untrained(run, read_recipe(recipe))
+    assert before < record["development"]["float"]["mean_ndcg@10"] - 0.03
     prepared = prepare(read_recipe(recipe), RECIPES, run / "cache", RECIPES)
     texts = prepared.store.texts()
     (task,) = prepared.tasks

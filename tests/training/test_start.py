@@ -65,7 +65,7 @@ def start_at(run: Path) -> str:
 
 
 def test_training_goes_on_from_a_folder(trained: Trained, first: Path) -> None:
-    again = trained("again", start_at(first), "training.learning_rate=0.02")
+    again = trained("again", start_at(first), "training.learning_rate=0.002")
     losses = [
         [entry["loss"] for entry in json.loads((run / "train.json").read_text())["history"][:1]]
         for run in (first, again)

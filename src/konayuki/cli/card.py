@@ -12,8 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model folder with evaluation.json (from `konayuki evaluate --json`) "
         "and, where there are any, train.json and SOURCES.tsv",
     )
-    parser.add_argument("--name", help="name or hub id on the card; the folder's name unless given")
-    parser.add_argument("--license", default="apache-2.0", help="licence of the weights")
+    parser.add_argument(
+        "--name", help="name or hub id on the card (default: that of train.json, or of the folder)"
+    )
+    parser.add_argument(
+        "--license", help="licence of the weights (default: that of train.json, or none)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from konayuki.model import StaticModel
 
 ASSETS = "assets"
-DEFAULT_LICENCE = "apache-2.0"
 TAGS = ("sentence-transformers", "sentence-similarity", "feature-extraction", "dense")
 
 
-def write_card(folder: Path, *, name: str | None = None, licence: str = DEFAULT_LICENCE) -> Path:
+def write_card(folder: Path, *, name: str | None = None, licence: str | None = None) -> Path:
     """Write README.md and its pictures into a model folder and return its path.
 
     The folder holds the model and `evaluation.json` (from `konayuki evaluate --json`), and may
     hold `train.json` and `SOURCES.tsv` of the run that made it.
+
+    Args:
+        folder: of the model.
+        name: on the card; that of `train.json` or else of the folder unless given.
+        licence: of the weights; that of `train.json` unless given, and none where it says none.
 
     Raises:
         NotFoundError: there is no model or no evaluation in the folder.
@@ -47,6 +51,8 @@ def write_card(folder: Path, *, name: str | None = None, licence: str = DEFAULT_
 
 def short_card(model: "StaticModel", *, name: str, licence: str | None) -> str:
     """Return a card of a model that nobody has measured yet: what it is and how to load it."""
+    from konayuki.model.weights import is_straight
+
     hub = require("huggingface_hub", "hub")
     head = hub.ModelCardData(
         language=["ja"],
@@ -57,7 +63,9 @@ def short_card(model: "StaticModel", *, name: str, licence: str | None) -> str:
         model_name=name,
     )
     bits = 4 if model.layout == "q4" else 32
-    text = card_text.short(name, model.vocab_size, model.dim, bits, model.nbytes)
+    text = card_text.short(
+        name, model.vocab_size, model.dim, bits, model.nbytes, straight=is_straight(model.weights)
+    )
     return f"---\n{head.to_yaml()}\n---\n\n{text}"
 
 
@@ -67,7 +75,7 @@ def metadata(facts: CardFacts) -> Any:  # noqa: ANN401 - a class of an optional 
     results = list(_eval_results(facts))
     return hub.ModelCardData(
         language=["ja"],
-        license=facts.licence,
+        license=facts.licence or None,
         library_name="sentence-transformers",
         pipeline_tag="sentence-similarity",
         tags=_tags(facts),
@@ -81,13 +89,10 @@ def _tags(facts: CardFacts) -> list[str]:
     if facts.training is None:
         return list(TAGS)
     size = [] if facts.training.n_pairs is None else [f"dataset_size:{facts.training.n_pairs}"]
-    return [
-        *TAGS,
-        "generated_from_trainer",
-        *size,
-        "loss:MatryoshkaLoss",
-        "loss:MultipleNegativesRankingLoss",
-    ]
+    dims = facts.training.dims
+    nested = [] if dims is not None and len(dims) < 2 else ["loss:MatryoshkaLoss"]
+    ranking = "loss:MultipleNegativesRankingLoss"
+    return [*TAGS, "generated_from_trainer", *size, *nested, ranking]
 
 
 def _eval_results(facts: CardFacts) -> Iterator[Any]:
@@ -131,7 +136,14 @@ def _results_of(
 def draw_pictures(facts: CardFacts, assets: Path) -> list[str]:
     """Draw what the facts allow and return the names of the pictures."""
     drawn = ["architecture"]
-    plots.draw_architecture(facts.vocab_size, facts.dim, facts.bits, assets / "architecture.png")
+    plots.draw_architecture(
+        facts.vocab_size,
+        facts.dim,
+        facts.bits,
+        assets / "architecture.png",
+        shorter=facts.shorter,
+        straight=facts.straight,
+    )
     by_dim, by_bits = curves(facts)
     if any(len(xs) > 1 for xs, _ in [*by_dim.values(), *by_bits.values()]):
         plots.draw_curves(by_dim, by_bits, assets / "curves.png")

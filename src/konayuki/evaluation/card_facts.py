@@ -35,6 +35,15 @@ class Training:
     losses: tuple[tuple[int, float], ...]  # (step, loss)
     ndcgs: tuple[tuple[int, float], ...]  # (step, nDCG@10 on the development sets)
     n_pairs: int | None
+    name: str = ""
+    licence: str = ""
+
+    @property
+    def dims(self) -> tuple[int, ...] | None:
+        """The nested dimensions that were trained, None where the record does not say."""
+        model = self.settings.get("model")
+        found = model.get("dims") if isinstance(model, dict) else None
+        return tuple(found) if isinstance(found, list) else None
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class CardFacts:
     """All that a card says about one model."""
 
     name: str
-    licence: str
+    licence: str  # "" where it is not known
     vocab_size: int
     dim: int
     bits: int
@@ -50,6 +59,14 @@ class CardFacts:
     report: Report
     training: Training | None
     sources: tuple[Source, ...]
+    straight: bool = False  # the tanh leaves the means as they are
+
+    @property
+    def shorter(self) -> tuple[int, ...]:
+        """The smaller sizes that vectors may be cut to: those trained, or measured."""
+        dims = self.training.dims if self.training else None
+        measured = (setting.dim or 0 for setting in self.report.settings)
+        return tuple(sorted({dim for dim in dims or measured if 0 < dim < self.dim}, reverse=True))
 
     @property
     def main_setting(self) -> Setting:
@@ -73,9 +90,10 @@ class CardFacts:
         ]
 
 
-def read_facts(folder: Path, *, name: str | None, licence: str) -> CardFacts:
-    """Return what the files of a model folder say."""
+def read_facts(folder: Path, *, name: str | None, licence: str | None) -> CardFacts:
+    """Return what the files of a model folder say; `name` and `licence` go before theirs."""
     from konayuki.model import StaticModel
+    from konayuki.model.weights import is_straight
 
     model = StaticModel.load(folder)
     scores = folder / SCORES_FILE
@@ -83,16 +101,18 @@ def read_facts(folder: Path, *, name: str | None, licence: str) -> CardFacts:
         raise NotFoundError(
             f"{scores} is not there\nhint: konayuki evaluate {folder} --data SETS --json {scores}"
         )
+    training = read_training(folder / TRAINING_FILE)
     return CardFacts(
-        name=name or folder.resolve().name,
-        licence=licence,
+        name=name or (training.name if training else "") or folder.resolve().name,
+        licence=licence or (training.licence if training else ""),
         vocab_size=model.vocab_size,
         dim=model.dim,
         bits=4 if model.layout == "q4" else 32,
         n_bytes=model.nbytes,
         report=read_report(scores),
-        training=read_training(folder / TRAINING_FILE),
+        training=training,
         sources=tuple(read_sources(folder / SOURCES_FILE)),
+        straight=is_straight(model.weights),
     )
 
 
@@ -119,7 +139,14 @@ def read_training(path: Path) -> Training | None:
         ndcgs = tuple(
             (one["step"], float(one[key])) for one in history if (key := _ndcg_key(one)) is not None
         )
-        return Training(values.get("settings", {}), losses, ndcgs, values.get("n_pairs"))
+        return Training(
+            values.get("settings", {}),
+            losses,
+            ndcgs,
+            values.get("n_pairs"),
+            values.get("name", ""),
+            values.get("licence", ""),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{path} is not a record of a training run: {error!r}") from error
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from konayuki.evaluation.card_facts import CardFacts
 from konayuki.evaluation.metrics import MAIN_METRIC
-from konayuki.evaluation.plots import matryoshka
 from konayuki.evaluation.run import Setting
 
 MAIN_COLUMNS = (("nDCG@10", "ndcg@10"), ("MRR@10", "mrr@10"), ("MAP@100", "map@100"))
@@ -32,9 +31,9 @@ embeddings = model.encode(
     normalize_embeddings=True,
 )
 print(model.similarity(embeddings[0], embeddings[1]))
-```
+```"""
 
-先頭の {sizes} 次元だけを使うこともできます(`truncate_dim`、konayuki では `dim`)。"""
+SHORTER = "先頭の {sizes} 次元だけを使うこともできます(`truncate_dim`、konayuki では `dim`)。"
 
 MATHS = """\
 テキストをトークンに分け、各トークンの行を平均し、次元ごとに tanh を通します。
@@ -43,6 +42,14 @@ $$ y_k = c_k \\tanh(a_k x_k + b_k) $$
 
 $x$ はトークンの行の平均、$a, b, c$ は次元ごとに学習されます。tanh は平均の後で次元ごとに働くので、
 先頭 $d$ 次元だけの表は、先頭 $d$ 次元の出力を誤差なく与えます。"""
+
+STRAIGHT_MATHS = """\
+テキストをトークンに分け、各トークンの行を平均します。
+
+$$ y_k = x_k $$
+
+$x$ はトークンの行の平均です。フォルダの形式が持つ tanh は学習されておらず、単精度では直線なので、
+平均をそのまま返します。先頭 $d$ 次元だけの表は、先頭 $d$ 次元の出力を誤差なく与えます。"""
 
 CITATIONS = """\
 ```bibtex
@@ -94,14 +101,16 @@ def render(facts: CardFacts, pictures: Mapping[str, str]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def short(name: str, vocab_size: int, dim: int, bits: int, n_bytes: int) -> str:
+def short(
+    name: str, vocab_size: int, dim: int, bits: int, n_bytes: int, *, straight: bool = False
+) -> str:
     """Return the card of a model without an evaluation, below its metadata."""
     return (
         f"# {name}\n\n"
         "A static sentence embedding model for Japanese search on ordinary CPUs: one row of "
-        f"{dim} numbers for each of {vocab_size:,} tokens, their mean, a tanh per dimension. "
+        f"{dim} numbers for each of {vocab_size:,} tokens, {_after_rows(straight)}. "
         f"{bits}-bit weights, {megabytes(n_bytes)} in memory.\n\n"
-        f"## 使い方\n\n{USAGE.format(name=name, sizes=matryoshka(dim))}\n"
+        f"## 使い方\n\n{USAGE.format(name=name)}\n"
     )
 
 
@@ -113,9 +122,13 @@ def summary(facts: CardFacts) -> str:
     )
     return (
         "A static sentence embedding model for Japanese search on ordinary CPUs: one row of "
-        f"{facts.dim} numbers a token, their mean, a tanh per dimension. {facts.bits}-bit weights, "
+        f"{facts.dim} numbers a token, {_after_rows(facts.straight)}. {facts.bits}-bit weights, "
         f"{megabytes(facts.n_bytes)} in memory.{scores}"
     )
+
+
+def _after_rows(straight: bool) -> str:
+    return "their mean" if straight else "their mean, a tanh per dimension"
 
 
 def megabytes(n_bytes: int) -> str:
@@ -193,25 +206,33 @@ def _describe(setting: Setting) -> str:
 
 def details(facts: CardFacts, pictures: Mapping[str, str]) -> str:
     """Return the table of properties, the picture and the mathematics."""
-    n_parameters = facts.vocab_size * facts.dim + 3 * facts.dim
+    n_parameters = facts.vocab_size * facts.dim + (0 if facts.straight else 3 * facts.dim)
+    shorter = f"(Matryoshka により {_sizes(facts)} に短縮可能)" if facts.shorter else ""
+    after = "" if facts.straight else " + Separable Dynamic Tanh"
     rows = [
-        ["モデルの種類", "SSE(Stable Static Embedding): EmbeddingBag + Separable Dynamic Tanh"],
+        ["モデルの種類", f"SSE(Stable Static Embedding): EmbeddingBag{after}"],
         ["最大シーケンス長", "無制限"],
-        ["出力次元", f"{facts.dim}(Matryoshka により {matryoshka(facts.dim)} に短縮可能)"],
+        ["出力次元", f"{facts.dim}{shorter}"],
         ["語彙", f"Unigram {facts.vocab_size:,}"],
         ["パラメータ数", f"{n_parameters:,}"],
         ["重み", f"{facts.bits} ビット、メモリ上 {megabytes(facts.n_bytes)}"],
         ["類似度関数", "コサイン類似度"],
         ["言語", "日本語"],
-        ["ライセンス", facts.licence],
+        *([["ライセンス", facts.licence]] if facts.licence else []),
     ]
     table = markdown_table(["プロパティ", "値"], rows)
-    return f"{table}\n\n![Architecture]({pictures['architecture']})\n\n{MATHS}"
+    maths = STRAIGHT_MATHS if facts.straight else MATHS
+    return f"{table}\n\n![Architecture]({pictures['architecture']})\n\n{maths}"
+
+
+def _sizes(facts: CardFacts) -> str:
+    return ", ".join(map(str, facts.shorter))
 
 
 def usage(facts: CardFacts) -> str:
     """Return the two ways to load the model."""
-    return USAGE.format(name=facts.name, sizes=matryoshka(facts.dim))
+    text = USAGE.format(name=facts.name)
+    return f"{text}\n\n{SHORTER.format(sizes=_sizes(facts))}" if facts.shorter else text
 
 
 def training(facts: CardFacts, pictures: Mapping[str, str]) -> str:

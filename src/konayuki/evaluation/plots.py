@@ -152,8 +152,25 @@ def draw_history(title: str, y_label: str, lines: dict[str, Line], path: Path) -
             axes.legend(fontsize=8, frameon=False)
 
 
-def draw_architecture(vocab_size: int, dim: int, bits: int, path: Path) -> None:
-    """Draw how a text becomes a vector, with the sizes of this model."""
+def draw_architecture(
+    vocab_size: int,
+    dim: int,
+    bits: int,
+    path: Path,
+    *,
+    shorter: Sequence[int] = (),
+    straight: bool = False,
+) -> None:
+    """Draw how a text becomes a vector, with the sizes of this model.
+
+    Args:
+        vocab_size: pieces, which is rows.
+        dim: numbers of a vector.
+        bits: of a number of the table.
+        path: where the PNG goes.
+        shorter: the smaller sizes that vectors may be cut to.
+        straight: there is no tanh behind the mean.
+    """
     patches = require("matplotlib.patches", "eval")
     stages = [
         ("text", "any length"),
@@ -161,8 +178,10 @@ def draw_architecture(vocab_size: int, dim: int, bits: int, path: Path) -> None:
         ("table rows", f"{vocab_size:,} x {dim}\n{bits} bits, one scale a row"),
         ("mean", f"x: {dim} numbers"),
         ("separable tanh", r"$y_k = c_k \tanh(a_k x_k + b_k)$"),
-        ("vector", f"{dim} numbers, or the first\n{matryoshka(dim)}; length 1"),
+        ("vector", f"{dim} numbers{_or_first(shorter)}; length 1"),
     ]
+    if straight:
+        del stages[4]
     with picture(path, 11, 2.3) as figure:
         axes = figure.subplots()
         axes.set_axis_off()
@@ -182,7 +201,5 @@ def draw_architecture(vocab_size: int, dim: int, bits: int, path: Path) -> None:
                 )
 
 
-def matryoshka(dim: int) -> str:
-    """Return the sizes below `dim` that vectors are cut to, as a list in words."""
-    sizes = [size for size in (256, 128, 64, 32) if size < dim]
-    return ", ".join(map(str, sizes)) or str(dim)
+def _or_first(shorter: Sequence[int]) -> str:
+    return f", or the first\n{', '.join(map(str, shorter))}" if shorter else ""

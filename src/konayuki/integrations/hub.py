@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from konayuki.errors import HubError, InputError
-from konayuki.evaluation.card import ASSETS, DEFAULT_LICENCE, short_card, write_card
+from konayuki.evaluation.card import ASSETS, short_card, write_card
 from konayuki.evaluation.card_facts import SCORES_FILE, SOURCES_FILE, TRAINING_FILE
 from konayuki.extras import require
 from konayuki.model import StaticModel
@@ -201,7 +201,7 @@ def _card(folder: Path, model: StaticModel, repo: str, licence: str | None) -> b
     if (folder / CARD).is_file():
         return None
     if (folder / SCORES_FILE).is_file():
-        write_card(folder, name=repo, licence=licence or DEFAULT_LICENCE)
+        write_card(folder, name=repo, licence=licence)
         return None
     return short_card(model, name=repo, licence=licence).encode()
 

@@ -64,10 +64,16 @@ def layout_of(folder: Path) -> Layout:
         NotFoundError: the folder holds no weights of a known layout.
     """
     for layout in LAYOUTS:
-        if (folder / layout.weight_files[0]).is_file():
+        if _is_of(layout, folder):
             return layout
     known = " or ".join(layout.weight_files[0] for layout in LAYOUTS)
-    raise NotFoundError(f"no model in {folder}: expected a file {known}")
+    inside = [folder / one.name for one in LAYOUTS if _is_of(one, folder / one.name)]
+    hint = f"\nhint: {' or '.join(map(str, inside))}" if inside else ""  # of a training run
+    raise NotFoundError(f"no model in {folder}: expected a file {known}{hint}")
+
+
+def _is_of(layout: Layout, folder: Path) -> bool:
+    return (folder / layout.weight_files[0]).is_file()
 
 
 def model_folder(folder: Path) -> Path:

@@ -1,37 +1,21 @@
-"""`torchrun -m konayuki.training RECIPE --out DIR`: a run that several processes share."""
+"""`torchrun -m konayuki.training RECIPE --out DIR`: a run that several processes share.
 
-import argparse
+Arguments and results are those of `konayuki train`; the first process prints them.
+"""
+
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import nullcontext, redirect_stdout
 
-from konayuki.errors import InputError, KonayukiError
-from konayuki.extras import require
+from konayuki.cli import main as command_line
+from konayuki.training.engines import is_main_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train; return 0, 1 for a failure or 2 for wrong usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m konayuki.training",
-        description="Train the model of a recipe, with torchrun in several processes.",
-    )
-    parser.add_argument("recipe", type=Path, help="TOML file of the run")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the new model")
-    parser.add_argument("--data", type=Path, help="folder of the files (default: the recipe's)")
-    parser.add_argument("--cache", type=Path, help="keep tokenised pairs here for other runs")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    args = parser.parse_args(arguments)
-    try:
-        for module in ("torch", "sentence_transformers", "tokenizers"):
-            require(module, "train")
-        from konayuki.training.run import train
-
-        data = args.data or args.recipe.parent
-        train(args.recipe, data, args.out, cache=args.cache, resume=args.resume)
-    except KonayukiError as error:
-        sys.stderr.write(f"konayuki.training: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    return 0
+    arguments = sys.argv[1:] if arguments is None else arguments
+    with nullcontext() if is_main_process() else redirect_stdout(None):
+        return command_line(["train", *arguments])
 
 
 if __name__ == "__main__":

@@ -137,17 +137,19 @@ def main_process_first() -> Iterator[None]:
     if n_processes() == 1:
         yield
         return
-    import torch
-    from accelerate import PartialState
-
-    state = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_PREPARATION)
-    with state.main_process_first():
+    with _processes().main_process_first():
         yield
 
 
 def wait_for_all() -> None:
     """Return when every process has come here."""
     if n_processes() > 1:
-        from accelerate import PartialState
+        _processes().wait_for_everyone()
 
-        PartialState().wait_for_everyone()
+
+def _processes() -> Any:  # noqa: ANN401 - of an optional package
+    """Return what the processes of this run wait for each other with."""
+    import torch
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_PREPARATION)

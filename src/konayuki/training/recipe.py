@@ -210,16 +210,24 @@ class DistillationSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole training run."""
+    """A whole training run.
+
+    Attributes:
+        name: of the model, on its card.
+        licence: of the weights, as the hub writes it ("apache-2.0"), for the card; "" where it is
+            not known, as the licences of the sources decide it.
+        decontaminate: evaluation folders, relative to the data folder.
+    """
 
     name: str = "unnamed"
+    licence: str = ""
     model: ModelSettings = field(default_factory=ModelSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     sources: tuple[SourceSettings, ...] = ()
     development: tuple[DevelopmentSettings, ...] = ()
     distillation: DistillationSettings = field(default_factory=DistillationSettings)
-    decontaminate: tuple[str, ...] = ()  # evaluation folders, relative to the data folder
+    decontaminate: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON holds them."""

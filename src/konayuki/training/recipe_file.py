@@ -188,6 +188,12 @@ def _check(recipe: Recipe) -> None:
     _one_of("training.schedule", training.schedule, SCHEDULES)
     _one_of("training.batch_sampler", training.batch_sampler, SAMPLERS)
     _require(bool(recipe.sources), "sources is empty; expected at least one [[sources]] table")
+    for place, task in enumerate(recipe.development):
+        _require(
+            task.source not in [one.source for one in recipe.development[:place]],
+            f"development[{place}].source is {task.source!r}, as of a table before it; expected "
+            "one [[development]] for each source\nhint: raise held_out and queries of the first",
+        )
     for place, source in enumerate(recipe.sources):
         _check_source(f"sources[{place}]", source)
 

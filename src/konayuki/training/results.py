@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+import konayuki
 from konayuki.evaluation import Passage, RetrievalSet
 from konayuki.evaluation.card import write_card
 from konayuki.evaluation.card_facts import SCORES_FILE, SOURCES_FILE
@@ -20,11 +22,13 @@ from konayuki.model import StaticModel
 from konayuki.model.packed import PackedTable
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, named_scores, score_tasks
-from konayuki.training.engines import Outcome, n_processes
+from konayuki.training.engines import FUSED, Outcome, n_processes
+from konayuki.training.precision import product_dtype
 from konayuki.training.preparation import Prepared
 from konayuki.training.recipe import Recipe
 from konayuki.training.rounding import rounded_onto
 from konayuki.training.start import Start
+from konayuki.training.text_tables import StoredTexts, texts_of
 
 RECORD = "train.json"
 HELD_OUT = "held-out"
@@ -63,28 +67,59 @@ def record_of(
     outcome: Outcome,
     layouts: Mapping[str, Weights],
     wall_s: float,
+    data: Path,
 ) -> dict[str, Any]:
     """Return what the run was and what it came to, as `train.json` keeps it.
 
     The held-out scores of both layouts stand beside those of the model that the run started from.
+
+    Args:
+        recipe: the settings.
+        prepared: pairs and tasks.
+        outcome: of the training.
+        layouts: weights by name of a layout.
+        wall_s: seconds that it took.
+        data: the folder of the files, as it was given.
     """
     store, tasks, dims = prepared.store, prepared.tasks, recipe.model.dims
     before = {"start": prepared.start.weights.crop(dims[0])} if prepared.start else {}
     return {
         "name": recipe.name,
+        "licence": recipe.licence,
         "settings": recipe.as_dict(),
         "n_pairs": len(prepared.rows),
         "n_steps": outcome.n_steps,
         "wall_s": round(wall_s, 1),
-        "torch": torch.__version__,
+        "data": str(data),
+        **_machinery(recipe),
         "threads": torch.get_num_threads(),
         "processes": n_processes(),
         "development": {
             layout: named_scores(score_tasks(weights, store, tasks, dims))
             for layout, weights in {**before, **layouts}.items()
         },
+        "held_out": {
+            task.name: {"queries": len(task.queries), "passages": len(task.corpus)}
+            for task in tasks
+        },
         "decontamination": list(store.dropped),
         "history": outcome.history,
+    }
+
+
+def _machinery(recipe: Recipe) -> dict[str, str]:
+    """Return what a run was computed with: versions, device, precision of matrix products."""
+    training = recipe.training
+    fused = training.engine == FUSED
+    precision = product_dtype(training.bf16)  # the one that the fused engine found worthwhile
+    if not fused:
+        precision = torch.bfloat16 if training.bf16 else torch.float32
+    return {
+        "konayuki": konayuki.__version__,
+        "sentence_transformers": version("sentence-transformers"),
+        "torch": torch.__version__,
+        "device": "cpu" if fused or not torch.cuda.is_available() else "cuda",
+        "precision": str(precision).removeprefix("torch."),
     }
 
 
@@ -125,8 +160,7 @@ def _write_layouts(
 ) -> None:
     """Write the held-out tasks, and the model in both layouts with record, sources and card."""
     sets = development_sets(prepared) if prepared.tasks else []
-    for task, one in zip(prepared.tasks, sets, strict=True):
-        write_set(one, out / HELD_OUT / task.name)
+    write_held_out([task.name for task in prepared.tasks], sets, out / HELD_OUT)
     for layout, weights in layouts.items():
         folder = out / layout
         StaticModel(weights, prepared.tokenizer_json).save(folder, layout)
@@ -134,6 +168,12 @@ def _write_layouts(
         (folder / RECORD).write_text(record, encoding="utf-8")
         if sets:
             _write_card(folder, recipe, sets)
+
+
+def write_held_out(names: Sequence[str], sets: Sequence[RetrievalSet], folder: Path) -> None:
+    """Write each set into a folder of its own; names of the hub have slashes, which become `--`."""
+    for name, one in zip(names, sets, strict=True):
+        write_set(one, folder / name.replace("/", "--"))
 
 
 def write_static_embedding(weights: Weights, tokenizer_json: bytes, folder: Path) -> None:
@@ -158,11 +198,11 @@ def _write_card(folder: Path, recipe: Recipe, sets: Sequence[RetrievalSet]) -> N
 
 def development_sets(prepared: Prepared) -> list[RetrievalSet]:
     """Return the held-out tasks as evaluation sets, named after their source."""
-    texts = prepared.store.texts()
+    texts = texts_of(prepared.store)
     return [_as_set(task, texts) for task in prepared.tasks]
 
 
-def _as_set(task: Task, texts: Sequence[str]) -> RetrievalSet:
+def _as_set(task: Task, texts: StoredTexts) -> RetrievalSet:
     return RetrievalSet(
         f"held out of {task.name}",
         {str(place): Passage(texts[number]) for place, number in enumerate(task.corpus)},

@@ -111,9 +111,9 @@ def _trained(
     resume: bool,
     show_progress: bool,
 ) -> dict[str, Any]:
+    first = partial(_trained_first, data, out, cache, show_progress)
+    before = read_start(recipe.model, recipe_path.parent, first)  # all processes train it together
     with main_process_first():
-        first = partial(_trained_first, data, out, cache, show_progress)
-        before = read_start(recipe.model, recipe_path.parent, first)
         torch.manual_seed(recipe.training.seed)
         torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
         prepared = prepare(recipe, data, cache, recipe_path.parent, before)
@@ -128,7 +128,7 @@ def _trained(
     seconds = outcome.earlier_seconds + time.perf_counter() - start
     seconds += before.seconds if before else 0.0
     layouts = layouts_of(weights, recipe, before)
-    record = record_of(recipe, prepared, outcome, layouts, seconds)
+    record = record_of(recipe, prepared, outcome, layouts, seconds, data)
     if is_main_process():
         write_results(recipe, prepared, layouts, record, out)
         remove_checkpoints(out)
@@ -142,8 +142,16 @@ def _trained_first(
     """Train the recipe that another one starts from, unless it is finished.
 
     Returns the folder of its model with float rows, and the seconds that it took.
+
+    Raises:
+        InputError: its engine cannot do what the recipe asks for; the message names it.
     """
     folder = out / START_FOLDER
+    try:
+        check_engine(read_recipe(start))
+    except InputError as error:
+        raise InputError(f"{start}: {error}") from None
+    wait_for_all()  # before one makes the folder that tells others of a run that has begun
     record = train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
     return folder / LAYOUTS[0], record["wall_s"]
 

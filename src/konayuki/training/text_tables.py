@@ -42,6 +42,17 @@ class StoredTexts:
         return text
 
 
+def texts_of(store: PairStore) -> StoredTexts:
+    """Return the texts of a store, each read when it is asked for.
+
+    Raises:
+        DatasetError: the store was not read from a folder.
+    """
+    if store.folder is None:
+        raise DatasetError("this store keeps no texts")
+    return StoredTexts(store.folder)
+
+
 def data_sets(store: PairStore, rows: NDArray[np.int64], *, seed: int) -> dict[str, Any]:
     """Return a `datasets.Dataset` of query, positive and perhaps negative for each source.
 
@@ -82,7 +93,7 @@ def write_table(store: PairStore, stretch: Stretch, number: int) -> Path:
     partial = path.with_suffix(".partial")
     schema = arrow.schema([(name, arrow.string()) for name in COLUMNS])
     with arrow.OSFile(str(partial), "wb") as sink, arrow.ipc.new_stream(sink, schema) as stream:
-        for columns in _blocks(store, StoredTexts(store.folder), stretch):
+        for columns in _blocks(store, texts_of(store), stretch):
             stream.write_batch(arrow.record_batch(columns, schema=schema))
     partial.replace(path)
     return path
