@@ -203,7 +203,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert CHECKPOINT in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["card", "konayuki-ja", "konayuki-ja-base", "own-pairs", "smoke"])
+@pytest.mark.parametrize("name", ["card", "konayuki-ja", "own-pairs", "smoke"])
 def test_the_recipes_of_the_repository_read(name: str) -> None:
     assert read_recipe(RECIPES / f"{name}.toml").name == name
 

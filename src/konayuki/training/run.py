@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
+from konayuki.errors import InputError
 from konayuki.training.engines import (
     FUSED,
     Outcome,
