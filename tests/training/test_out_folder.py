@@ -103,6 +103,7 @@ def test_a_resumed_run_is_complete_and_stays_that_of_its_recipe(
         resumed(tmp_path / "out", cache, "training.seed=7")
 
 
+@pytest.mark.slow
 def test_a_loss_noted_after_a_resume_is_that_of_all_its_steps(tmp_path: Path, cache: Path) -> None:
     killed_run(tmp_path / "out", cache, "training.log_steps=5")
     noted = resumed(tmp_path / "out", cache, "training.log_steps=5")["history"][0]
@@ -120,6 +121,7 @@ def test_a_checkpoint_behind_the_last_step_is_refused(tmp_path: Path, cache: Pat
         resumed(tmp_path / "out", cache, "training.steps=3")
 
 
+@pytest.mark.slow
 def test_more_runs_may_follow(tmp_path: Path, cache: Path) -> None:
     killed_run(tmp_path / "out", cache, "training.runs=2")
     assert resumed(tmp_path / "out", cache, "training.runs=3")["n_steps"] == 18

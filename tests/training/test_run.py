@@ -146,6 +146,7 @@ def test_several_runs_give_the_mean_of_their_tables(run: Path, tmp_path: Path) -
     assert steps[-1] == 30
 
 
+@pytest.mark.slow
 def test_several_runs_are_resumed(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +266,7 @@ def test_the_scales_are_those_that_rows_learned_or_the_nearest() -> None:
         np.testing.assert_array_equal(table.codes, quantize(rows, nearest=not share).codes)
 
 
+@pytest.mark.slow
 def test_rows_lean_on_their_neighbours_in_the_end(run: Path, tmp_path: Path) -> None:
     before = tables_of(run, tmp_path / "before")
     after = tables_of(run, tmp_path / "after", "training.neighbour_share=0.5")

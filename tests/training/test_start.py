@@ -147,6 +147,7 @@ def test_a_start_with_the_whole_share_comes_back(trained: Trained, first: Path) 
     np.testing.assert_array_equal(rows(run), rows(first))
 
 
+@pytest.mark.slow
 def test_a_start_has_its_share_in_the_mean(trained: Trained, first: Path) -> None:
     few = (start_at(first), "training.steps=3", "training.runs=2")
     whole = rows(trained("whole", *few))
@@ -175,6 +176,7 @@ def test_a_tanh_is_not_lost_in_a_static_embedding(
     assert "has a tanh, which a StaticEmbedding cannot keep" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_recipe_is_trained_before_the_one_that_starts_from_it(
     trained: Trained, first: Path
 ) -> None:
