@@ -137,6 +137,8 @@ wrapped = DistributedDataParallel(module)
 texts = [test_module.QUERIES, test_module.PASSAGES][rank]
 wrapped(module.preprocess(texts))["sentence_embedding"].square().sum(dim=1).mean().backward()
 torch.save(test_module.gradients(module), folder / f"{rank}.pt")
+distributed.barrier()
+distributed.destroy_process_group()  # its threads must not outlive the interpreter
 """
 
 
