@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from konayuki.errors import CheckpointError, IndexLockedError, InputError
+from konayuki.search.files import replace_file
 from konayuki.search.lock import WriterLock
 from konayuki.training.engines import STOCK_CHECKPOINTS, is_main_process
 from konayuki.training.fused_engine import RUN_FOLDER, run_folder
@@ -139,9 +140,7 @@ def begin(out: Path, recipe: Recipe, store: PairStore, *, resume: bool) -> None:
             "starts anew"
         )
     text = json.dumps({"settings": recipe.as_dict(), "pairs": pairs}, ensure_ascii=False, indent=1)
-    partial = out / f"{BEGUN}.new"
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(out / BEGUN)
+    replace_file(out / BEGUN, f"{text}\n".encode())
 
 
 def remove_checkpoints(out: Path) -> None:

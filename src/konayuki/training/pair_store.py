@@ -95,10 +95,18 @@ class PairStore:
         Raises:
             DatasetError: the store was not read from a folder.
         """
+        lines = (self.text_folder() / "texts.txt").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def text_folder(self) -> Path:
+        """Return the folder that the texts are kept in.
+
+        Raises:
+            DatasetError: the store was not read from a folder.
+        """
         if self.folder is None:
             raise DatasetError("this store keeps no texts")
-        lines = (self.folder / "texts.txt").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return self.folder
 
 
 def some_bags(

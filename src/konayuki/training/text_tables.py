@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.errors import DatasetError
 from konayuki.extras import require
 from konayuki.training.batch_plan import draw_rows
 from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.sources import COLUMNS
 
-COLUMNS = ("query", "positive", "negative")
 ROWS_AT_ONCE = 16_384
 BYTES_AT_ONCE = 1 << 24
 NEWLINE = ord("\n")
@@ -48,9 +47,7 @@ def texts_of(store: PairStore) -> StoredTexts:
     Raises:
         DatasetError: the store was not read from a folder.
     """
-    if store.folder is None:
-        raise DatasetError("this store keeps no texts")
-    return StoredTexts(store.folder)
+    return StoredTexts(store.text_folder())
 
 
 def data_sets(store: PairStore, rows: NDArray[np.int64], *, seed: int) -> dict[str, Any]:
@@ -84,10 +81,8 @@ def data_sets(store: PairStore, rows: NDArray[np.int64], *, seed: int) -> dict[s
 
 def write_table(store: PairStore, stretch: Stretch, number: int) -> Path:
     """Return the Arrow file with the pairs of a source; it is written where it is not there."""
-    if store.folder is None:
-        raise DatasetError("this store keeps no texts")
     arrow = require("pyarrow", "train")
-    path = store.folder / f"texts-{number}.arrow"
+    path = store.text_folder() / f"texts-{number}.arrow"
     if path.exists():
         return path
     partial = path.with_suffix(".partial")
