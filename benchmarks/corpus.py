@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 
-from konayuki.search.chunker import Cutting, Section, chunk
+from konayuki.ingest.chunker import Cutting, Section, chunk
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("KONAYUKI_DATA", ROOT.parent / "shared" / "data"))

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environment import environment
+from konayuki.arrays import FloatMatrix, unit_rows
 from konayuki.evaluation import RetrievalSet, read_sets
 from konayuki.evaluation.metrics import retrieval_metrics
-from konayuki.evaluation.rank import FloatMatrix, rank_vectors, rankings, unit_rows
+from konayuki.evaluation.rank import rank_vectors, rankings
 from konayuki.model import StaticModel, calibrate, quantize_vectors
 
 RESULTS = Path(__file__).parent / "results"

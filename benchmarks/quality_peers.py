@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from konayuki.evaluation.rank import FloatMatrix, rank_vectors, rankings, unit_rows
+from konayuki.arrays import FloatMatrix, unit_rows
+from konayuki.evaluation.rank import rank_vectors, rankings
 from konayuki.evaluation.records import RetrievalSet
 
 Encode = Callable[[Sequence[str]], FloatMatrix]

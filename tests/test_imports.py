@@ -22,16 +22,16 @@ HEAVY = {
     "fastapi",
     "pyarrow",
 }
-BASE = {"errors", "extras", "progress", "__version__"}
+FLOOR = {"errors", "extras", "progress", "text", "files", "rows", "arrays"}
+BASE = FLOOR | {"__version__"}
 ALLOWED = {
-    "errors": set(),
-    "extras": {"errors"},
-    "progress": set(),
+    **{module: {"errors", "extras"} for module in FLOOR},
     "model": BASE,
     "search": BASE | {"model"},
+    "ingest": BASE | {"model", "search"},
     "evaluation": BASE | {"model", "search"},
     "training": BASE | {"model", "search", "evaluation"},
-    "serving": BASE | {"model", "search", "evaluation"},
+    "serving": BASE | {"model", "search", "ingest", "evaluation"},
     "scale": BASE | {"model", "search", "evaluation"},
     "integrations": BASE | {"model", "search", "evaluation"},
 }

@@ -93,7 +93,7 @@ def change(rows: list[dict], number: int, **values: object) -> list[dict]:
 BAD_TABLES = {
     "no column": (
         {"corpus": [{"_id": "d1", "body": "文"}]},
-        r"corpus\.jsonl line 1: no column 'text'; the columns are '_id', 'body'",
+        r"corpus\.jsonl line 1: no column 'text': the columns are '_id', 'body'",
     ),
     "unknown document": (
         {"qrels": change(QRELS, 3, **{"corpus-id": "d9"})},
@@ -120,7 +120,7 @@ BAD_TABLES = {
         r"queries\.jsonl line 1: the text of 'q1' is empty",
     ),
     "no text": ({"corpus": change(CORPUS, 1, text=None)}, r"line 1: 'text' is None"),
-    "no id": ({"corpus": change(CORPUS, 1, _id="")}, r"line 1: '_id' is ''; expected an id"),
+    "no id": ({"corpus": change(CORPUS, 1, _id="")}, r"line 1: '_id' is '': expected an id"),
     "half a gain": (
         {"qrels": change(QRELS, 1, score=0.5)},
         r"line 1: 'score' is 0\.5; expected a wh",
@@ -146,13 +146,13 @@ def test_a_bad_set_is_refused_with_the_row_and_the_reason(tmp_path: Path, case: 
 BAD_FILES = {
     "corpus.jsonl": (
         b'{"_id": "d1", "text": "x"}\n{"_id": \n',
-        r"bad/corpus\.jsonl line 2 is not JSON",
+        r"bad/corpus\.jsonl line 2: not JSON",
     ),
-    "queries.jsonl": (b'["q1"]\n', r"bad/queries\.jsonl line 1: expected an object"),
+    "queries.jsonl": (b'["q1"]\n', r"bad/queries\.jsonl line 1: list instead of an object"),
     "qrels.jsonl": (b"\xff\xfe\n", r"bad/qrels\.jsonl is not UTF-8"),
     "corpus.parquet": (b"PAR1 and then noise", r"bad/corpus\.parquet is not a Parquet file"),
     "corpus.jsonl.gz": (b"\x1f\x8b and then noise", r"bad/corpus\.jsonl\.gz is not"),
-    "corpus.tsv": (b"_id\ttext\nd1\n", r"bad/corpus\.tsv line 2 has 1 cells; the header has 2"),
+    "corpus.tsv": (b"_id\ttext\nd1\n", r"bad/corpus\.tsv line 2 has 1 cells: the header has 2"),
 }
 
 

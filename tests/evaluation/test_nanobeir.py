@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from evaluation.layouts import nano_readme, write_table
+from konayuki.arrays import FloatMatrix
 from konayuki.evaluation import Report, evaluate_dense, read_sets
-from konayuki.evaluation.rank import FloatMatrix
 from konayuki.evaluation.report import card_names
 
 torch = pytest.importorskip("torch")

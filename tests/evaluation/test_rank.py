@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from konayuki.arrays import FloatMatrix, top_k, unit_rows
 from konayuki.evaluation import rank
 from konayuki.evaluation.datasets import read_sets
 from konayuki.evaluation.metrics import retrieval_metrics
-from konayuki.evaluation.rank import FloatMatrix, Scored, rank_vectors, rankings, top_k, unit_rows
+from konayuki.evaluation.rank import Scored, rank_vectors, rankings
 from konayuki.evaluation.records import RetrievalSet
 from shared_data import data_folder
 

@@ -167,7 +167,7 @@ def test_a_measured_model_gets_the_full_card(hub: ModelHub, folder: Path, tmp_pa
     from evaluation.layouts import CORPUS, QRELS, QUERIES
     from konayuki.evaluation.records import build_retrieval_set
     from konayuki.evaluation.report import Report, as_json
-    from konayuki.evaluation.tables import Row
+    from konayuki.rows import Row
 
     tables = ([Row(line, "table", 1) for line in table] for table in (CORPUS, QUERIES, QRELS))
     scores = evaluate_dense(tiny_model(), build_retrieval_set("lakes", *tables))

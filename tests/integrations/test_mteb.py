@@ -12,13 +12,13 @@ from konayuki.errors import InputError  # noqa: E402
 from konayuki.evaluation import RetrievalSet, evaluate_dense, read_sets  # noqa: E402
 from konayuki.evaluation.indexed import evaluate_indexed  # noqa: E402
 from konayuki.evaluation.records import build_retrieval_set  # noqa: E402
-from konayuki.evaluation.tables import Row  # noqa: E402
 from konayuki.integrations.mteb import (  # noqa: E402
     MtebEncoder,
     MtebSearch,
     model_meta,
     retrieval_task,
 )
+from konayuki.rows import Row  # noqa: E402
 from shared_data import data_folder  # noqa: E402
 
 pytestmark = [

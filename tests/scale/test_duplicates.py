@@ -127,7 +127,7 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_the_command_keeps_one_row_of_each_group(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from konayuki.evaluation.tables import read_rows
+    from konayuki.rows import read_rows
 
     out = tmp_path / f"out{file.suffix}"
     assert main(["dedup", str(file), "--out", str(out), "--threshold", "0.8", "--json"]) == 0

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from konayuki.arrays import unit_rows
 from konayuki.errors import InputError
-from konayuki.evaluation.rank import unit_rows
 from konayuki.model.packed import FloatTable
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, hold_out, mean_ndcg, named_scores, score_tasks

@@ -9,9 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
+from konayuki.search.lock import WriterLock  # noqa: E402
+
 from konayuki.cli import main  # noqa: E402 - torch is optional
 from konayuki.errors import CheckpointError, InputError  # noqa: E402
-from konayuki.search.lock import WriterLock  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation  # noqa: E402
 from konayuki.training.out_folder import BEGUN, CACHE, LOCK, check_folder, differences  # noqa: E402
 from konayuki.training.run import train  # noqa: E402

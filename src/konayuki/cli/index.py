@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from konayuki.search import Index, Summary
+    from konayuki.ingest import Summary
+    from konayuki.search import Index
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Index the files; return 1 if some in a folder could not be read."""
-    from konayuki.search import Cutting, update
-    from konayuki.search.readers import STDIN, Remarks, check_there, read_stdin
+    from konayuki.ingest import Cutting, update
+    from konayuki.ingest.readers import STDIN, Remarks, check_there, read_stdin
 
     cutting = Cutting(args.chunk_size, args.overlap)
     files = [Path(path) for path in args.paths if path != STDIN]

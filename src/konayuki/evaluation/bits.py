@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import InputError
-from konayuki.evaluation.rank import FloatMatrix
 from konayuki.extras import require
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.evaluation.metrics import MAIN_METRIC
 from konayuki.evaluation.report import Report, from_dict, is_retrieval
 from konayuki.evaluation.run import SetScores, Setting
-from konayuki.evaluation.tables import read_rows
+from konayuki.rows import read_rows
 
 SCORES_FILE = "evaluation.json"
 TRAINING_FILE = "train.json"

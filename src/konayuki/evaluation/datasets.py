@@ -20,8 +20,8 @@ from konayuki.evaluation.records import (
     build_retrieval_set,
     build_similarity_set,
 )
-from konayuki.evaluation.tables import SUFFIXES, Row, find_table, read_rows
 from konayuki.model.hub import looks_like_hub_id, read_hub_id
+from konayuki.rows import SUFFIXES, Row, find_table, read_rows
 
 PARTS = ("corpus", "queries", "qrels")
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")

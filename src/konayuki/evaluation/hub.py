@@ -10,8 +10,8 @@ from konayuki.evaluation.records import (
     build_retrieval_set,
     build_similarity_set,
 )
-from konayuki.evaluation.tables import Row
 from konayuki.extras import require
+from konayuki.rows import Row
 
 
 def read_hub_sets(dataset_id: str, only: Sequence[str], *, strict: bool) -> Iterator[EvaluationSet]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import InputError
 from konayuki.evaluation.metrics import DEPTH, retrieval_metrics
-from konayuki.evaluation.rank import FloatMatrix
 from konayuki.evaluation.records import RetrievalSet
 from konayuki.evaluation.run import Encoder, SetScores, Setting, scores_of
 from konayuki.progress import track

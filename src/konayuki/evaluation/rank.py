@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from konayuki.arrays import FloatMatrix, top_k
 from konayuki.evaluation.metrics import DEPTH
 
-FloatMatrix = NDArray[np.float32]
 BLOCK_BYTES = 64 << 20  # scores held at a time
 
 
@@ -25,14 +24,6 @@ Run = Mapping[str, Sequence[Scored]]
 def rankings(run: Run) -> dict[str, list[str]]:
     """Return the document ids of a run, best first, by query."""
     return {query_id: [hit.doc_id for hit in hits] for query_id, hits in run.items()}
-
-
-def unit_rows(matrix: FloatMatrix, dim: int | None = None) -> FloatMatrix:
-    """Return the first `dim` columns with every row scaled to length 1; zero rows stay zero."""
-    cropped = np.ascontiguousarray(matrix[:, :dim], dtype=np.float32)
-    norms = np.linalg.norm(cropped, axis=1, keepdims=True)
-    unit: FloatMatrix = np.divide(cropped, norms, out=np.zeros_like(cropped), where=norms > 0)
-    return unit
 
 
 def rank_vectors(
@@ -67,19 +58,3 @@ def rank_vectors(
                 for column, score in zip(best[offset], best_scores[offset], strict=True)
             ]
     return run
-
-
-def top_k(scores: FloatMatrix, k: int) -> tuple[NDArray[np.int64], FloatMatrix]:
-    """Return columns and scores of the `k` best of each row; equal scores keep column order.
-
-    Fewer than `k` columns give them all.
-    """
-    k = min(k, scores.shape[1])
-    if k == 0:
-        return np.empty((len(scores), 0), np.int64), np.empty((len(scores), 0), np.float32)
-    cutoffs = np.partition(scores, -k, axis=1)[:, -k]
-    best = np.empty((len(scores), k), dtype=np.int64)
-    for row, (line, cutoff) in enumerate(zip(scores, cutoffs, strict=True)):
-        candidates = np.flatnonzero(line >= cutoff)  # more than k where the cut-off is tied
-        best[row] = candidates[np.argsort(-line[candidates], kind="stable")[:k]]
-    return best, np.take_along_axis(scores, best, axis=1)

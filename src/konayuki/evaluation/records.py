@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from konayuki.errors import DatasetError
-from konayuki.evaluation.tables import Row
+from konayuki.rows import Row
 
 LENIENT_HINT = "hint: --lenient drops or keeps such rows as sentence-transformers does"
 

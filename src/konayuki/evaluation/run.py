@@ -5,8 +5,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from konayuki.arrays import FloatMatrix, unit_rows
 from konayuki.evaluation.metrics import retrieval_metrics, similarity_metrics
-from konayuki.evaluation.rank import FloatMatrix, rank_vectors, rankings, unit_rows
+from konayuki.evaluation.rank import rank_vectors, rankings
 from konayuki.evaluation.records import EvaluationSet, RetrievalSet, SimilaritySet
 
 

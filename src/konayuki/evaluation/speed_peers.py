@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import NotFoundError
 from konayuki.model import StaticModel
 from konayuki.model.checkpoint import TOKENIZER_FILE
-from konayuki.model.packed import FloatMatrix
 from konayuki.model.static import BUNDLED
 
 Load = Callable[[Path, int], "Ready"]

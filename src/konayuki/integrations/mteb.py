@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import InputError
 from konayuki.evaluation import RetrievalSet
-from konayuki.evaluation.rank import FloatMatrix
 from konayuki.extras import require
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class MtebEncoder:
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> Any:  # noqa: ANN401
         """Return the cosine of the first with the first, and so on: a tensor (n,)."""
-        from konayuki.evaluation.rank import unit_rows
+        from konayuki.arrays import unit_rows
 
         products = unit_rows(_array(embeddings1)) * unit_rows(_array(embeddings2))
         return require("torch", "train").from_numpy(products.sum(axis=1))

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import CheckpointError
-from konayuki.model.packed import FloatMatrix, FloatTable
+from konayuki.model.packed import FloatTable
 from konayuki.model.tensors import FLOAT_DTYPES, read_integers, read_tensors, tensor_names
 from konayuki.model.weights import Weights, straight_tanh
 

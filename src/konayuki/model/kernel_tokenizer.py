@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from konayuki.arrays import FloatMatrix
 from konayuki.model.native import Kernel, Table, Unigram
 from konayuki.model.normalizers import Definition, UnsupportedError, build_normalizer
-from konayuki.model.packed import FloatMatrix
 from konayuki.model.tokens import TokenBatch
 
 # Steps that treat a character the same way whatever is farther away than Unicode's normalisation

@@ -1,19 +1,17 @@
-"""4-bit rows: the seed's quantiser, its inverse, and rows on demand."""
+"""4-bit rows: the quantiser of the original SSE format, its inverse, and rows on demand."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import HALF_RANGE, FloatMatrix, from_levels, row_scales, to_levels
 from konayuki.errors import DimensionError
 
-FloatMatrix = NDArray[np.float32]
-
-LEVELS = 15
-HALF_RANGE = np.float32(7.5)
-MARGIN = np.float32(1e-8)  # keeps the scale of a row of zeros above zero
 CHUNK_ROWS = 4096
-SHARES = np.arange(50, 101, 2, dtype=np.float32)[::-1] / np.float32(100)  # of the seed's scale
+SHARES = np.arange(50, 101, 2, dtype=np.float32)[::-1] / np.float32(
+    100
+)  # of the original format's scale
 
 # A byte is two columns: the high nibble is the even one.
 _NIBBLES = np.stack([np.arange(256) >> 4, np.arange(256) & 15], axis=1).astype(np.float32)
@@ -95,14 +93,14 @@ Table = PackedTable | FloatTable
 def quantize(table: FloatMatrix, *, nearest: bool = False) -> PackedTable:
     """Return the 4-bit rows of a float32 (vocab_size, dim) table, `dim` even.
 
-    The seed's formula in float32, byte for byte: s = max|row| + 1e-8,
+    The formula of the original SSE format in float32, byte for byte: s = max|row| + 1e-8,
     q = clip(rint((row / s + 1) * 7.5), 0, 15). No value is off by more than s / 15.
 
     Args:
         table: the rows.
-        nearest: give each row the scale, from half of the seed's to all of it, that leaves the
-            smallest squared error: a few values are cut off, the others become finer. Every
-            reader of the format reads them.
+        nearest: give each row the scale, from half of the original format's to all of it, that
+            leaves the smallest squared error: a few values are clipped, the others become finer.
+            Every reader of the format reads them.
 
     Raises:
         DimensionError: an odd number of columns.
@@ -114,19 +112,13 @@ def quantize(table: FloatMatrix, *, nearest: bool = False) -> PackedTable:
     scales = np.empty(vocab_size, dtype=np.float32)
     for start in range(0, vocab_size, CHUNK_ROWS):
         rows = np.asarray(table[start : start + CHUNK_ROWS], dtype=np.float32)
-        scale = np.abs(rows).max(axis=1) + MARGIN
+        scale = row_scales(rows)
         if nearest:
             scale = _nearest_scales(rows, scale)
-        quantized = _levels(rows, scale).astype(np.uint8)
+        quantized = to_levels(rows, scale).astype(np.uint8)
         codes[start : start + CHUNK_ROWS] = quantized[:, 0::2] << 4 | quantized[:, 1::2]
         scales[start : start + CHUNK_ROWS] = scale
     return PackedTable(codes, scales)
-
-
-def _levels(rows: FloatMatrix, scale: NDArray[np.float32]) -> FloatMatrix:
-    levels = np.rint((rows / scale[:, np.newaxis] + np.float32(1)) * HALF_RANGE)
-    clipped: FloatMatrix = np.clip(levels, 0, LEVELS)
-    return clipped
 
 
 def _nearest_scales(rows: FloatMatrix, largest: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -135,7 +127,7 @@ def _nearest_scales(rows: FloatMatrix, largest: NDArray[np.float32]) -> NDArray[
     least = np.full(len(rows), np.inf, dtype=np.float32)
     for share in SHARES:
         scale = largest * share
-        values = (_levels(rows, scale) / HALF_RANGE - np.float32(1)) * scale[:, np.newaxis]
+        values = from_levels(to_levels(rows, scale), scale)
         error = np.square(values - rows).sum(axis=1)
         best = np.where(error < least, scale, best)
         least = np.minimum(error, least)

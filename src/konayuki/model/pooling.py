@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import FloatMatrix, unit_rows
 from konayuki.model.native import Kernel, kernel
 from konayuki.model.native import Table as KernelTable
-from konayuki.model.packed import FloatMatrix, PackedTable
+from konayuki.model.packed import PackedTable
 from konayuki.model.tokens import TokenBatch
 from konayuki.model.weights import Weights
 
@@ -48,14 +49,6 @@ def pool(weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool) -> F
     vectors = np.zeros((len(counts), dim), dtype=np.float32)
     vectors[owners] = weights.beta[:dim] * np.tanh(weights.alpha[:dim] * means + weights.bias[:dim])
     return unit_rows(vectors) if normalize else vectors
-
-
-def unit_rows(vectors: FloatMatrix) -> FloatMatrix:
-    """Return the rows at length one; zero rows stay zero, where 0 / 0 would be NaN."""
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    norms[norms == 0] = 1
-    units: FloatMatrix = (vectors / norms[:, np.newaxis]).astype(np.float32)
-    return units
 
 
 def _sums(

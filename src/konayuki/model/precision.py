@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import DimensionError, InputError
-from konayuki.model.packed import FloatMatrix
 
 Dtype = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)

@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from konayuki.arrays import MARGIN, FloatVector
 from konayuki.errors import DimensionError
 from konayuki.model.packed import (
     CHUNK_ROWS,
-    MARGIN,
     FloatTable,
     PackedTable,
     Table,
@@ -17,7 +16,6 @@ from konayuki.model.packed import (
     quantize,
 )
 
-FloatVector = NDArray[np.float32]
 SLOPE = 2.0**-14  # at which tanh is a line to single precision for means up to 1
 
 

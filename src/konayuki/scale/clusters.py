@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import unit_rows
 from konayuki.errors import InputError
 from konayuki.model import StaticModel
-from konayuki.model.pooling import unit_rows
 from konayuki.scale.matrix import FloatMatrix, vectors_on_disk
 from konayuki.scale.tables import check_texts
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import unit_rows
 from konayuki.errors import DatasetError, InputError
 from konayuki.extras import require
-from konayuki.model.pooling import unit_rows
 from konayuki.scale.storage import find_sources
 from konayuki.scale.vectors import as_matrix
 from konayuki.search.documents import Documents

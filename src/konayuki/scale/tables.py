@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from konayuki.errors import InputError, NotFoundError
-from konayuki.evaluation.tables import SUFFIXES, Row, read_rows
 from konayuki.extras import require
+from konayuki.rows import SUFFIXES, Row, read_rows
 
 Change = Callable[[int, dict[str, Any]], dict[str, Any] | None]
 

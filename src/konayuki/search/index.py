@@ -11,14 +11,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from konayuki.errors import IndexFormatError, IndexLockedError, InputError, NotFoundError
+from konayuki.files import FileLock, replace_file
 from konayuki.progress import track
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document, is_writable, read_document, read_filter
 from konayuki.search.documents import Documents, Source
 from konayuki.search.encoder import Encoder
-from konayuki.search.files import replace_file
 from konayuki.search.hits import Hit, as_hits
-from konayuki.search.lock import WriterLock
 from konayuki.search.prepared import prepared
 from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.scan import quantize
@@ -48,7 +47,7 @@ class Index:
         self._documents = documents
         self._derived = derived
         self._model = model
-        self._lock = WriterLock(folder / "writer.lock")
+        self._lock = FileLock(folder / "writer.lock", self._locked)
         self._process = os.getpid()
         self._writing = threading.RLock()
         self._refreshing = threading.Lock()
@@ -386,6 +385,12 @@ class Index:
         if not wanted or mode == "lexical":
             return None
         return np.asarray(self._documents.matching(wanted), dtype=np.int64)
+
+    def _locked(self, holder: str) -> IndexLockedError:
+        return IndexLockedError(
+            f"{self._folder}: process {holder} is writing to this index: expected no other writer\n"
+            "hint: searching is possible meanwhile; close the other Index to write from here"
+        )
 
     def _check_process(self) -> None:
         """Refuse to write in a forked child: the threads that write stayed with the parent."""

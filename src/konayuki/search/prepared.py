@@ -6,7 +6,7 @@ Stored texts stay as they are; only what is compared is prepared, on both sides.
 import re
 from collections.abc import Sequence
 
-from konayuki.search.terms import JAPANESE
+from konayuki.text import HALF_WIDTH_KATAKANA, JAPANESE
 
 _SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 # Zero width, soft hyphens, marks of direction and annotation.
@@ -15,7 +15,7 @@ _ZERO_WIDTH = (
     "\ufff9-\ufffb"
 )
 _JOINER = "\u200d"  # makes one emoji of several; between kana and kanji it is noise
-_LETTER = f"[{JAPANESE}\uff66-\uff9f]"
+_LETTER = f"[{JAPANESE}{HALF_WIDTH_KATAKANA}]"
 _SUSPECT = re.compile(f"[{_ZERO_WIDTH}{_SELECTORS}{_JOINER}]")  # four times as fast as the next
 _INVISIBLE = re.compile(
     f"[{_ZERO_WIDTH}{_SELECTORS}]|(?<={_LETTER}){_JOINER}|{_JOINER}(?={_LETTER})"

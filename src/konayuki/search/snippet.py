@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.sentences import sentence_ends
 from konayuki.search.terms import terms_of
+from konayuki.text import sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
 _CLUSTER = re.compile("(?s:.)[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")

@@ -1,15 +1,11 @@
 """Text into the terms that the lexical half matches."""
 
 import re
-import unicodedata
 from operator import add
 from typing import NamedTuple
 
-# Kana and kanji.
-JAPANESE = (
-    "\u3005-\u3007\u3031-\u3035\u303b\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa"
-    "\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
+from konayuki.text import JAPANESE, fold
+
 # Scripts that are written without spaces: these, hangul, Thai, Lao, Khmer, Burmese.
 _UNSPACED = f"{JAPANESE}\u1100-\u11ff\uac00-\ud7af\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
 _SYMBOLS = "\u2190-\u2bff\U0001f000-\U0001faff"
@@ -36,7 +32,7 @@ def terms_of(text: str) -> Terms:
     grams: list[str] = []
     characters: list[str] = []
     lone: list[str] = []
-    for run, word in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
+    for run, word in _TOKEN.findall(fold(text)):
         if not run:
             grams.append(word[:_LONGEST_WORD])
         elif len(run) == 1:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.errors import IndexFormatError
-from konayuki.search.files import replace_file
+from konayuki.files import replace_file
 from konayuki.search.scan import Codes, cosines, nearest, quantize
 from konayuki.search.sketches import SketchBook, Sketches
 

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from konayuki.errors import FormatError, InputError
+from konayuki.ingest.readers import SUFFIXES, read_records
 from konayuki.search import Index
-from konayuki.search.readers import SUFFIXES, read_records
 
 Record = dict[str, Any]
 

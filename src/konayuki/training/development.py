@@ -12,10 +12,9 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import FloatMatrix, top_k, unit_rows
 from konayuki.errors import InputError
 from konayuki.evaluation.metrics import ndcg
-from konayuki.evaluation.rank import top_k, unit_rows
-from konayuki.model.packed import FloatMatrix
 from konayuki.model.pooling import Pooler
 from konayuki.model.weights import Weights
 from konayuki.training.pair_store import PairStore, Stretch

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from konayuki.search.sentences import sentences
+from konayuki.text import sentences
 from konayuki.training.crossing import crossed_groups
 from konayuki.training.distillation import Numbers, TextSet
 from konayuki.training.recipe import DistillationSource

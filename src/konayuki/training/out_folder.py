@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from konayuki.errors import CheckpointError, IndexLockedError, InputError
-from konayuki.search.files import replace_file
-from konayuki.search.lock import WriterLock
+from konayuki.errors import CheckpointError, InputError
+from konayuki.files import FileLock, replace_file
 from konayuki.training.engines import STOCK_CHECKPOINTS, is_main_process
 from konayuki.training.fused_engine import RUN_FOLDER, run_folder
 from konayuki.training.optimisation import CHECKPOINT
@@ -81,15 +80,11 @@ def claimed(out: Path, cache: Path) -> Iterator[None]:
     if not is_main_process():
         yield
         return
-    lock = WriterLock(out / LOCK)
+    lock = FileLock(out / LOCK, lambda holder: _locked(out, holder))
     try:
         out.mkdir(parents=True, exist_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except IndexLockedError as error:
-        raise InputError(
-            f"another process is training into {out}\nhint: another --out, or wait for its end"
-        ) from error
     except OSError as error:
         raise InputError(
             f"{error.filename} cannot be made: {error.strerror}\nhint: another --out or --cache"
@@ -98,6 +93,13 @@ def claimed(out: Path, cache: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _locked(out: Path, holder: str) -> InputError:
+    return InputError(
+        f"another process is training into {out}: {holder}\n"
+        "hint: another --out, or wait for its end"
+    )
 
 
 def finished_record(out: Path, recipe: Recipe) -> dict[str, Any] | None:

@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.model.packed import CHUNK_ROWS, HALF_RANGE, LEVELS, MARGIN, FloatMatrix, PackedTable
+from konayuki.arrays import HALF_RANGE, LEVELS, MARGIN, FloatMatrix
+from konayuki.model.packed import CHUNK_ROWS, PackedTable
 from konayuki.model.weights import Weights
 
 ROOM = np.float32(1 + 0.5 / HALF_RANGE)  # half a step above the largest code

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from konayuki.evaluation.rank import unit_rows
+from konayuki.arrays import unit_rows
 from konayuki.extras import require
 
 BATCH_TEXTS = 64

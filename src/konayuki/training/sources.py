@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
-from konayuki.evaluation.tables import read_rows
 from konayuki.extras import require
+from konayuki.rows import read_rows
 from konayuki.training.recipe import SourceSettings
 
 CATALOGUE = "SOURCES.tsv"

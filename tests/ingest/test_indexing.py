@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from konayuki.errors import FormatError
-from konayuki.search import Cutting, Index, update
+from konayuki.ingest import Cutting, update
+from konayuki.search import Index
 from search.stand_in import HashEncoder
 
 
@@ -48,7 +49,7 @@ def test_another_size_cuts_everything_again(index: Index, notes: Path):
 
 def test_a_file_that_would_now_be_read_another_way_is_read_again(index, notes, monkeypatch):
     update(index, [notes])
-    monkeypatch.setattr("konayuki.search.ingest._READING", 0)
+    monkeypatch.setattr("konayuki.ingest.indexing._READING", 0)
     assert update(index, [notes]).unchanged == 0
 
 

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from konayuki.search.chunker import Outline, outline
+from konayuki.ingest.chunker import Outline, outline
 
 _HIDDEN = {"script", "style", "template", "noscript", "svg", "head", "nav", "iframe", "select"}
 _BLOCKS = {

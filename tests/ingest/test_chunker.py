@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konayuki.errors import InputError
-from konayuki.search.chunker import Cutting, Section, chunk, markdown_outline
+from konayuki.ingest.chunker import Cutting, Section, chunk, markdown_outline
 
 MARKDOWN = """---
 title: "手引き"

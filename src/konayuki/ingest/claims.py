@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from konayuki.ingest.readers import Record
 from konayuki.search.documents import Source
 from konayuki.search.index import Index
-from konayuki.search.readers import Record
 
 
 class Claims:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from konayuki.search.sentences import sentence_ends, sentences
+from konayuki.text import sentence_ends, sentences
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from konayuki.errors import FormatError, NotFoundError
+from konayuki.files import read_bytes
+from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
+from konayuki.ingest.claims import Claims, is_there
+from konayuki.ingest.readers import Record, Remarks, find_files, read_records
 from konayuki.progress import track
-from konayuki.search.chunker import DEFAULT_CUTTING, Cutting
-from konayuki.search.claims import Claims, is_there
 from konayuki.search.documents import Source
 from konayuki.search.index import Index
-from konayuki.search.readers import Record, Remarks, find_files, read_records
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
 _READING = 2
@@ -176,10 +177,7 @@ class _Reading:
 
     def _changed(self, path: Path) -> list[Record]:
         name = path.as_posix()
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise NotFoundError(f"{path} cannot be read: {error.strerror or error}") from error
+        content = read_bytes(path)
         digest = hashlib.sha256(f"{_READING} {self._cutting}".encode() + content).hexdigest()
         source = Source(digest, path.absolute().as_posix())
         if self._known.get(name, Source("")).digest == digest:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from konayuki.errors import InputError
-from konayuki.search.sentences import sentence_ends
+from konayuki.text import sentence_ends
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$|(?<!.) {0,3}(#{1,6})$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")

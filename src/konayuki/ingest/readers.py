@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from konayuki.errors import FormatError, InputError, NotFoundError
-from konayuki.search.chunker import (
+from konayuki.files import read_bytes
+from konayuki.ingest.chunker import (
     DEFAULT_CUTTING,
     Cutting,
     Outline,
@@ -18,10 +19,10 @@ from konayuki.search.chunker import (
     chunk,
     markdown_outline,
 )
+from konayuki.ingest.html import html_outline
 from konayuki.search.document import FIELDS, read_document
-from konayuki.search.html_text import html_outline
 from konayuki.search.prepared import searched_text
-from konayuki.search.text_files import decode, read_text
+from konayuki.text import decode
 
 Record = dict[str, Any]
 _OUTLINES = {
@@ -107,7 +108,7 @@ def read_records(
         FormatError: It holds no text of a known encoding, or a row that is no record.
     """
     name = path.as_posix()
-    text = read_text(path)
+    text = decode(read_bytes(path), str(path))
     suffix = path.suffix.lower()
     if suffix in _TABLES:
         yield from _records(_table_rows(text, _TABLES[suffix], name), name, cutting, remarks)

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from konayuki.errors import FormatError, NotFoundError
-from konayuki.search import Cutting, find_files, read_records
-from konayuki.search.html_text import html_outline
-from konayuki.search.readers import Remarks
-from konayuki.search.text_files import decode, read_text
+from konayuki.files import read_bytes
+from konayuki.ingest import Cutting, find_files, read_records
+from konayuki.ingest.html import html_outline
+from konayuki.ingest.readers import Remarks
+from konayuki.text import decode
 
 TEXT = "富士山は、日本で一番高い山である。カタカナとひらがな。"
 
@@ -31,11 +32,11 @@ def test_short_text_is_recognised_too(encoding: str, text: str):
 def test_what_is_no_text_is_refused_by_name(tmp_path: Path):
     (tmp_path / "a.bin").write_bytes(b"\x00\x01")
     with pytest.raises(FormatError, match=r"a\.bin: holds zero bytes"):
-        read_text(tmp_path / "a.bin")
+        decode(read_bytes(tmp_path / "a.bin"), "a.bin")
     with pytest.raises(FormatError, match=r"x: byte 3 is neither UTF-8 nor(.|\n)*hint: iconv"):
         decode(b"abc\xff\xff\xff", "x")
     with pytest.raises(NotFoundError, match="nowhere"):
-        read_text(tmp_path / "nowhere")
+        read_bytes(tmp_path / "nowhere")
 
 
 def test_html_gives_what_a_reader_sees():
