@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/quality.md.
+"""Write the generated parts of docs/explanation/quality.md.
 
     python benchmarks/quality_docs.py --data FOLDER [--model FOLDER]
 
@@ -27,7 +27,7 @@ from konayuki.search import Index
 from quality import RESULTS, as_table
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "quality.md"
+PAGE = ROOT / "docs/explanation/quality.md"
 MODES = ("dense", "lexical", "hybrid")
 N_QUESTIONS = 300
 
@@ -80,7 +80,7 @@ class Answered(NamedTuple):
 
 def main() -> int:
     """Measure, and replace the generated parts of the page."""
-    parser = argparse.ArgumentParser(description="Write the generated parts of docs/quality.md.")
+    parser = argparse.ArgumentParser(description="Write the generated parts of the quality page.")
     parser.add_argument("--data", required=True, help="folder of evaluation sets")
     parser.add_argument("--model", help="our model; the bundled one unless given")
     args = parser.parse_args()

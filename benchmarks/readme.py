@@ -32,12 +32,12 @@ NOTES = (
     "\nEncoding a question takes {question:.1f} us, {ratio:.2f} of what SentencePiece needs to "
     "tokenise it; hybrid search over 100,000 passages {search:.1f} ms (p50, two cores). Made by "
     "[benchmarks/](benchmarks/) (`quality.py`, `speed.py`, `search.py`), "
-    "more in [docs/quality.md](docs/quality.md).\n",
+    "more in [docs/explanation/quality.md](docs/explanation/quality.md).\n",
     "\n質問 1 件の埋め込みは {question:.1f} us"
     "（SentencePiece の分割だけにかかる時間の {ratio:.2f} 倍）、"
     "10 万件のハイブリッド検索は {search:.1f} ms（中央値、2 コア）。測り方は "
     "[benchmarks/](benchmarks/)（`quality.py`、`speed.py`、`search.py`）、詳しくは "
-    "[docs/quality.md](docs/quality.md)。\n",
+    "[docs/explanation/quality.md](docs/explanation/quality.md)。\n",
 )
 
 
@@ -81,12 +81,12 @@ def blocks() -> dict[str, dict[str, str]]:
             }
             for language, page in enumerate(("README.md", "README.ja.md"))
         },
-        "docs/speed.md": {
+        "docs/explanation/speed.md": {
             "peers": speed_tables.peers_part(speed),
             "costs": speed_tables.costs_part(speed),
             "growth": speed_tables.growth_part(speed),
         },
-        "docs/search.md": {
+        "docs/explanation/search.md": {
             "speed": speed_tables.search_part(searches),
             "scan": speed_tables.scan_part(read("scan")),
         },

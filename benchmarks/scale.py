@@ -5,7 +5,7 @@
 The folder holds Parquet files with a column `query`; their short texts are repeated with new ids
 until there are enough rows. Every engine writes the same vectors from the same files. In the last
 run one of Ray's two workers is killed half way. Processor seconds are what the sizes in
-docs/scale.md are computed from: they do not depend on what else the machine is doing.
+docs/howto/scale.md are computed from: they do not depend on what else the machine is doing.
 """
 
 import argparse

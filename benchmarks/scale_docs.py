@@ -1,4 +1,6 @@
-"""Write the figures of docs/scale.md from the result files: `python benchmarks/scale_docs.py`.
+"""Write the figures of docs/howto/scale.md from the result files.
+
+Run `python benchmarks/scale_docs.py`.
 
 `--check` only says whether the page is true to the files.
 """
@@ -9,7 +11,7 @@ from typing import Any
 
 from readme import ROOT, read
 
-PAGE = ROOT / "docs" / "scale.md"
+PAGE = ROOT / "docs/howto/scale.md"
 COUNTS = (10**6, 10**8, 10**10)
 CORES = (1, 16, 256)
 ENGINE_NAMES = {
@@ -229,7 +231,7 @@ def main() -> int:
     if "--check" not in sys.argv:
         PAGE.write_text(new, "utf-8")
     elif new != page:
-        print("renew with python benchmarks/scale_docs.py: docs/scale.md")
+        print("renew with python benchmarks/scale_docs.py: docs/howto/scale.md")
         return 1
     return 0
 

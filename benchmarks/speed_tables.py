@@ -1,4 +1,4 @@
-"""The tables of speed in the READMEs, docs/speed.md and docs/search.md, from the result files."""
+"""The tables of speed in the READMEs and in docs/explanation, from the result files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -26,9 +26,10 @@ README_HEADS = (
 README_NOTES = (
     "\nQuestions of {questions:.0f} and passages of {passages:.0f} tokens, the same vocabulary and "
     "512 dimensions for all static models. Try it: `konayuki bench`. More: "
-    "[docs/speed.md](docs/speed.md).\n",
+    "[docs/explanation/speed.md](docs/explanation/speed.md).\n",
     "\n質問は平均 {questions:.0f}、文書は {passages:.0f} トークン。静的モデルはすべて同じ語彙、"
-    "512 次元。手元で測るには `konayuki bench`。詳しくは [docs/speed.md](docs/speed.md)。\n",
+    "512 次元。手元で測るには `konayuki bench`。詳しくは "
+    "[docs/explanation/speed.md](docs/explanation/speed.md)。\n",
 )
 LABELS = {
     "konayuki": "**konayuki**",

@@ -2,10 +2,10 @@ from pathlib import Path
 
 from konayuki.cli.reference import reference
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/reference/cli.md"
 
 
 def test_the_command_line_page_says_what_the_parsers_say() -> None:
     assert PAGE.read_text("utf-8") == reference(), (
-        "renew it: python -m konayuki.cli.reference > docs/cli.md"
+        "renew it: python -m konayuki.cli.reference > docs/reference/cli.md"
     )

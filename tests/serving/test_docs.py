@@ -1,4 +1,4 @@
-"""Each example of docs/serving.md, run or checked by the program that it is for."""
+"""Each example of docs/howto/serving.md, run or checked by the program that it is for."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from serving.live import ROOT, Live
 
-PAGE = (ROOT / "docs" / "serving.md").read_text("utf-8")
+PAGE = (ROOT / "docs/howto/serving.md").read_text("utf-8")
 
 
 def examples(kind: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""The page docs/cli.md, written from the parsers themselves.
+"""The page docs/reference/cli.md, written from the parsers themselves.
 
-`python -m konayuki.cli.reference > docs/cli.md` renews it; a test compares the two.
+`python -m konayuki.cli.reference > docs/reference/cli.md` renews it; a test compares the two.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def reference() -> str:
         "long work shows a bar on a terminal and writes a line a minute elsewhere. Exit code 0 is "
         "success, 1 failure (something is not there, cannot be read or was skipped), 2 wrong usage "
         "(an argument that cannot be used). `--debug` shows the traceback of an error.\n\n"
-        "This page is generated: `python -m konayuki.cli.reference > docs/cli.md`.\n\n"
+        "This page is generated: `python -m konayuki.cli.reference > docs/reference/cli.md`.\n\n"
     )
     return head + "\n".join(pages)
 

@@ -23,7 +23,7 @@ QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 DENSE, SPARSE = "dense", "bm25"
 DEPTH = 100  # candidates of each half
-SUM_WEIGHT = 0.018  # by the rule of docs/search.md, for a sum without coverage
+SUM_WEIGHT = 0.018  # by the rule of docs/explanation/search.md, for a sum without coverage
 _BATCH = 256
 _NAMESPACE = uuid.UUID("5f0a4c5e-0d0e-5c1b-9a63-6b6f6e617975")
 

@@ -8,7 +8,7 @@ lengths l:
     n_i = sum of softmax_j(SHARPNESS * u_i . u_j) * u_j over the N_NEAREST rows j nearest to i
     w_i = l_i * unit(u_i + share * n_i)
 
-The formula is our own; docs/experiments.md says what it was worth.
+The formula is our own; docs/lab/experiments.md says what it was worth.
 """
 
 from dataclasses import replace

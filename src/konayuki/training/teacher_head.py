@@ -2,7 +2,7 @@
 
 Two frozen encoders, side by side, tell how alike sentences are about as well as each can. A linear
 map of both, learned from a few thousand pairs that people wrote, tells it better (Spearman's rank
-correlation with people's scores: docs/experiments.md), and costs seconds. It starts from the
+correlation with people's scores: docs/lab/experiments.md), and costs seconds. It starts from the
 identity and learns to find the paraphrase of each sentence among those of others.
 """
 
