@@ -3,11 +3,12 @@ VENV := .venv
 VENV_ALL := .venv-all
 # A CPU build of torch where one is offered; on Linux PyPI's default is the CUDA build (several GB).
 TORCH ?= torch==2.13.0
+COVERAGE_FLOOR ?= 85
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_QUIET ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types format clean
+.PHONY: help demo test test-all test-lowest coverage lint types format docs wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -34,6 +35,36 @@ test: $(VENV)/.installed  ## the quick suite: base install and what needs no tor
 test-all: $(VENV_ALL)/.installed  ## every test with every extra, slow ones included
 	$(VENV_ALL)/bin/python -m pytest -m ''
 
+test-lowest:  ## the quick suite with the lowest version of every dependency
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --upgrade 'pip>=25.1'
+	$(PYTHON) tools/lowest.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --group test -e '.[hub]' -c .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pytest
+
+coverage: $(VENV_ALL)/.installed  ## the quick suite with every extra; fails below the floor
+	$(VENV_ALL)/bin/python -m pip install --group coverage
+	$(VENV_ALL)/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_FLOOR)
+
+docs: $(VENV_ALL)/.installed  ## build the documentation into site/; a broken link fails
+	test -x .venv-docs/bin/mkdocs || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --upgrade 'pip>=25.1'
+	.venv-docs/bin/python -m pip install --group docs -e .
+	.venv-docs/bin/mkdocs build --strict
+
+wheel:  ## build sdist and wheel, and try the wheel where there is no compiler
+	rm -rf dist .venv-release .venv-wheel
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --upgrade 'pip>=25.1'
+	.venv-release/bin/python -m pip install --group release
+	.venv-release/bin/python -m build
+	.venv-release/bin/twine check --strict dist/*
+	$(PYTHON) -m venv .venv-wheel
+	CC=false .venv-wheel/bin/python -m pip install dist/*.whl
+	cd .venv-wheel && bin/konayuki info && bin/konayuki index ../demo/corpus --out demo.konayuki && \
+		bin/konayuki search demo.konayuki 眠れない夜 -k 1
+
 lint: $(VENV_ALL)/.installed  ## ruff: rules and format
 	$(VENV_ALL)/bin/ruff check .
 	$(VENV_ALL)/bin/ruff format --check .
@@ -46,4 +77,4 @@ format: $(VENV_ALL)/.installed  ## rewrite the code in the project's format
 	$(VENV_ALL)/bin/ruff format .
 
 clean:  ## remove the environments and build output
-	rm -rf $(VENV) $(VENV_ALL) build dist src/*.egg-info
+	rm -rf .venv* build dist site src/*.egg-info

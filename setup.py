@@ -1,8 +1,10 @@
-"""Nothing but the compiled part: everything else is in pyproject.toml.
+"""The compiled part, and the README as a package registry shows it.
 
-The extension is optional: where it cannot be built, NumPy does its work.
+Everything else is in pyproject.toml. The extension is optional: if it cannot be built, NumPy does
+its work, correctly and more slowly.
 """
 
+import re
 import sys
 import sysconfig
 from pathlib import Path
@@ -13,6 +15,20 @@ NATIVE = Path("src/konayuki/model/native")
 # A free-threaded interpreter has no stable ABI yet: there the extension is built for that version.
 STABLE_ABI = not sysconfig.get_config_var("Py_GIL_DISABLED")
 GNU_FLAGS = ["-std=gnu11", "-O3", "-g0", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
+
+REPOSITORY = "https://github.com/konayuki-search/konayuki"
+
+
+def description() -> str:
+    """Return the README with absolute links: a registry shows it outside the repository."""
+    readme = Path("README.md").read_text(encoding="utf-8")
+    readme = re.sub(
+        r'(\]\(|src=")(?!https?:|#)([^)"]+\.(?:png|svg|jpg))',
+        rf"\1{REPOSITORY}/raw/main/\2",
+        readme,
+    )
+    return re.sub(r"(\]\()(?!https?:|#)", rf"\1{REPOSITORY}/blob/main/", readme)
+
 
 extension = Extension(
     "konayuki.model.native._kernel",
@@ -25,8 +41,11 @@ extension = Extension(
     optional=True,
 )
 
-setup(
-    ext_modules=[extension],
-    exclude_package_data={"konayuki.model.native": ["*.c", "*.h"]},
-    options={"bdist_wheel": {"py_limited_api": "cp310"}} if STABLE_ABI else {},
-)
+if __name__ == "__main__":
+    setup(
+        ext_modules=[extension],
+        exclude_package_data={"konayuki.model.native": ["*.c", "*.h"]},
+        options={"bdist_wheel": {"py_limited_api": "cp310"}} if STABLE_ABI else {},
+        long_description=description(),
+        long_description_content_type="text/markdown",
+    )

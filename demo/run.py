@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from konayuki import Hit, Index, StaticModel
-from konayuki.search import snippet, update
+from konayuki.ingest import update
+from konayuki.search import snippet
 
 HERE = Path(__file__).parent
 N_SHOWN = 5

@@ -5,8 +5,9 @@ the most that any document could have for the query. A passage that holds little
 little from its words, one that answers it word by word gets all. On running text it loses nothing
 to the better half, and over all held-out tasks it finds more than the sum without coverage
 (docs/explanation/search.md). The score of a document depends on nothing but the query, that
-document and the index's statistics of terms: it does not change with `k` or with what else was found, it can be
-explained as two parts, and it grows with the BM25, so it can be bounded and nothing is missed.
+document and the index's statistics of terms: it does not change with `k` or with what else was
+found, it can be explained as two parts, and it grows with the BM25, so it can be bounded and
+nothing is missed.
 """
 
 import numpy as np
