@@ -47,7 +47,7 @@ coverage: $(VENV_ALL)/.installed  ## the quick suite with every extra; fails bel
 	$(VENV_ALL)/bin/python -m pip install --group coverage
 	$(VENV_ALL)/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_FLOOR)
 
-docs: $(VENV_ALL)/.installed  ## build the documentation into site/; a broken link fails
+docs:  ## build the documentation into site/; a broken link fails
 	test -x .venv-docs/bin/mkdocs || $(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/python -m pip install --upgrade 'pip>=25.1'
 	.venv-docs/bin/python -m pip install --group docs -e .
