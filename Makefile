@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_QUIET ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-lowest coverage lint types format docs wheel clean
+.PHONY: help demo test test-all test-lowest coverage lint types format docs wheel sanitize clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -75,6 +75,27 @@ types: $(VENV_ALL)/.installed  ## mypy, strict, over src/
 format: $(VENV_ALL)/.installed  ## rewrite the code in the project's format
 	$(VENV_ALL)/bin/ruff check --fix .
 	$(VENV_ALL)/bin/ruff format .
+
+FUZZ_TEXTS ?= 1000000
+FUZZ_MODELS ?= 100000
+sanitize: $(VENV_ALL)/.installed  ## kernel tests and fuzzing under AddressSanitizer, UBSan, ThreadSanitizer
+	rm -rf build/sanitize
+	$(call sanitized,address$(comma)undefined)
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
+		PYTHONPATH=build/sanitize/address,undefined $(VENV_ALL)/bin/python tools/fuzz.py \
+		--texts $(FUZZ_TEXTS) --models $(FUZZ_MODELS) --json benchmarks/results/fuzz.json
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
+		PYTHONPATH=build/sanitize/address,undefined $(VENV_ALL)/bin/python -m pytest -q tests/model/native
+	$(call sanitized,thread)
+	LD_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" TSAN_OPTIONS="halt_on_error=1 ignore_noninstrumented_modules=1" \
+		PYTHONPATH=build/sanitize/thread OPENBLAS_NUM_THREADS=1 $(VENV_ALL)/bin/python tools/race.py
+
+comma := ,
+define sanitized
+	mkdir -p build/sanitize && cp -r src build/sanitize/$(1) && rm -f build/sanitize/$(1)/konayuki/model/native/_kernel*.so
+	CFLAGS="-fsanitize=$(1) -fno-omit-frame-pointer" LDFLAGS="-fsanitize=$(1)" $(VENV_ALL)/bin/python setup.py -q build_ext \
+		--build-lib build/sanitize/$(1) --build-temp build/sanitize/temp-$(1)
+endef
 
 clean:  ## remove the environments and build output
 	rm -rf .venv* build dist site src/*.egg-info

@@ -1,7 +1,7 @@
 """Print pip constraints with the lowest version of every dependency that pyproject.toml allows.
 
-    python tools/lowest.py > constraints.txt
-    pip install -e '.[hub]' -c constraints.txt
+Run `python tools/lowest.py > constraints.txt`, then
+`pip install -e ".[hub]" -c constraints.txt`.
 
 Packages that the tests alone use keep their newest versions.
 """
