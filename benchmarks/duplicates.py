@@ -19,9 +19,10 @@ import numpy as np
 
 from environment import environment
 from konayuki import StaticModel
+from konayuki.arrays import FloatMatrix
 from konayuki.scale import duplicates
 from konayuki.scale.clusters import find_clusters
-from konayuki.scale.matrix import FloatMatrix, vectors_on_disk
+from konayuki.scale.disk_vectors import vectors_on_disk
 from scale import texts_of
 
 RESULTS = Path(__file__).parent / "results" / "duplicates.json"

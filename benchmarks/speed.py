@@ -6,7 +6,7 @@
 Real texts are questions and passages of JaQuAD from the shared data folder; written ones come with
 the package. Also: how the cost grows with the number of texts and with the length of one text,
 memory over bare NumPy after 20,000 texts, a cold process to its first vector over `import numpy`,
-and with --install what pip puts into a fresh environment. `konayuki bench` is the short form. The
+and with --install what pip puts into a fresh environment. `konayuki bench` times ours alone. The
 last line on stdout is JSON.
 """
 
@@ -26,11 +26,11 @@ from tempfile import TemporaryDirectory
 import corpus
 import speed_plot
 from environment import environment
-from konayuki.evaluation.speed import Line, PeerFailedError, Worker, measure, ratios, write_folders
-from konayuki.evaluation.speed_peers import OURS, PEERS, TOKENIZING, installed
-from konayuki.evaluation.speed_texts import sample_texts
+from konayuki.cli.sample_texts import sample_texts
 from konayuki.model import StaticModel
 from konayuki.model.native import describe
+from speed_peers import OURS, PEERS, TOKENIZING, installed
+from speed_turns import Line, PeerFailedError, Worker, measure, ratios, write_folders
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
@@ -210,7 +210,7 @@ def run(args: argparse.Namespace) -> dict[str, object]:
 def main() -> None:
     """Measure, write the record and draw it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--peers", default=",".join(PEERS), help="names; see konayuki bench -h")
+    parser.add_argument("--peers", default=",".join(PEERS), help=f"some of {', '.join(PEERS)}")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--data", choices=("real", "written"))

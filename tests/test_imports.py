@@ -22,7 +22,7 @@ HEAVY = {
     "fastapi",
     "pyarrow",
 }
-FLOOR = {"errors", "extras", "progress", "text", "files", "rows", "arrays"}
+FLOOR = {"choices", "errors", "extras", "progress", "text", "files", "rows", "arrays"}
 BASE = FLOOR | {"__version__"}
 ALLOWED = {
     **{module: {"errors", "extras"} for module in FLOOR},

@@ -3,19 +3,20 @@
 KonayukiError
 ├── InputError (ValueError)            an argument or a text that cannot be used
 │   ├── DimensionError                 a dimension that the model does not have
-│   └── EmptyTextError                 an empty text where `strict=True` asked for none
+│   └── EmptyTextError                 an empty text although `strict=True` forbids them
 ├── FormatError (ValueError)           a file is not what its name promises; the message names it
 │   ├── CheckpointError                a file of a model folder
 │   ├── IndexFormatError               a file of an index
 │   └── DatasetError                   a file or row of an evaluation or training set
-├── NotFoundError (FileNotFoundError)  a model, an index or an input that is not there
-├── HubError (OSError)                  the hub refuses what is sent to it or does not answer
+├── NotFoundError (FileNotFoundError)  a model, an index or an input does not exist
+├── WriteError (OSError)               a file or a folder cannot be written; the old one stays
+├── HubError (OSError)                 the hub refuses what is sent to it or does not answer
 ├── IndexLockedError (RuntimeError)    another process writes to the index
 ├── ModelMismatchError (ValueError)    an index was built with another model
 └── MissingExtraError (ImportError)    an optional package is not installed
 
-A message says what was wrong and its value, what was expected, and where there is a remedy a last
-line that starts with `hint:`.
+A message says what was wrong and its value, then ": expected ...", and ends with a line that starts
+with `hint:` if there is a remedy.
 """
 
 
@@ -52,7 +53,11 @@ class DatasetError(FormatError):
 
 
 class NotFoundError(KonayukiError, FileNotFoundError):
-    """A model, an index or an input file is not there."""
+    """A model, an index or an input file does not exist."""
+
+
+class WriteError(KonayukiError, OSError):
+    """A file or a folder cannot be written; what was there before is unchanged."""
 
 
 class HubError(KonayukiError, OSError):

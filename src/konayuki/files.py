@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from konayuki.errors import KonayukiError, NotFoundError
+from konayuki.errors import InputError, KonayukiError, NotFoundError, WriteError
 
 if sys.platform == "win32":
     import msvcrt
@@ -49,14 +49,23 @@ def replacing(path: Path) -> Iterator[Path]:
     Whoever reads `path` sees the old file or the new one, whole; the new one has reached the disk
     before it gets its name. If the block raises, the temporary file is removed and `path` stays as
     it was. The temporary name keeps the suffix, which some writers look at.
+
+    Raises:
+        WriteError: The file cannot be written, as on a full disk; the message names `path`.
     """
+    if path.exists() and not path.is_file():  # renaming onto /dev/null would replace the device
+        raise WriteError(f"cannot write {path}: it is not a file: expected a file or a new name")
     temporary = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.partial{path.suffix}")
     try:
         yield temporary
         _sync(temporary)
         temporary.replace(path)
+    except OSError as error:
+        if isinstance(error, KonayukiError) or error.filename not in (None, os.fspath(temporary)):
+            raise  # another file's error, such as an input that cannot be read
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # an error of the block is the one to report
             temporary.unlink()
     if os.name != "nt":  # Windows cannot open folders; elsewhere the new name must be synced too
         _sync(path.parent)
@@ -66,6 +75,24 @@ def replace_file(path: Path, content: bytes | str) -> None:
     """Write a whole file so that a reader never sees a part of it; text is written as UTF-8."""
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents, if they do not exist.
+
+    Raises:
+        InputError: A file is in the way.
+        WriteError: The system refuses, as without permission.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"cannot create the folder {folder}: a file is in the way: expected a folder\n"
+            "hint: name another folder; it is created if it does not exist"
+        ) from error
+    except OSError as error:
+        raise WriteError(f"cannot create the folder {folder}: {error.strerror or error}") from error
 
 
 def _sync(path: Path) -> None:

@@ -5,9 +5,16 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-LOG_SECONDS = 60.0  # between two lines where there is no terminal, so short work is silent there
+LOG_SECONDS = 60.0  # between two lines without a terminal, so that short work is silent there
 
 Item = TypeVar("Item")
+_enabled = True
+
+
+def enable(enabled: bool) -> None:
+    """Turn the progress of this process on or off; off wins over `track(enabled=True)`."""
+    global _enabled
+    _enabled = enabled
 
 
 def track(
@@ -18,8 +25,8 @@ def track(
     unit: str = "it",
     enabled: bool = True,
 ) -> Iterator[Item]:
-    """Yield the items; a bar named `label` on stderr, or lines, say how many there were."""
-    if not enabled:
+    """Yield the items; a bar named `label` on stderr, or lines, count them."""
+    if not (enabled and _enabled):
         yield from items
         return
     if not sys.stderr.isatty():
@@ -39,12 +46,12 @@ def say(text: str) -> None:
 
 
 def _logged(items: Iterable[Item], label: str, total: int | None, unit: str) -> Iterator[Item]:
-    start = said = time.monotonic()
+    start = last_line = time.monotonic()
     for n_done, item in enumerate(items):
         now = time.monotonic()
-        if now - said >= LOG_SECONDS:
+        if now - last_line >= LOG_SECONDS:
             from tqdm import tqdm
 
-            said = now
+            last_line = now
             say(tqdm.format_meter(n_done, total, now - start, prefix=label, unit=unit, ncols=0))
         yield item

@@ -111,7 +111,7 @@ def datasets_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("datasets_home")
 def test_similarity_pairs_in_the_layout_of_the_hub(tmp_path: Path) -> None:
-    from konayuki.evaluation.hub import read_hub_sets
+    from konayuki.evaluation.hub_sets import read_hub_sets
 
     for split in ("train", "test"):
         write_table(
@@ -125,7 +125,7 @@ def test_similarity_pairs_in_the_layout_of_the_hub(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("datasets_home")
 def test_a_folder_that_datasets_cannot_read(tmp_path: Path) -> None:
-    from konayuki.evaluation.hub import read_hub_sets
+    from konayuki.evaluation.hub_sets import read_hub_sets
 
     with pytest.raises(DatasetError, match="cannot read"):
         list(read_hub_sets(str(tmp_path / "nothing"), (), strict=False))

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from konayuki.evaluation.dense import SetScores, Setting
 from konayuki.evaluation.report import Report, as_csv, as_dict, as_json, as_table, from_dict
-from konayuki.evaluation.run import SetScores, Setting
 
 DENSE, CUT, WORDS = Setting("dense", 512, 4), Setting("dense", 128, 4), Setting("lexical")
 

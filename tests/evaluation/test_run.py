@@ -151,7 +151,7 @@ def test_a_plan_that_the_model_cannot_follow(
 
 
 def test_a_mode_that_does_not_exist() -> None:
-    with pytest.raises(InputError, match="mode is 'fuzzy'; expected one of dense, lexical, hybrid"):
+    with pytest.raises(InputError, match="mode is 'fuzzy': expected one of hybrid, dense, lexical"):
         Plan(modes=("fuzzy",))
 
 

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from konayuki.extras import install_line
+
 ADAPTERS = {
     "langchain": ("langchain_core", "langchain"),
     "llama_index": ("llama_index", "llama-index"),
@@ -35,4 +37,10 @@ def test_a_missing_package_names_its_extra(adapter: str) -> None:
     kind, message = done.stdout.strip().split(" ", 1)
     assert kind == "MissingExtraError"
     assert message.startswith(f"'{package}")
-    assert message.endswith(f"hint: pip install 'konayuki[{extra}]'")
+    assert message.endswith(f"\nhint: {install_line(extra)}")
+
+
+def test_the_line_that_installs_an_extra_holds_for_a_clone_too() -> None:
+    assert install_line("serve") == (
+        "pip install 'konayuki[serve]' (from a clone: pip install '.[serve]')"
+    )

@@ -16,7 +16,7 @@ from evaluation.tiny_model import save_tiny_model, tiny_model
 from integrations.model_hub import READER, WRITER, ModelHub
 from konayuki.errors import CheckpointError, InputError, NotFoundError
 from konayuki.evaluation import evaluate_dense
-from konayuki.integrations.hub import push
+from konayuki.integrations.hub_push import push
 from konayuki.model import StaticModel
 
 LOAD = """
@@ -203,7 +203,7 @@ def test_a_dry_run_asks_nobody(hub: ModelHub, folder: Path, tmp_path: Path) -> N
     assert set(files_of(folder)) == MODEL_FILES
     assert (report["dry_run"], report["commit"]) == (True, None)
     assert {file["path"] for file in report["files"]} == MODEL_FILES | {"README.md"}
-    assert "README.md\tto be made\n" in listing.stdout
+    assert "README.md\tto be written\n" in listing.stdout
     assert "6 files" in listing.stderr
 
 

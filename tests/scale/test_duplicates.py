@@ -157,4 +157,4 @@ def test_the_command_says_what_it_cannot_do(
     assert main(["dedup", str(path), "--out", str(tmp_path / "no" / "o.jsonl")]) == 1
     errors = capsys.readouterr().err
     assert "t.jsonl line 2: no column 'text'" in errors
-    assert "expected .jsonl or a file of its kind" in errors
+    assert "o.parquet from t.jsonl: expected .jsonl\n" in errors

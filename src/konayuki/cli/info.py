@@ -12,11 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", nargs="?", help="model folder, hub id or index (default: the bundled model)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the facts, one a line or as JSON."""
+    """Print the facts, one per line or as JSON."""
     is_index = args.source is not None and (Path(args.source) / INDEX_FILE).is_file()
     facts = index_facts(args.source) if is_index else model_facts(args.source)
     if args.json:
@@ -24,8 +23,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     width = max(map(len, facts)) + 2
     for name, value in facts.items():
-        shown = f"{value:,}" if isinstance(value, int) else value
-        print(f"{name.replace('_', ' '):<{width}}{shown}")
+        text = f"{value:,}" if isinstance(value, int) else value
+        print(f"{name.replace('_', ' '):<{width}}{text}")
     return 0
 
 

@@ -5,34 +5,60 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
+from konayuki import progress
+from konayuki.cli.options import HelpFormatter, add_shared
 from konayuki.errors import InputError, KonayukiError
 
 
 class Verb(NamedTuple):
-    """One verb of the command line; its module lies beside this one and bears its name."""
+    """One verb of the command line; its module is next to this one and has its name.
+
+    Attributes:
+        name: What people type.
+        help: One line for the list of verbs.
+        shared: Names of the options in `konayuki.cli.options.SHARED` that it takes.
+    """
 
     name: str
     help: str
+    shared: tuple[str, ...] = ()
 
 
 VERBS = (
     Verb("index", "build or update a search index from files"),
-    Verb("search", "answer a question from an index"),
-    Verb("encode", "turn lines of text into vectors"),
-    Verb("embed", "add vectors to Parquet or JSON Lines files, here or on a Ray cluster"),
-    Verb("dedup", "group texts that say the same, and keep one of each group"),
-    Verb("cluster", "sort texts into groups by meaning"),
-    Verb("push-qdrant", "copy an index or embedded files to a Qdrant collection"),
-    Verb("info", "describe a model or an index"),
-    Verb("export", "write a model folder that sentence-transformers opens"),
-    Verb("quantize", "write a model folder with 4-bit rows"),
-    Verb("evaluate", "measure retrieval quality on BEIR-layout sets"),
+    Verb("search", "answer a question from an index", ("--model", "--json")),
+    Verb("encode", "turn lines of text into vectors", ("--model", "--dim", "--no-progress")),
+    Verb(
+        "embed",
+        "add vectors to Parquet or JSON Lines files, here or on a Ray cluster",
+        ("--column", "--model", "--dim", "--json", "--no-progress"),
+    ),
+    Verb(
+        "dedup",
+        "group texts that say the same, and keep one of each group",
+        ("--column", "--model", "--dim", "--json", "--no-progress"),
+    ),
+    Verb(
+        "cluster",
+        "sort texts into groups by meaning",
+        ("--column", "--model", "--dim", "--json", "--no-progress"),
+    ),
+    Verb(
+        "push-qdrant",
+        "copy an index or embedded files to a Qdrant collection",
+        ("--column", "--json", "--no-progress"),
+    ),
+    Verb("info", "describe a model or an index", ("--json",)),
+    Verb("export", "write a model folder that sentence-transformers opens", ("--dim",)),
+    Verb("quantize", "write a model folder with 4-bit rows", ("--json",)),
+    Verb("evaluate", "measure retrieval quality on BEIR-layout sets", ("--no-progress",)),
     Verb("card", "write the model card of a model folder"),
-    Verb("push", "send a model folder with its card to the Hugging Face hub"),
-    Verb("bench", "measure how fast texts become vectors here, peers beside"),
+    Verb("push", "send a model folder with its card to the Hugging Face hub", ("--json",)),
+    Verb("bench", "time encoding on this machine", ("--model", "--json")),
     Verb("train", "train a model from a recipe"),
     Verb("registry", "build training pairs from openly licensed packages"),
     Verb("serve", "serve embeddings, search and a search page over HTTP"),
@@ -67,32 +93,56 @@ def build_parser(verbs: Sequence[Verb] = VERBS) -> argparse.ArgumentParser:
             verb.name,
             help=verb.help,
             description=verb.help[0].upper() + verb.help[1:] + ".",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=HelpFormatter,
         )
-        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
         module_of(verb.name).add_arguments(command)
+        add_shared(command, [*verb.shared, "--debug"])
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, 1 for a failure or 2 for wrong usage."""
+    """Run the command line.
+
+    Returns:
+        0 for success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     _write_anything()
-    # Only the verb that is asked for is imported; help and mistakes need them all.
-    asked = [verb for verb in VERBS if arguments and verb.name == arguments[0]]
-    args = build_parser(asked or VERBS).parse_args(arguments)
+    # Only the requested verb is imported; help and mistakes need them all.
+    requested = [verb for verb in VERBS if arguments and verb.name == arguments[0]]
+    args = build_parser(requested or VERBS).parse_args(arguments)
+    progress.enable(not getattr(args, "no_progress", False))
     try:
-        return module_of(args.verb).run(args)
-    except KonayukiError as error:
-        if args.debug:
-            raise
-        print(f"konayuki {args.verb}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
-    except BrokenPipeError:  # the reader of our output left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = module_of(args.verb).run(args)
+        sys.stdout.flush()  # now: an error at interpreter exit could not be reported
+        return code
+    except BrokenPipeError:  # whoever reads our output has left, as `head` does
+        _discard_output()
         return 1
     except KeyboardInterrupt:
         return 130
+    except (KonayukiError, OSError) as error:
+        if args.debug:
+            raise
+        message = str(error) if isinstance(error, KonayukiError) else _refusal(error)
+        print(f"konayuki {args.verb}: {message}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard_output()
+        return 2 if isinstance(error, InputError) else 1
+
+
+def _refusal(error: OSError) -> str:
+    """Return what the system refused, and for which path, in one line."""
+    reason = " ".join((error.strerror or str(error)).split())
+    return f"{error.filename}: {reason}" if error.filename is not None else reason
+
+
+def _discard_output() -> None:
+    """Let stdout lead nowhere, or Python would fail on the unwritten rest when it exits."""
+    with suppress(OSError, ValueError):  # in tests stdout is not a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write_anything() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from konayuki.integrations.hub import Pushed
+    from konayuki.integrations.hub_push import Pushed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,28 +15,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         type=Path,
-        help="model folder; where it has no README.md, the card is made as by konayuki card, "
-        "or a short one where there is no evaluation.json",
+        help="model folder; without a README.md it gets the card of konayuki card, "
+        "or a short one if it has no evaluation.json",
     )
-    parser.add_argument("repo", help="owner/name; made where it is missing")
+    parser.add_argument("repo", help="owner/name; created if it does not exist")
     parser.add_argument(
-        "--private", action="store_true", help="make a private repository; never push to a public"
+        "--private",
+        action="store_true",
+        help="create a private repository; refuse an existing public one",
     )
-    parser.add_argument("--revision", default="main", help="branch; made where it is missing")
+    parser.add_argument("--revision", default="main", help="branch; created if it does not exist")
+    parser.add_argument("--token", help="token that may write (default: HF_TOKEN or the login)")
+    parser.add_argument("--message", help="first line of the commit message")
+    parser.add_argument("--license", help="licence of the weights, for a card that is written")
     parser.add_argument(
-        "--token", help="token with the right to write (default: HF_TOKEN or login)"
+        "--dry-run",
+        action="store_true",
+        help="list what would be sent, without using the network or writing anything",
     )
-    parser.add_argument("--message", help="first line of the commit")
-    parser.add_argument("--license", help="licence of the weights on a card that has to be made")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="list what would be sent; ask nobody, write nothing"
-    )
-    parser.add_argument("--json", action="store_true", help="print what was sent as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Push the folder; print the address of the commit."""
-    from konayuki.integrations.hub import as_dict, push
+    from konayuki.integrations.hub_push import as_dict, push
 
     pushed = push(
         args.folder,
@@ -58,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(pushed: "Pushed", *, dry_run: bool) -> None:
-    """Name every file on stderr, or on stdout where the list is all there is to a dry run."""
+    """Name every file on stderr, or on stdout in a dry run, whose only result is the list."""
     out = sys.stdout if dry_run else sys.stderr
     for file in pushed.files:
-        size = "to be made" if file.n_bytes is None else f"{file.n_bytes:,} bytes"
+        size = "to be written" if file.n_bytes is None else f"{file.n_bytes:,} bytes"
         print(f"{file.path}\t{size}", file=out)
     for path in pushed.removed:
         print(f"{path}\tremoved", file=out)

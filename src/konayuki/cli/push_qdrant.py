@@ -8,32 +8,39 @@ import os
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("source", help="index folder, or Parquet files of konayuki embed")
-    parser.add_argument("url", help="server, as in http://localhost:6333, or folder of local mode")
-    parser.add_argument("collection", help="name of the collection; made unless it is there")
+    parser.add_argument(
+        "url", help="server, such as http://localhost:6333, or a folder for the local mode"
+    )
+    parser.add_argument("collection", help="name of the collection; created if it does not exist")
     parser.add_argument(
         "--quantization",
         default="int8",
         choices=["int8", "binary", "none"],
-        help="what the server holds in memory of a dense vector",
+        help="form of the dense vectors in the server's memory",
     )
     parser.add_argument(
         "--filter",
         action="append",
         default=[],
         metavar="KEY[:KIND]",
-        help="metadata to index for filters, as in lang or year:integer; may be given again",
+        help="metadata to index for filters, such as lang or year:integer; repeat for more",
     )
-    parser.add_argument("--id-column", default="id", help="column of Parquet files with the ids")
-    parser.add_argument("--column", default="text", help="column of Parquet files with the texts")
     parser.add_argument(
-        "--vector-column", default="vector", help="column of Parquet files with the vectors"
+        "--id-column", default="id", metavar="NAME", help="column of Parquet files with the ids"
     )
-    parser.add_argument("--recreate", action="store_true", help="replace a collection of this name")
-    parser.add_argument("--json", action="store_true", help="write the summary as a JSON object")
+    parser.add_argument(
+        "--vector-column",
+        default="vector",
+        metavar="NAME",
+        help="column of Parquet files with the vectors",
+    )
+    parser.add_argument(
+        "--recreate", action="store_true", help="replace an existing collection of this name"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Push; the key of a server that wants one is read from QDRANT_API_KEY."""
+    """Push; QDRANT_API_KEY holds the key, if the server asks for one."""
     from konayuki.scale.passages import open_passages
     from konayuki.scale.qdrant import connect, push
 

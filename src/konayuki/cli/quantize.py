@@ -9,14 +9,13 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("source", help="model folder or hub id")
-    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--nearest",
         action="store_true",
-        help="search each row's scale for the smallest squared error; the default takes the "
-        "largest value of the row, as the seed's quantiser does",
+        help="choose each row's scale for the smallest squared error, instead of the largest value "
+        "of the row as the original SSE format does",
     )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from konayuki.choices import MODES
 from konayuki.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,25 +21,28 @@ _BOLD, _DIM, _MATCH, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;33m", "\x1b[0m"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of the verb."""
+    """Declare the arguments of the verb."""
     parser.add_argument("index", type=Path, metavar="DIR", help="folder of the index")
-    parser.add_argument("query", metavar="QUERY", help="question or words; - reads one per line")
+    parser.add_argument(
+        "query",
+        nargs="+",
+        metavar="QUERY",
+        help="question or words, with or without quotation marks; - reads one query per line",
+    )
     parser.add_argument("-k", type=int, default=10, metavar="N", help="number of hits")
     parser.add_argument(
         "--mode",
-        choices=("hybrid", "dense", "lexical"),
+        choices=MODES,
         default="hybrid",
-        help="words and meaning together, or one of them alone",
+        help="search by words and meaning (hybrid), meaning (dense) or words (lexical)",
     )
     parser.add_argument(
         "--where",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="metadata that a hit must have; repeat a key for any of several values",
+        help="metadata that a hit must have; a repeated key allows any of its values",
     )
-    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
-    parser.add_argument("--json", action="store_true", help="write one JSON object per hit")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
         model = StaticModel.load(args.model)
     with Index.open(args.index, model) as index:
-        for query in _queries(args.query):
+        for query in _queries(" ".join(args.query)):
             hits = index.search(query, args.k, args.mode, where or None)
             for line in _as_json(query, hits) if args.json else _as_text(query, hits):
                 print(line)
@@ -63,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 def read_where(conditions: list[str]) -> dict[str, list[object]]:
     """Return a filter from KEY=VALUE conditions.
 
-    A value that reads as a JSON number, true, false or null is taken both as that and as text.
+    A value that looks like a JSON number, true, false or null stands for both that and the text.
 
     Raises:
         InputError: A condition has no "=".
@@ -104,9 +108,9 @@ def _as_text(query: str, hits: "list[Hit]") -> Iterator[str]:
     if not hits:
         yield f"no hits for {query!r}"
     for rank, hit in enumerate(hits, start=1):
-        place = " > ".join(part for part in (hit.title, hit.heading) if part) or hit.id
+        heading = " > ".join(part for part in (hit.title, hit.heading) if part) or hit.id
         path = str(hit.metadata.get("path", hit.document))
-        yield f"{rank:2}. {_paint(place, _BOLD, coloured)}  {_paint(path, _DIM, coloured)}"
+        yield f"{rank:2}. {_paint(heading, _BOLD, coloured)}  {_paint(path, _DIM, coloured)}"
         yield f"    {_marked(hit.text, query, coloured)}"
         yield f"    {_paint(_parts(hit), _DIM, coloured)}"
 
@@ -121,7 +125,7 @@ def _parts(hit: "Hit") -> str:
 
 
 def _marked(text: str, query: str, coloured: bool) -> str:
-    """Return the part of the text that answers, on one line, its matches in colour."""
+    """Return the most relevant part of the text on one line, its matches in colour."""
     from konayuki.search import snippet
     from konayuki.search.prepared import unwrapped
 
@@ -138,12 +142,12 @@ def _paint(text: str, colour: str, coloured: bool) -> str:
 
 
 def _clean(text: str) -> str:
-    """Drop control characters: a document must not steer the terminal."""
-    return "".join(map(_shown, text))
+    """Drop control characters: a document must not control the terminal."""
+    return "".join(map(_printable, text))
 
 
-def _shown(character: str) -> str:
-    """Return what a character is shown as: line breaks as spaces, steering ones not at all."""
+def _printable(character: str) -> str:
+    """Return what to print for a character: a space for line breaks, "" for control characters."""
     if character.isprintable() or character == _JOINER or unicodedata.category(character) == "Zs":
         return character
     return " " if character.isspace() else ""

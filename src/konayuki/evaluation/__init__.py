@@ -1,12 +1,12 @@
 """Hits into numbers: evaluation sets, metrics, reports and the model card."""
 
 from konayuki.evaluation.datasets import read_sets
+from konayuki.evaluation.dense import Encoder, SetScores, Setting, evaluate_dense
 from konayuki.evaluation.metrics import retrieval_metrics, similarity_metrics
 from konayuki.evaluation.plan import Plan, evaluate
 from konayuki.evaluation.rank import rank_vectors, rankings
 from konayuki.evaluation.records import EvaluationSet, Passage, RetrievalSet, SimilaritySet
 from konayuki.evaluation.report import Report
-from konayuki.evaluation.run import Encoder, SetScores, Setting, evaluate_dense
 
 __all__ = [
     "Encoder",

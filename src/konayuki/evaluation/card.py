@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from konayuki.evaluation import card_text, plots
 from konayuki.evaluation.card_facts import CardFacts, read_facts
+from konayuki.evaluation.dense import SetScores
 from konayuki.evaluation.metrics import MAIN_METRIC
 from konayuki.evaluation.plots import Line
 from konayuki.evaluation.report import card_names
-from konayuki.evaluation.run import SetScores
 from konayuki.extras import require
 
 if TYPE_CHECKING:

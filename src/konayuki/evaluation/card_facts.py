@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
+from konayuki.evaluation.dense import SetScores, Setting
 from konayuki.evaluation.metrics import MAIN_METRIC
 from konayuki.evaluation.report import Report, from_dict, is_retrieval
-from konayuki.evaluation.run import SetScores, Setting
 from konayuki.rows import read_rows
 
 SCORES_FILE = "evaluation.json"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from konayuki.evaluation.card_facts import CardFacts
+from konayuki.evaluation.dense import Setting
 from konayuki.evaluation.metrics import MAIN_METRIC
-from konayuki.evaluation.run import Setting
 
 MAIN_COLUMNS = (("nDCG@10", "ndcg@10"), ("MRR@10", "mrr@10"), ("MAP@100", "map@100"))
 

@@ -59,7 +59,7 @@ def read_sets(
             f"there is no folder {str(source)!r}; expected a folder with evaluation sets "
             "or a hub id such as 'tomaarsen/NanoBEIR-ja'"
         )
-    from konayuki.evaluation.hub import read_hub_sets
+    from konayuki.evaluation.hub_sets import read_hub_sets
 
     return read_hub_sets(str(source), only, strict=strict is True)
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from konayuki.arrays import FloatMatrix
+from konayuki.choices import Mode
 from konayuki.errors import InputError
+from konayuki.evaluation.dense import Encoder, SetScores, Setting, scores_of
 from konayuki.evaluation.metrics import DEPTH, retrieval_metrics
 from konayuki.evaluation.records import RetrievalSet
-from konayuki.evaluation.run import Encoder, SetScores, Setting, scores_of
 from konayuki.progress import track
-from konayuki.search import Index, Mode
+from konayuki.search import Index
 
 
 class IndexableEncoder(Encoder, Protocol):

@@ -5,16 +5,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from konayuki.choices import MODES, Mode
 from konayuki.errors import InputError
 from konayuki.evaluation.bits import model_with_bits
+from konayuki.evaluation.dense import SetScores, evaluate_dense
 from konayuki.evaluation.records import EvaluationSet, RetrievalSet
-from konayuki.evaluation.run import SetScores, evaluate_dense
 
 if TYPE_CHECKING:
     from konayuki.model import StaticModel
-    from konayuki.search import Mode
-
-MODES = ("dense", "lexical", "hybrid")
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Plan:
         """Refuse modes that do not exist."""
         for mode in self.modes:
             if mode not in MODES:
-                raise InputError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
+                raise InputError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
 
 
 def evaluate(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from konayuki.evaluation.dense import SetScores, Setting
 from konayuki.evaluation.metrics import MAIN_METRIC
-from konayuki.evaluation.run import SetScores, Setting
 
 # The card calls a metric by the score that ranked the texts.
 SCORE_NAMES = {"dense": "cosine", "lexical": "bm25", "hybrid": "hybrid"}

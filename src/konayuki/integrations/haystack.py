@@ -15,13 +15,13 @@ from functools import cached_property
 from os import PathLike
 from typing import Any
 
+from konayuki.choices import Mode
 from konayuki.errors import InputError
 from konayuki.extras import require
+from konayuki.integrations.conversion import metadata_of, record_of
 from konayuki.integrations.models import ModelLike, model_of, name_of
-from konayuki.integrations.passages import metadata_of, record_of
 from konayuki.model import StaticModel
 from konayuki.search import Index
-from konayuki.search.index import Mode
 
 require("haystack", "haystack")
 

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from konayuki.choices import Mode
 from konayuki.extras import require
+from konayuki.integrations.conversion import metadata_of, record_of
 from konayuki.integrations.models import ModelLike, model_of
-from konayuki.integrations.passages import metadata_of, record_of
 from konayuki.search import Index
-from konayuki.search.index import Mode
 
 require("langchain_core", "langchain")
 

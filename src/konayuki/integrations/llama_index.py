@@ -13,12 +13,12 @@ answers = KonayukiRetriever(index, k=5).retrieve("一番高い山は？")
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from konayuki.choices import Mode
 from konayuki.extras import require
+from konayuki.integrations.conversion import metadata_of, record_of
 from konayuki.integrations.models import model_of, name_of
-from konayuki.integrations.passages import metadata_of, record_of
 from konayuki.model import StaticModel
 from konayuki.search import Index
-from konayuki.search.index import Mode
 
 require("llama_index.core", "llama-index")
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from konayuki.arrays import FloatMatrix
+from konayuki.choices import MODES
 from konayuki.errors import InputError
 from konayuki.evaluation import RetrievalSet
 from konayuki.extras import require
@@ -132,8 +133,8 @@ class MtebSearch:
         name: str = "konayuki/konayuki",
         revision: str | None = None,
     ) -> None:
-        if mode not in {"hybrid", "dense", "lexical"}:
-            raise InputError(f"mode is {mode!r}: expected one of hybrid, dense, lexical")
+        if mode not in MODES:
+            raise InputError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
         self._model = model
         self._mode: Any = mode
         self._folder: tempfile.TemporaryDirectory[str] | None = None

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from konayuki.errors import InputError
+from konayuki.files import make_folder
 from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE, Layout
 from konayuki.model.foreign import MODULES_FILE
 from konayuki.model.weights import Weights
@@ -20,7 +20,8 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
     in the folder are removed: they would be another model under the same name.
 
     Raises:
-        InputError: there is a file where the folder should be.
+        InputError: `folder` is a file.
+        WriteError: The folder cannot be created.
     """
     files = {
         **layout.write(weights),
@@ -38,7 +39,7 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
             }
         ),
     }
-    _make(folder)
+    make_folder(folder)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as staging:
         for name, content in files.items():
             (Path(staging) / name).write_bytes(content)
@@ -47,16 +48,6 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
     for other in LAYOUTS:
         for name in set(other.weight_files) - set(layout.weight_files):
             (folder / name).unlink(missing_ok=True)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"cannot write a model to {folder}: a file is there: expected a folder\n"
-            "hint: name a folder; it is made where there is none"
-        ) from error
 
 
 def _json(value: object) -> bytes:

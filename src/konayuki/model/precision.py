@@ -1,16 +1,15 @@
 """Vectors in fewer bytes: float16, int8, uint8 and bits, as vector engines take them."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.arrays import FloatMatrix
+from konayuki.choices import DTYPES, Dtype
 from konayuki.errors import DimensionError, InputError
 
-Dtype = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
-DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 _STEPS = np.float32(255)
 _LARGEST = np.float32(127)
 

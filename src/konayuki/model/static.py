@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.arrays import FloatMatrix, unit_rows
+from konayuki.choices import Dtype
 from konayuki.errors import CheckpointError, DimensionError, InputError
 from konayuki.model import hub
 from konayuki.model.checkpoint import (
@@ -24,7 +25,7 @@ from konayuki.model.folder import write_folder
 from konayuki.model.kernel_tokenizer import KernelTokenizer
 from konayuki.model.packed import PackedTable
 from konayuki.model.pooling import Pooler
-from konayuki.model.precision import Dtype, Form, checked_ranges
+from konayuki.model.precision import Form, checked_ranges
 from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch

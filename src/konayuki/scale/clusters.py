@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.arrays import unit_rows
+from konayuki.arrays import FloatMatrix, unit_rows
 from konayuki.errors import InputError
 from konayuki.model import StaticModel
-from konayuki.scale.matrix import FloatMatrix, vectors_on_disk
-from konayuki.scale.tables import check_texts
+from konayuki.scale.disk_vectors import vectors_on_disk
+from konayuki.scale.text_table import check_texts
 
 SAMPLE_ROWS = 50_000
 MOST_ROUNDS = 50

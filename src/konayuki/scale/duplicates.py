@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import InputError
 from konayuki.model import StaticModel
-from konayuki.scale.matrix import FloatMatrix, vectors_on_disk
-from konayuki.scale.tables import check_texts
+from konayuki.scale.disk_vectors import vectors_on_disk
+from konayuki.scale.text_table import check_texts
 
 DEFAULT_THRESHOLD = 0.9
 _BLOCK = 1024  # rows that are placed at a time

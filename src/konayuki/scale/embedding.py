@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
+from konayuki.choices import PLAIN_DTYPES, Dtype
 from konayuki.errors import DimensionError, InputError
 from konayuki.model import StaticModel
-from konayuki.model.precision import Dtype
 from konayuki.progress import track
 from konayuki.scale.job import Job, PartReport
 from konayuki.scale.local import default_workers, run_local
@@ -18,7 +18,6 @@ from konayuki.scale.storage import Store, find_sources, open_store
 
 Engine = Literal["local", "ray"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
-DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary", "ubinary")
 SETTINGS = "_konayuki.json"
 
 
@@ -173,7 +172,7 @@ def _check(engine: str, workers: int | None, address: str | None) -> None:
 
 
 def _job(settings: EmbedSettings) -> Job:
-    _one_of("dtype", settings.dtype, DTYPES)
+    _one_of("dtype", settings.dtype, PLAIN_DTYPES)
     if settings.part_bytes < 1:
         raise InputError(f"part_bytes is {settings.part_bytes}: expected at least 1")
     model = StaticModel.load(settings.model)

@@ -10,14 +10,14 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
+from konayuki.choices import Dtype
 from konayuki.errors import DatasetError, KonayukiError
 from konayuki.extras import require
 from konayuki.model import StaticModel
-from konayuki.model.precision import Dtype
-from konayuki.scale.lines import lines_between, read_table
+from konayuki.scale.json_lines import lines_between, read_table
 from konayuki.scale.parts import PARQUET, Part
 from konayuki.scale.storage import EXTRA, Store, open_binary
-from konayuki.scale.vectors import as_list_array, open_writer
+from konayuki.scale.vector_columns import as_list_array, open_writer
 
 Record = dict[str, Any]
 BATCH_ROWS = 8192

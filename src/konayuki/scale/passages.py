@@ -13,7 +13,7 @@ from konayuki.arrays import unit_rows
 from konayuki.errors import DatasetError, InputError
 from konayuki.extras import require
 from konayuki.scale.storage import find_sources
-from konayuki.scale.vectors import as_matrix
+from konayuki.scale.vector_columns import as_matrix
 from konayuki.search.documents import Documents
 from konayuki.search.prepared import searched_text
 from konayuki.search.settings import checked

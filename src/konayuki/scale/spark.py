@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from konayuki.choices import PLAIN_DTYPES, Dtype
 from konayuki.errors import InputError
 from konayuki.extras import require
 from konayuki.model import StaticModel
-from konayuki.model.precision import DTYPES, Dtype
 
 if TYPE_CHECKING:
     import pandas
@@ -36,9 +36,8 @@ def embed_udf(model: str | None = None, *, dim: int | None = None, dtype: Dtype 
     functions = require("pyspark.sql.functions", "spark")
     types = require("pyspark.sql.types", "spark")
     frames = require("pandas", "spark")
-    if dtype not in DTYPES or dtype == "uint8":
-        known = ", ".join(name for name in DTYPES if name != "uint8")
-        raise InputError(f"dtype is {dtype!r}: expected one of {known}")
+    if dtype not in PLAIN_DTYPES:
+        raise InputError(f"dtype is {dtype!r}: expected one of {', '.join(PLAIN_DTYPES)}")
     loaded = StaticModel.load(model)
     loaded.encode([], dim=dim)  # a wrong dimension is an error here, not in every worker
     fingerprint = loaded.fingerprint

@@ -1,9 +1,10 @@
 """Hybrid search over Japanese text: documents in, ranked hits out."""
 
+from konayuki.choices import Mode
 from konayuki.search.document import Document
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit
-from konayuki.search.index import Index, Mode
+from konayuki.search.index import Index
 from konayuki.search.snippet import Snippet, highlight, snippet
 
 __all__ = [

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
+from konayuki.choices import MODES, Mode
 from konayuki.errors import IndexFormatError, IndexLockedError, InputError, NotFoundError
-from konayuki.files import FileLock, replace_file
+from konayuki.files import FileLock, make_folder, replace_file
 from konayuki.progress import track
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document, is_writable, read_document, read_filter
@@ -23,8 +24,6 @@ from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.scan import quantize
 from konayuki.search.settings import FORMAT_VERSION, as_json, check_model, checked, settings_of
 
-Mode = Literal["hybrid", "dense", "lexical"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
 _PUBLISH_EVERY = 100_000
@@ -70,10 +69,10 @@ class Index:
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise InputError(
                 f"{folder} already exists: expected a new or an empty folder\n"
-                "hint: Index.open adds to an index that is there"
+                "hint: choose another folder; an existing index is opened, not created"
             )
         model = _bundled() if model is None else model
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         settings = settings_of(model)
         # Written under another name first: a folder with documents.db is a whole index.
         Documents.create(folder / "documents.new", settings).close()

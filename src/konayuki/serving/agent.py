@@ -9,6 +9,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 import konayuki
+from konayuki.choices import Mode
 from konayuki.errors import KonayukiError
 from konayuki.serving import api
 from konayuki.serving.engine import Engine
@@ -18,7 +19,6 @@ from konayuki.serving.schemas import (
     DocumentsRequest,
     DocumentsResponse,
     Filter,
-    Mode,
     SearchRequest,
     SimilarityRequest,
     SimilarityResponse,

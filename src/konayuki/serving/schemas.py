@@ -16,6 +16,8 @@ from pydantic import (
     field_validator,
 )
 
+from konayuki.choices import Mode
+
 TEXTS_AT_ONCE = 2048  # as OpenAI's
 TEXT_CHARACTERS = 1_000_000
 QUERY_CHARACTERS = 2_000
@@ -31,7 +33,6 @@ Text = Annotated[str, Field(max_length=TEXT_CHARACTERS)]
 Sentence = Annotated[str, Field(max_length=QUERY_CHARACTERS)]
 Identity = Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS)]
 Title = Annotated[str, Field(max_length=TITLE_CHARACTERS)]
-Mode = Literal["hybrid", "dense", "lexical"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Scalar = Annotated[str, Field(max_length=TITLE_CHARACTERS)] | bool | int | Number | None
 Filter = Annotated[

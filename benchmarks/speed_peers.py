@@ -1,4 +1,4 @@
-"""What `konayuki bench` measures: our model and others, as functions of texts.
+"""What speed.py measures: our model and others, as functions of texts.
 
 Static peers get our own vocabulary and rows, so that all of them look up the same tokens: only the
 code differs. Peers that are not installed are left out, with a note.

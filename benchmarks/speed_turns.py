@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from konayuki.errors import KonayukiError
-from konayuki.evaluation.speed_peers import OURS, PEERS, installed
+from speed_peers import OURS, PEERS, installed
 
 _LONGEST_S = 0.3  # of one call: slow peers get fewer texts
 _PROBE = 16
@@ -95,7 +95,7 @@ class Worker:
     def __init__(self, name: str, folder: Path, threads: int) -> None:
         self.name = name
         self.threads = threads
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, names from our table
+        self._process = subprocess.Popen(
             [*_command(name, folder), str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -132,7 +132,7 @@ def write_folders(names: Sequence[str], folder: Path) -> dict[str, Path]:
     folders = {name: folder / name for name in names}
     for name, target in folders.items():
         command = [*_command(name, target), "0"]
-        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - as above
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise PeerFailedError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
     return folders
@@ -277,7 +277,7 @@ def _threads(count: int) -> str:
 
 
 def _command(name: str, folder: Path) -> list[str]:
-    return [sys.executable, "-m", "konayuki.evaluation.speed_worker", name, str(folder)]
+    return [sys.executable, str(Path(__file__).with_name("speed_worker.py")), name, str(folder)]
 
 
 def _thread_settings(threads: int) -> dict[str, str]:

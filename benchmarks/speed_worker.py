@@ -1,4 +1,4 @@
-"""A process that holds one peer and measures it when told: `python -m` this, JSON lines both ways.
+"""A process that holds one peer and measures it when told: JSON lines both ways.
 
 A process of its own, because threads are set when libraries are loaded and memory is counted by
 process. The first argument is the name of the peer, then its folder, then the number of threads.
@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from konayuki.evaluation.speed_peers import PEERS, Ready
+from speed_peers import PEERS, Ready
 
 
 def main(arguments: list[str]) -> None:

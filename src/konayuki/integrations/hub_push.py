@@ -1,6 +1,6 @@
 """Model folders on their way to the Hugging Face hub, with their card.
 
-from konayuki.integrations.hub import push
+from konayuki.integrations.hub_push import push
 
 pushed = push("model", "owner/name", private=True)
 print(pushed.url)

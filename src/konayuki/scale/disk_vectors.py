@@ -1,4 +1,4 @@
-"""Vectors of any number of texts, in a file that is mapped: memory holds what is looked at."""
+"""Vectors of any number of texts in a temporary, mapped file: memory holds what is looked at."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
+from konayuki.arrays import FloatMatrix
+from konayuki.errors import WriteError
 from konayuki.model import StaticModel
 
-FloatMatrix = NDArray[np.float32]
 AT_A_TIME = 8192
 
 
@@ -18,20 +18,28 @@ AT_A_TIME = 8192
 def vectors_on_disk(
     texts: Iterable[str], model: StaticModel, dim: int | None = None
 ) -> Iterator[FloatMatrix]:
-    """Give the unit vectors of the texts, float32 (n_texts, dim), for as long as they are needed.
+    """Give the unit vectors of the texts, float32 (n_texts, dim), while the block runs.
 
     Raises:
-        InputError: an item is no string.
-        DimensionError: the model has fewer dimensions.
+        InputError: An item is not a string.
+        DimensionError: The model has fewer dimensions.
+        WriteError: The temporary file cannot be written.
     """
     width = model.encode([], dim=dim).shape[1]
     stream = iter(texts)
     n_texts = 0
     with tempfile.TemporaryFile(prefix="konayuki-") as file:
         while block := list(islice(stream, AT_A_TIME)):
-            file.write(np.ascontiguousarray(model.encode(block, dim=dim)).data)
+            vectors = np.ascontiguousarray(model.encode(block, dim=dim))
+            try:
+                file.write(vectors.data)
+                file.flush()
+            except OSError as error:
+                raise WriteError(
+                    f"cannot write vectors to {tempfile.gettempdir()}: {error.strerror}\n"
+                    "hint: TMPDIR names another folder"
+                ) from error
             n_texts += len(block)
-        file.flush()
         if not n_texts:
             yield np.empty((0, width), np.float32)
             return

@@ -2,16 +2,22 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 
-from konayuki.cli import main
+from konayuki.cli.sample_texts import sample_texts
 from konayuki.errors import NotFoundError
-from konayuki.evaluation.speed import Line, PeerFailedError, Worker, measure, ratios
-from konayuki.evaluation.speed_peers import OURS, PEERS, TOKENIZING, float_rows
-from konayuki.evaluation.speed_texts import sample_texts
 from konayuki.model import StaticModel
+
+# Only while importing: other modules in there have the names of folders of tests.
+FOLDER = str(Path(__file__).resolve().parents[2] / "benchmarks")
+sys.path.insert(0, FOLDER)
+from speed_peers import OURS, TOKENIZING, float_rows  # noqa: E402
+from speed_turns import Line, PeerFailedError, Worker, measure, ratios  # noqa: E402
+
+sys.path.remove(FOLDER)
 
 
 def test_all_peers_are_measured_with_all_kinds_of_texts() -> None:
@@ -85,32 +91,3 @@ def test_sample_passages_are_an_order_longer_than_questions_and_the_same_in_ever
     }
     assert 8 < lengths["questions"] < 16 and 140 < lengths["passages"] < 220
     assert len(set(texts["passages"])) == 200
-
-
-def test_bench_prints_a_table_with_ours_first(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--peers", "tokenizing", "--texts", "20", "--rounds", "1"]) == 0
-
-    head, first, second, *_ = capsys.readouterr().out.splitlines()
-    assert head.split() == [
-        *("microseconds", "a", "text"),
-        *("in", "batches", "at", "its", "best", "one", "by", "one"),
-    ]
-    assert first.startswith("questions: konayuki ") and first.count("x1.0") == 2
-    assert second.startswith(f"questions: {PEERS[TOKENIZING].label}"[:50])
-
-
-def test_bench_reads_a_file_and_writes_json_lines(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "t.txt"
-    path.write_text("富士山\n\n琵琶湖\n", "utf-8")
-
-    assert main(["bench", str(path), "--peers", "", "--rounds", "1", "--json"]) == 0
-
-    (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
-    assert (line["peer"], line["kind"], line["texts"]) == (OURS, "texts", 2)
-
-
-@pytest.mark.parametrize("options", [["--threads", "0"], ["--peers", "nobody"]])
-def test_bench_refuses_what_it_cannot_measure(options: list[str]) -> None:
-    assert main(["bench", *options]) in {1, 2}

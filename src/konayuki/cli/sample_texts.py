@@ -1,4 +1,4 @@
-"""Texts to measure speed on where nobody gives others: written for this, about anything."""
+"""Texts to measure speed with if no others are given: written for this, about anything."""
 
 import random
 
@@ -66,7 +66,7 @@ _SENTENCES_A_PASSAGE = (6, 10)
 def sample_texts(count: int, seed: int = 0) -> dict[str, list[str]]:
     """Return `count` questions of about 12 tokens and as many passages of about 180.
 
-    Passages differ; questions repeat when there are more of them than were written.
+    Passages differ; questions repeat if more are asked for than were written.
     """
     source = random.Random(seed)  # noqa: S311 - the same texts in every run
     questions, sentences = _QUESTIONS.split("\n")[1:-1], _SENTENCES.split("\n")[1:-1]

@@ -1,0 +1,11 @@
+"""Closed sets of words that rooms and the command line share; importing them costs nothing."""
+
+from typing import Literal, get_args
+
+Mode = Literal["hybrid", "dense", "lexical"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+Dtype = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
+# uint8 needs ranges, which have to be calibrated on vectors first.
+PLAIN_DTYPES: tuple[Dtype, ...] = ("float32", "float16", "int8", "binary", "ubinary")

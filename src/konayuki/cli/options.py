@@ -1,0 +1,43 @@
+"""What the verbs share: options that several of them have, and how help shows a default."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+# Declared once, so that an option means the same and reads the same everywhere.
+SHARED: Mapping[str, Mapping[str, object]] = {
+    "--model": {"help": "model folder or hub id (default: the bundled model)"},
+    "--dim": {"type": int, "metavar": "N", "help": "use only the first N dimensions"},
+    "--column": {"default": "text", "metavar": "NAME", "help": "column that holds the texts"},
+    "--json": {"action": "store_true", "help": "print JSON, one object per line"},
+    "--no-progress": {"action": "store_true", "help": "do not report progress on stderr"},
+    "--debug": {"action": "store_true", "help": "show the traceback of an error"},
+}
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Adds the default of an option to its help if it tells the reader something.
+
+    `argparse.ArgumentDefaultsHelpFormatter` also writes "(default: None)" and "(default: False)",
+    behind texts that name the default in words.
+    """
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        return f"{text} (default: %(default)s)" if has_telling_default(action) else text
+
+    def meaning(self, action: argparse.Action) -> str:
+        """Return the help of an argument as the terminal shows it, on one line."""
+        return self._expand_help(action)
+
+
+def has_telling_default(action: argparse.Action) -> bool:
+    """Return whether an argument has a default that its help should show."""
+    default = action.default
+    # Not `default in (None, False)`: 0 equals False, and is worth showing.
+    return not (default is None or default is False or default in ("", [], argparse.SUPPRESS))
+
+
+def add_shared(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Add some of the options in `SHARED`."""
+    for name in names:
+        parser.add_argument(name, **SHARED[name])  # type: ignore[arg-type] # its own keywords
