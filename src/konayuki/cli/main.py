@@ -60,7 +60,6 @@ VERBS = (
     Verb("push", "send a model folder with its card to the Hugging Face hub", ("--json",)),
     Verb("bench", "time encoding on this machine", ("--model", "--json")),
     Verb("train", "train a model from a recipe"),
-    Verb("registry", "build training pairs from openly licensed packages"),
     Verb("serve", "serve embeddings, search and a search page over HTTP"),
     Verb("mcp", "serve an index to agents as MCP tools over stdio"),
 )

@@ -4,12 +4,11 @@ For each file two are written, in the columns of any other file of pairs: `synth
 and `synth-cloze-FILE`. A query that is among the held-out queries is dropped, compared after NFKC,
 and so is one that several passages give: it asks for none of them.
 
-    python -m konayuki.training.synthetic_files PAIRS OUT --held-out EVAL FILE FILE:when,who ...
+    python -m make_queries.files PAIRS OUT --held-out EVAL FILE FILE:when,who ...
 """
 
 import argparse
 import logging
-import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
@@ -18,7 +17,9 @@ import pyarrow
 from pyarrow import parquet
 
 from konayuki.errors import DatasetError, NotFoundError
-from konayuki.training.synthesis import RULES, SyntheticPair, synthesize
+from konayuki.files import replacing
+from konayuki.training.decontamination import folded
+from make_queries.rules import RULES, SyntheticPair, synthesize
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def synthesize_file(
     """
     passages, headings = _read_passages(pairs / f"{file}.parquet")
     found = synthesize(passages, headings, seed=seed, rules=rules)
-    kept = [pair for pair in asked_once(found) if fold(pair.query) not in held_out]
+    kept = [pair for pair in asked_once(found) if folded(pair.query) not in held_out]
     for name, chosen in [
         ("cloze", [pair for pair in kept if pair.rule == "cloze"]),
         ("questions", [pair for pair in kept if pair.rule != "cloze"]),
@@ -56,8 +57,8 @@ def synthesize_file(
 def asked_once(pairs: Iterable[SyntheticPair]) -> list[SyntheticPair]:
     """Return the pairs whose query no other pair has, in their order."""
     found = list(pairs)
-    counts = Counter(fold(pair.query) for pair in found)
-    return [pair for pair in found if counts[fold(pair.query)] == 1]
+    counts = Counter(folded(pair.query) for pair in found)
+    return [pair for pair in found if counts[folded(pair.query)] == 1]
 
 
 def write_pairs(path: Path, pairs: Sequence[SyntheticPair]) -> None:
@@ -65,21 +66,15 @@ def write_pairs(path: Path, pairs: Sequence[SyntheticPair]) -> None:
     table = pyarrow.table(
         {"query": [pair.query for pair in pairs], "positive": [pair.positive for pair in pairs]}
     )
-    temporary = path.with_name(path.name + ".new")
-    parquet.write_table(table, temporary, compression="zstd")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary, compression="zstd")
 
 
 def held_out_queries(folders: Iterable[Path]) -> frozenset[str]:
     """Return the folded text of every query of the evaluation sets below `folders`."""
     files = sorted(file for folder in folders for file in folder.rglob("queries.parquet"))
     tables = (parquet.read_table(file, columns=["text"]) for file in files)
-    return frozenset(fold(text) for table in tables for text in table["text"].to_pylist())
-
-
-def fold(text: str) -> str:
-    """Return `text` as queries are compared: NFKC, lower case, without white space."""
-    return "".join(unicodedata.normalize("NFKC", text).lower().split())
+    return frozenset(folded(text) for table in tables for text in table["text"].to_pylist())
 
 
 def _read_passages(path: Path) -> tuple[list[str], list[str]]:

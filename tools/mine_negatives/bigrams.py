@@ -5,14 +5,16 @@ one that stands alone counts as itself. Everything is arrays: a bigram is one in
 its postings sorted by bigram, and scoring a query adds a few slices.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-K1, B = 1.2, 0.75  # the usual constants of BM25
+from konayuki.arrays import top_k
+from konayuki.search.bm25 import idf, saturate
+from konayuki.text import fold
+
 POINT_BITS = 21  # a Unicode code point fits
 
 FloatArray = npt.NDArray[np.float32]
@@ -35,8 +37,7 @@ class Bigrams:
 
 def bigrams_of(texts: Sequence[str]) -> Bigrams:
     """Return the character bigrams of each text, in reading order, repeats included."""
-    folded = [unicodedata.normalize("NFKC", text).lower() for text in texts]
-    points, owners = _letters(folded)
+    points, owners = _letters([fold(text) for text in texts])
     joined = (owners[1:] == owners[:-1]) & (points[1:] > 0) & (points[:-1] > 0)
     pairs = (points[:-1] << POINT_BITS) | points[1:]
     alone = points > 0
@@ -71,10 +72,9 @@ class BigramIndex:
 
     def _impacts(self, counts: IntArray, lengths: IntArray) -> FloatArray:
         n_holding = np.diff(self._bounds)
-        rarity = np.log1p((self.n_passages - n_holding + 0.5) / (n_holding + 0.5))
+        rarity = np.repeat(idf(self.n_passages, n_holding), n_holding)
         average = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
-        room = K1 * (1 - B + B * lengths[self._owners] / average)
-        impacts = np.repeat(rarity, n_holding) * counts * (K1 + 1) / (counts + room)
+        impacts = rarity * saturate(counts, lengths[self._owners], average)
         return np.asarray(impacts, dtype=np.float32)
 
     def top(self, queries: Sequence[str], k: int) -> tuple[RowMatrix, FloatArray]:
@@ -106,20 +106,6 @@ class BigramIndex:
         return np.bincount(owners, weights, minlength=self.n_passages).astype(np.float32)
 
 
-def top_rows(scores: FloatArray, k: int) -> RowMatrix:
-    """Return the rows of the `k` best of each line of `scores`, best first: int32 (n, min(k, m)).
-
-    Equal scores keep the order of rows.
-    """
-    k = min(k, scores.shape[1])
-    best = np.empty((len(scores), k), dtype=np.int32)
-    for line, values in zip(best, scores, strict=True):
-        cutoff = np.partition(values, len(values) - k)[len(values) - k] if k else 0.0
-        rows = np.flatnonzero(values >= cutoff)  # may exceed k by the ties at the cut-off
-        line[:] = rows[np.argsort(-values[rows], kind="stable")[:k]]
-    return best
-
-
 def _letters(texts: Sequence[str]) -> tuple[IntArray, IntArray]:
     """Return all code points, 0 for all that is neither letter nor digit, and whose they are."""
     data = "".join(texts).encode("utf-32-le", "surrogatepass")
@@ -137,6 +123,6 @@ def _runs(values: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _top_positive(scores: FloatArray, k: int) -> tuple[RowMatrix, FloatArray]:
-    best = top_rows(scores[None, :], k)[0]
+    best = top_k(scores[None, :], k)[0][0].astype(np.int32)
     best = best[scores[best] > 0]
     return best, scores[best]

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from konayuki.errors import DatasetError, NotFoundError
+from konayuki.files import replace_file
 
 INDEX = "packages.json"
 TRANSLATIONS = "Translation-ja"
@@ -155,9 +156,7 @@ class PackageFolder:
 
     def _write_index(self) -> None:
         values = {key: asdict(value) for key, value in sorted(self._index.items())}
-        partial = self._folder / f"{INDEX}.partial"
-        partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self._folder / INDEX)
+        replace_file(self._folder / INDEX, json.dumps(values, indent=1) + "\n")
 
 
 def sha256_of(path: Path) -> str:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from konayuki.training.bigrams import K1, POINT_BITS, B, BigramIndex, bigrams_of, top_rows
+from konayuki.search.bm25 import K1, B
+from mine_negatives.bigrams import POINT_BITS, BigramIndex, bigrams_of
 
 texts_of = st.lists(st.text("ab富士山ー 。Ａ１", max_size=12), min_size=1, max_size=12)
 
@@ -71,14 +72,6 @@ def test_an_empty_query_and_an_unknown_one_find_nothing() -> None:
     rows, scores = BigramIndex(["富士山"]).top(["", "湖畔"], 3)
 
     assert (rows == -1).all() and not scores.any()
-
-
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=20), st.integers(1, 25))
-def test_top_rows_equal_a_stable_sort(values: list[int], k: int) -> None:
-    scores = np.array([values], dtype=np.float32)
-    expected = np.argsort(-scores[0], kind="stable")[:k]
-
-    assert top_rows(scores, k)[0].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("k", [1, 5])

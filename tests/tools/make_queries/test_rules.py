@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konayuki.errors import InputError
-from konayuki.training.synthesis import (
+from make_queries.rules import (
     Limits,
     ask_about_heading,
     ask_how_many,

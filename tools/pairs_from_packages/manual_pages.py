@@ -6,8 +6,8 @@ Examples, tables and pages in mdoc(7) are left out; `.so` pages hold no text of 
 import re
 from collections.abc import Iterable, Iterator
 
-from konayuki.training.registry.archives import Member
-from konayuki.training.registry.text import Section, decode, is_japanese, tidy
+from pairs_from_packages.archives import Member
+from pairs_from_packages.text import Section, decode, is_japanese, tidy
 
 NAMES = ("名前", "名称", "NAME")
 DESCRIPTIONS = ("説明", "解説", "DESCRIPTION", "概要説明")

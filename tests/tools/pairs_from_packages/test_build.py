@@ -12,19 +12,23 @@ import pytest
 
 parquet = pytest.importorskip("pyarrow.parquet")
 
-from konayuki.cli import main  # noqa: E402 - pyarrow is optional
-from konayuki.errors import DatasetError, InputError, NotFoundError  # noqa: E402
+from konayuki.errors import (  # noqa: E402 - pyarrow is optional
+    DatasetError,
+    InputError,
+    NotFoundError,
+)
 from konayuki.training.recipe import SourceSettings  # noqa: E402
-from konayuki.training.registry.archives import Member, read_members  # noqa: E402
-from konayuki.training.registry.build import PairFilter, build  # noqa: E402
-from konayuki.training.registry.declared import (  # noqa: E402
+from konayuki.training.sources import Pair, find_sources, read_pairs  # noqa: E402
+from pairs_from_packages.__main__ import main  # noqa: E402
+from pairs_from_packages.archives import Member, read_members  # noqa: E402
+from pairs_from_packages.build import PairFilter, build  # noqa: E402
+from pairs_from_packages.declared import (  # noqa: E402
     Content,
     RegistrySource,
     chosen_sources,
 )
-from konayuki.training.registry.packages import Package, PackageFolder, version_of  # noqa: E402
-from konayuki.training.registry.sentences import read_translations  # noqa: E402
-from konayuki.training.sources import Pair, find_sources, read_pairs  # noqa: E402
+from pairs_from_packages.packages import Package, PackageFolder, version_of  # noqa: E402
+from pairs_from_packages.sentences import read_translations  # noqa: E402
 
 TEXT = "吾輩は猫である。名前はまだ無い。どこで生れたか見当がつかぬ。"
 PAGE = f"<h1>猫の話す</h1><p>{TEXT}</p><h1>別の猫の話</h1><p>短い</p>"
@@ -95,7 +99,7 @@ def test_a_packing_that_python_lacks_is_said(tmp_path):
 
 def test_the_command_builds_pairs_that_training_reads(packages, tmp_path, capsys):
     out = tmp_path / "out"
-    command = ["registry", "build", "--out", str(out), "--packages", str(packages)]
+    command = ["build", "--out", str(out), "--packages", str(packages)]
     command += ["--only", "gimp-help-ja", "--offline"]
     assert main([*command, "--json"]) == 0
     built = json.loads(capsys.readouterr().out)
@@ -244,11 +248,11 @@ def test_the_filter_says_why():
 def test_unknown_sources_and_missing_folders_are_usage_errors(capsys):
     with pytest.raises(InputError, match="no source 'x'"):
         chosen_sources(["x"])
-    assert main(["registry", "build"]) == 2
+    assert main(["build"]) == 2
     assert "--out DIR" in capsys.readouterr().err
 
 
 def test_the_list_names_packages_and_licences(capsys):
-    assert main(["registry", "list", "--json"]) == 0
+    assert main(["list", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"name": "gimp-help-ja", "licence": "GFDL-1.2+", "packages": ["gimp-help-ja"]} in rows

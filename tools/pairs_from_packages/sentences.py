@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from konayuki.errors import DatasetError
-from konayuki.training.registry.archives import Member
-from konayuki.training.registry.text import decode, is_japanese, shortened, tidy
 from konayuki.training.sources import Pair
+from pairs_from_packages.archives import Member
+from pairs_from_packages.text import decode, is_japanese, shortened, tidy
 
 ABSENT = "-"
 FIRST_LANGUAGE, LAST_LANGUAGE = 2, 8  # columns: en, nl, de, fr, es, sv; then audio, which is NC

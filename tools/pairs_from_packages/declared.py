@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from konayuki.errors import InputError
-from konayuki.training.registry import manual_pages, pages, sentences, text
-from konayuki.training.registry.archives import Member
-from konayuki.training.registry.packages import Package
-from konayuki.training.registry.text import Section
 from konayuki.training.sources import Pair
+from pairs_from_packages import manual_pages, pages, sentences, text
+from pairs_from_packages.archives import Member
+from pairs_from_packages.packages import Package
+from pairs_from_packages.text import Section
 
 SHORTEST_QUERY, SHORTEST_POSITIVE = 4, 20
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from konayuki.arrays import top_k
 from konayuki.errors import InputError
-from konayuki.training.bigrams import FloatArray, RowMatrix, top_rows
+from mine_negatives.bigrams import FloatArray, RowMatrix
 
 BLOCK_QUERIES = 1024  # 40 MB of scores against 10,000 passages
 
@@ -62,10 +63,12 @@ def nearest_passages(queries: Vectors, passages: Vectors, k: int) -> RowMatrix:
     right = np.asarray(passages, dtype=np.float32).T
     blocks = range(0, len(queries), BLOCK_QUERIES)
     found = [
-        top_rows(np.asarray(queries[start : start + BLOCK_QUERIES], dtype=np.float32) @ right, k)
+        top_k(np.asarray(queries[start : start + BLOCK_QUERIES], dtype=np.float32) @ right, k)[0]
         for start in blocks
     ]
-    return np.concatenate(found) if found else np.empty((0, min(k, len(passages))), np.int32)
+    if not found:
+        return np.empty((0, min(k, len(passages))), np.int32)
+    return np.concatenate(found).astype(np.int32)
 
 
 def pair_scores(queries: Vectors, passages: Vectors, rows: RowMatrix) -> FloatArray:

@@ -7,7 +7,7 @@ from konayuki.errors import DatasetError, NotFoundError
 pyarrow = pytest.importorskip("pyarrow", reason="needs the extra train")
 from pyarrow import parquet  # noqa: E402
 
-from konayuki.training.synthetic_files import held_out_queries, main, synthesize_file  # noqa: E402
+from make_queries.files import held_out_queries, main, synthesize_file  # noqa: E402
 
 PASSAGE = (
     "敬称とは、相手への敬意を示す呼称。1892年に児島が大審院長を辞職した。"

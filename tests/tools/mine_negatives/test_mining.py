@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konayuki.errors import InputError
-from konayuki.training.mining import (
+from mine_negatives.mining import (
     NegativeFilter,
     first_allowed,
     mine,
@@ -90,7 +90,7 @@ def test_nearest_passages_equal_a_stable_sort_in_every_block(
     passages = rng.integers(-2, 3, (40, 3)).astype("f4")
     expected = np.argsort(-(queries @ passages.T), axis=1, kind="stable")[:, :6]
 
-    monkeypatch.setattr("konayuki.training.mining.BLOCK_QUERIES", 5)
+    monkeypatch.setattr("mine_negatives.mining.BLOCK_QUERIES", 5)
 
     np.testing.assert_array_equal(nearest_passages(queries, passages, 6), expected)
     assert nearest_passages(queries, passages, 99).shape == (23, 40)

@@ -7,7 +7,7 @@ FILE.negative_scores.npy   float16 (n_rows, 1 + n_negatives): own passage, then 
 FILE.negatives.json        the pool (files and their numbers of rows, one after the other),
                            which column came from which list, and the settings
 
-python -m konayuki.training.mined_files PAIRS VECTORS --elsewhere kyoto_wikipedia_ja FILE...
+python -m mine_negatives.mined_files PAIRS VECTORS --elsewhere kyoto_wikipedia_ja FILE...
 """
 
 import argparse
@@ -24,16 +24,17 @@ import pyarrow as arrow
 from pyarrow import parquet
 
 from konayuki.errors import InputError
-from konayuki.training.bigrams import BigramIndex, RowMatrix
-from konayuki.training.mining import (
+from konayuki.files import replacing
+from konayuki.training.sources import COLUMNS
+from mine_negatives.bigrams import BigramIndex, RowMatrix
+from mine_negatives.mining import (
     NegativeFilter,
     Negatives,
     mine,
     nearest_passages,
     right_answers,
 )
-from konayuki.training.sources import COLUMNS
-from konayuki.training.teacher_vectors import load_vectors
+from mine_negatives.teacher_vectors import load_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -212,9 +213,8 @@ def _write_pairs(
         name: arrow.array([row[place] for row in rows], arrow.string())
         for place, name in enumerate(COLUMNS)
     }
-    partial = path.with_suffix(".partial")
-    parquet.write_table(arrow.table(columns), partial)
-    partial.replace(path)
+    with replacing(path) as temporary:
+        parquet.write_table(arrow.table(columns), temporary)
 
 
 def _column(pairs: Path, file: str, column: str) -> list[str]:

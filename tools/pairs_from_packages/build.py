@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from konayuki.extras import require
+from konayuki.files import replace_file, replacing
 from konayuki.progress import track
-from konayuki.training.registry.archives import Member, read_members
-from konayuki.training.registry.declared import (
+from konayuki.training.sources import CATALOGUE, Pair
+from pairs_from_packages.archives import Member, read_members
+from pairs_from_packages.declared import (
     SHORTEST_POSITIVE,
     SHORTEST_QUERY,
     Content,
     RegistrySource,
 )
-from konayuki.training.registry.packages import Fetched, PackageFolder
-from konayuki.training.registry.text import is_japanese
-from konayuki.training.sources import CATALOGUE, Pair
+from pairs_from_packages.packages import Fetched, PackageFolder
+from pairs_from_packages.text import is_japanese
 
 REPORT = "registry.json"
 COLUMNS = ("file", "rows", "source", "licence", "pair")
@@ -149,10 +150,9 @@ def _write_pairs(pairs: Sequence[Pair], path: Path) -> None:
         "positive": [pair.positive for pair in pairs],
     }
     schema = arrow.schema([(name, arrow.string()) for name in columns])
-    partial = path.with_suffix(".partial")
     table = arrow.table(columns, schema=schema)
-    require("pyarrow.parquet", "train").write_table(table, partial, compression="zstd")
-    partial.replace(path)
+    with replacing(path) as temporary:
+        require("pyarrow.parquet", "train").write_table(table, temporary, compression="zstd")
 
 
 def read_report(out: Path) -> dict[str, Built]:
@@ -169,10 +169,7 @@ def _write_report(built: Mapping[str, Built], out: Path) -> None:
         name: {key: value for key, value in vars(one).items() if key != "name"}
         for name, one in sorted(built.items())
     }
-    text = json.dumps(values, ensure_ascii=False, indent=1) + "\n"
-    partial = out / f"{REPORT}.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(out / REPORT)
+    replace_file(out / REPORT, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
 
 
 def _write_catalogue(built: Iterable[Built], out: Path) -> None:
@@ -188,9 +185,7 @@ def _write_catalogue(built: Iterable[Built], out: Path) -> None:
     for one in built:
         values = (one.file, str(one.rows), one.origin, one.licence, one.pair)
         rows[one.file] = dict(zip(COLUMNS, values, strict=True))
-    partial = out / f"{CATALOGUE}.partial"
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", restval="")
         writer.writeheader()
         writer.writerows(rows[name] for name in sorted(rows))
-    partial.replace(path)

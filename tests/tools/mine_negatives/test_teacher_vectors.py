@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
-from konayuki.training import teacher_vectors
-from konayuki.training.mined_files import MiningSettings, mine_file, read_passages
 from konayuki.training.recipe import SourceSettings
 from konayuki.training.sources import Pair, Source, find_sources, read_pairs
-from konayuki.training.teacher_vectors import (
+from mine_negatives import teacher_vectors
+from mine_negatives.mined_files import MiningSettings, mine_file, read_passages
+from mine_negatives.teacher_vectors import (
     Column,
     columns_of,
     distinct_texts,

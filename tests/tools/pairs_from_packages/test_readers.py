@@ -8,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konayuki.errors import DatasetError
-from konayuki.training.registry.archives import Member
-from konayuki.training.registry.manual_pages import manual_sections
-from konayuki.training.registry.pages import page_sections
-from konayuki.training.registry.sentences import (
+from konayuki.training.sources import Pair
+from pairs_from_packages.archives import Member
+from pairs_from_packages.manual_pages import manual_sections
+from pairs_from_packages.pages import page_sections
+from pairs_from_packages.sentences import (
     read_descriptions,
     read_messages,
     read_paraphrases,
     read_translations,
     read_words,
 )
-from konayuki.training.registry.text import (
+from pairs_from_packages.text import (
     Section,
     as_pairs,
     decode,
@@ -27,7 +28,6 @@ from konayuki.training.registry.text import (
     tidy,
     without_number,
 )
-from konayuki.training.sources import Pair
 
 
 def member(text: str) -> list[Member]:
@@ -235,7 +235,7 @@ def test_encodings_are_found(encoding):
 
 
 def test_the_sources_have_names_of_their_own_and_licences():
-    from konayuki.training.registry.declared import SOURCES
+    from pairs_from_packages.declared import SOURCES
 
     assert len({source.name for source in SOURCES}) == len(SOURCES) >= 10
     assert all(source.licence and source.contents for source in SOURCES)

@@ -9,7 +9,7 @@ Of every column the distinct texts are embedded once, in the order of their firs
 A run that is stopped goes on where it was: vectors so far lie in `.partial` files, and an entry
 enters the manifest when its column is whole.
 
-    python -m konayuki.training.teacher_vectors PAIRS OUT --file qa-jaquad-train --file ...
+    python -m mine_negatives.teacher_vectors PAIRS OUT --file qa-jaquad-train --file ...
 """
 
 import argparse
@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
+from konayuki.files import replace_file, replacing
 from konayuki.training.teacher_cache import Encoder
 
 MANIFEST = "MANIFEST.json"
@@ -223,16 +224,12 @@ def _read_texts(path: Path, column: str) -> list[str]:
 
 
 def _save(path: Path, array: npt.NDArray[Any]) -> None:
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        np.save(file, array)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        np.save(temporary, array)
 
 
 def _write_json(path: Path, content: object) -> None:
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    temporary.replace(path)
+    replace_file(path, json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def columns_of(

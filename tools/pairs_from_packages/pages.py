@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 
-from konayuki.training.registry.archives import Member
-from konayuki.training.registry.text import Section, decode, is_japanese, tidy, without_number
+from pairs_from_packages.archives import Member
+from pairs_from_packages.text import Section, decode, is_japanese, tidy, without_number
 
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 BLOCKS = {"p", "li", "td", "th", "div", "dd", "tr", "table", "ul", "ol", "section", "blockquote"}

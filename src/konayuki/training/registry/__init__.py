@@ -1,1 +1,0 @@
-"""Training pairs from openly licensed Debian and PyPI packages, on a machine that has none yet."""

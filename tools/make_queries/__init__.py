@@ -1,0 +1,1 @@
+"""Queries made from passages by rule."""

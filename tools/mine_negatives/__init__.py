@@ -1,0 +1,1 @@
+"""Hard negatives for pairs: teacher vectors, BM25 candidates, and what is kept of them."""

@@ -1,0 +1,1 @@
+"""Training pairs from openly licensed Debian and PyPI packages."""
