@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from konayuki.model import StaticModel
-from serving.live import Live
+from serving.live import Live, serving
 from serving.tiny import DIM
 
 openai = pytest.importorskip("openai")
@@ -74,9 +74,24 @@ def test_the_models_are_listed(client: "openai.OpenAI") -> None:
     assert [model.id for model in client.models.list()] == ["konayuki"]
 
 
-def test_another_model_is_not_found(client: "openai.OpenAI") -> None:
-    with pytest.raises(openai.NotFoundError) as error:
-        client.embeddings.create(model="text-embedding-3-small", input="雪")
+def test_any_model_name_is_answered_under_that_name(
+    client: "openai.OpenAI", model: StaticModel
+) -> None:
+    answer = client.embeddings.create(model="text-embedding-3-small", input="雪")
+
+    assert answer.model == "text-embedding-3-small"
+    assert np.array_equal(np.float32(answer.data[0].embedding), model.encode("雪"))
+
+
+def test_a_strict_server_does_not_find_another_model(model_folder: object) -> None:
+    arguments = ("--model", str(model_folder), "--strict-model", "--alias", "bge-m3")
+    with (
+        serving(*arguments) as live,
+        openai.OpenAI(base_url=f"{live.url}/v1", api_key="none", max_retries=0) as client,
+    ):
+        assert len(client.embeddings.create(model="bge-m3", input="雪").data) == 1
+        with pytest.raises(openai.NotFoundError) as error:
+            client.embeddings.create(model="text-embedding-3-small", input="雪")
 
     assert error.value.code == "model_not_found"
     assert error.value.param == "model"
@@ -107,3 +122,9 @@ def test_2048_texts_are_taken_and_2049_are_not(client: "openai.OpenAI") -> None:
         client.embeddings.create(model="konayuki", input=["雪"] * 2049)
 
     assert error.value.param == "input"
+    assert "2049 texts: expected at most 2048" in error.value.message
+
+
+def test_no_text_at_all_is_an_error_about_texts(client: "openai.OpenAI") -> None:
+    with pytest.raises(openai.UnprocessableEntityError, match="expected at least one text"):
+        client.embeddings.create(model="konayuki", input=[])

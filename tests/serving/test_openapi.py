@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from konayuki.serving.openapi import openapi_document
-from konayuki.serving.operations import OPERATIONS, Operation, Source
+from konayuki.serving.operations import OPERATIONS, Operation, RequestSource
 from serving.conftest import FUJI
 from serving.live import Live, serving
 
@@ -38,7 +38,7 @@ def test_the_service_does_what_its_document_says(
     api: Any, target: Live, operation: Operation, mode: str
 ) -> None:
     described = api[operation.path][operation.method.lower()]
-    if mode == "negative" and operation.source is Source.NOTHING:
+    if mode == "negative" and operation.source is RequestSource.NOTHING:
         pytest.skip("nothing to get wrong")
     cases = described.as_strategy(generation_mode=schemathesis.GenerationMode(mode))
 
@@ -46,12 +46,12 @@ def test_the_service_does_what_its_document_says(
     @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=ANY)
     def check(case: Any) -> None:
         response = case.call(base_url=target.url)
-        if response.text == "Invalid HTTP request received.":
+        if "malformed_request" in response.text:
             return  # a URL beyond what the HTTP parser takes never reaches the application
         excluded = []
         if response.status_code == 413:  # a right answer that the check does not know
             excluded.append(checks.negative_data_rejection)
-        if operation.source is Source.FILE:  # whether bytes are text is not for a schema to say
+        if operation.source is RequestSource.FILE:  # a schema cannot say whether bytes are text
             excluded.append(checks.positive_data_acceptance)
         case.validate_response(response, excluded_checks=excluded)
 

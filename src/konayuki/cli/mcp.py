@@ -8,7 +8,7 @@ from konayuki.extras import require
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of the verb."""
     parser.add_argument("index", metavar="DIR", help="folder of the index")
-    parser.add_argument("--create", action="store_true", help="make the index where there is none")
+    parser.add_argument("--create", action="store_true", help="make the index if it does not exist")
     parser.add_argument("--read-only", action="store_true", help="leave out the tool that writes")
     parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
 
@@ -16,13 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve one client on stdin and stdout until it leaves."""
     require("mcp", "serve")
-    from konayuki.serving.agent import build_agent
-    from konayuki.serving.engine import Engine
-    from konayuki.serving.settings import Settings
+    from konayuki.serving import Engine, Settings, build_agent
 
-    # Several clients may each run a server on one index: the right to write is taken in turns.
     settings = Settings(
-        index=args.index, model=args.model, create=args.create, read_only=args.read_only, workers=2
+        index=args.index,
+        model=args.model,
+        create=args.create,
+        read_only=args.read_only,
+        share_index=True,  # several clients may each run a server on one index
     )
     engine = Engine.open(settings)
     try:

@@ -9,9 +9,12 @@ from konayuki.extras import require
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of the verb."""
     parser.add_argument(
-        "index", nargs="?", metavar="DIR", help="folder of the index; none serves embeddings alone"
+        "index",
+        nargs="?",
+        metavar="DIR",
+        help="folder of the index; without it only embeddings are served",
     )
-    parser.add_argument("--create", action="store_true", help="make the index where there is none")
+    parser.add_argument("--create", action="store_true", help="make the index if it does not exist")
     parser.add_argument("--read-only", action="store_true", help="refuse to change the index")
     parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
     parser.add_argument(
@@ -19,12 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="another name under which clients may ask for the model; repeat for more",
+        help="another name of the model for GET /v1/models; repeat for more",
+    )
+    parser.add_argument(
+        "--strict-model",
+        action="store_true",
+        help="refuse embeddings under other model names instead of answering any",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind")
     parser.add_argument("--port", type=int, default=8080, help="port to bind; 0 takes a free one")
     parser.add_argument(
-        "--api-key-file", metavar="FILE", help="accepted keys, one a line; without it none is asked"
+        "--api-key-file",
+        metavar="FILE",
+        help="accepted keys, one a line (default: no key is asked for)",
     )
     _add_limits(parser)
     _add_web(parser)
@@ -33,10 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer")
     parser.add_argument(
-        "--threads", type=int, default=2, metavar="N", help="requests a process computes at a time"
+        "--threads",
+        type=int,
+        default=2,
+        metavar="N",
+        help="requests a process computes at a time",
     )
     parser.add_argument(
-        "--pending", type=int, default=256, metavar="N", help="requests a process lets wait"
+        "--pending", type=int, default=256, metavar="N", help="requests that may wait in a process"
+    )
+    parser.add_argument(
+        "--connections", type=int, default=1024, metavar="N", help="open connections of a process"
     )
     parser.add_argument(
         "--max-body-mb", type=float, default=8.0, metavar="MB", help="longest request body"
@@ -59,7 +76,7 @@ def _add_web(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name besides localhost under which a server without a key answers",
+        help="a name besides localhost that a server without a key answers to",
     )
     parser.add_argument(
         "--cors",
@@ -75,15 +92,16 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     for module in ("uvicorn", "starlette", "pydantic", "orjson", "httptools", "prometheus_client"):
         require(module, "serve")
-    from konayuki.serving.run import serve
-    from konayuki.serving.settings import Settings
+    from konayuki.serving import Settings, serve
 
     _check(args)
+    body_bytes = int(args.max_body_mb * 1024 * 1024)
     serve(
         Settings(
             index=args.index,
             model=args.model,
             aliases=tuple(args.alias),
+            strict_model=args.strict_model,
             create=args.create,
             read_only=args.read_only,
             host=args.host,
@@ -91,7 +109,10 @@ def run(args: argparse.Namespace) -> int:
             workers=args.workers,
             threads=args.threads,
             pending=args.pending,
-            body_bytes=int(args.max_body_mb * 1024 * 1024),
+            connections=args.connections,
+            body_bytes=body_bytes,
+            # Room for several of the longest bodies, or a large one would refuse every other.
+            collect_bytes=max(Settings.collect_bytes, 4 * body_bytes),
             timeout_s=args.timeout,
             shutdown_s=args.shutdown_timeout,
             api_key_file=args.api_key_file,
@@ -110,6 +131,7 @@ def _check(args: argparse.Namespace) -> None:
         "workers": (args.workers >= 1, "at least 1"),
         "threads": (args.threads >= 1, "at least 1"),
         "pending": (args.pending >= 0, "0 or more"),
+        "connections": (args.connections >= 1, "at least 1"),
         "max-body-mb": (0 < args.max_body_mb < 1024, "more than 0 and less than 1024"),
         "timeout": (0 < args.timeout < 86_400, "seconds, more than 0 and less than a day"),
         "shutdown-timeout": (args.shutdown_timeout >= 0, "0 or more seconds"),

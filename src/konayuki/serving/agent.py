@@ -87,7 +87,9 @@ def _add_reading_tools(server: MCPServer, engine: Engine) -> None:
         """Find passages of the user's documents that answer a question."""
         request = _told(lambda: SearchRequest(query=query, k=k, mode=mode, where=where))
         hits = _told(lambda: api.search(engine, request)).hits
-        return Passages(hits=[Passage(**hit.model_dump(include=_SHOWN)) for hit in hits])
+        return Passages(
+            hits=[Passage(**{name: getattr(hit, name) for name in _SHOWN}) for hit in hits]
+        )
 
     @server.tool(annotations=_READS)
     def embed(

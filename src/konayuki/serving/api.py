@@ -1,16 +1,12 @@
 """What the service does, without a socket: an engine and a request in, a response out."""
 
 import base64
-import re
 import time
-from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 import konayuki
 from konayuki.search import Hit
-from konayuki.search.snippet import Snippet, snippet
 from konayuki.serving.engine import Engine
 from konayuki.serving.files import records_of, replace_file
 from konayuki.serving.problems import Problem
@@ -33,89 +29,102 @@ from konayuki.serving.schemas import (
     ReadyResponse,
     SearchRequest,
     SearchResponse,
-    Segment,
     SimilarityRequest,
     SimilarityResponse,
     Usage,
 )
-
-_HIRAGANA = re.compile("[\u3041-\u3096\u30fc\\s]+")
-_ENDING = re.compile("[\u3041-\u3096]{1,3}")
-SNIPPET_CHARACTERS = 160
-SHOWN_CHARACTERS = 10_000  # a snippet comes from the beginning of a passage that is longer
+from konayuki.serving.snippets import Snippets
 
 
 def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse:
     """Return the vectors of texts.
 
     Raises:
-        Problem: the model has another name.
-        DimensionError: it has fewer dimensions.
+        Problem: `--strict-model` is set and the model has another name.
+        DimensionError: The model has fewer dimensions.
     """
-    if request.model not in engine.names:
+    if engine.strict_model and request.model not in engine.names:
         raise Problem(
             404,
             "model_not_found",
-            f"no model {request.model!r}: this server has {', '.join(engine.names)}\n"
-            "hint: konayuki serve --alias NAME answers under further names",
+            f"model {request.model!r}: expected {' or '.join(engine.names)}\n"
+            "hint: konayuki serve --alias NAME adds a name; without --strict-model any is accepted",
             param="model",
         )
     texts = [request.input] if isinstance(request.input, str) else request.input
     vectors, n_tokens = engine.encode(texts, request.dimensions)
-    coded = _base64 if request.encoding_format == "base64" else _as_it_is
-    data = [Embedding(index=i, embedding=coded(vector)) for i, vector in enumerate(vectors)]
-    usage = Usage(prompt_tokens=n_tokens, total_tokens=n_tokens)
-    return EmbeddingsResponse(data=data, model=request.model, usage=usage)
+    if request.encoding_format == "base64":
+        coded = [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
+        data = [Embedding(number, vector) for number, vector in enumerate(coded)]
+    else:
+        data = [Embedding(number, vector) for number, vector in enumerate(vectors)]
+    return EmbeddingsResponse(data, request.model, Usage(n_tokens, n_tokens))
 
 
 def models(engine: Engine, _: NoRequest) -> ModelsResponse:
-    """Return the names under which the model answers."""
-    return ModelsResponse(data=[Model(id=name) for name in engine.names])
+    """Return the names of the model."""
+    return ModelsResponse([Model(name) for name in engine.names])
 
 
 def search(engine: Engine, request: SearchRequest) -> SearchResponse:
     """Return the hits for a query.
 
     Raises:
-        Problem: there is no index.
+        Problem: This server has no index.
     """
     started = time.perf_counter()
-    index = engine.searched()
+    index = engine.open_index()
     hits = index.search(request.query, k=request.k, mode=request.mode, where=request.where)
-    return SearchResponse(
-        query=request.query,
-        mode=request.mode,
-        hits=[_hit(hit, request.query) for hit in hits],
-        took_ms=round((time.perf_counter() - started) * 1000, 3),
+    snippets = Snippets(request.query)
+    responses = [_hit_response(hit, snippets) for hit in hits]
+    took_ms = round((time.perf_counter() - started) * 1000, 3)
+    return SearchResponse(request.query, request.mode, took_ms, responses)
+
+
+def _hit_response(hit: Hit, snippets: Snippets) -> HitResponse:
+    return HitResponse(
+        id=hit.id,
+        score=hit.score,
+        lexical=hit.lexical,
+        dense=hit.dense,
+        title=hit.title,
+        heading=hit.heading,
+        text=hit.text,
+        metadata=hit.metadata,
+        document=hit.document,
+        position=hit.position,
+        snippet=snippets.segments(hit.text),
     )
 
 
 def add_documents(engine: Engine, request: DocumentsRequest) -> DocumentsResponse:
-    """Store documents, each in place of the one with its id.
+    """Store documents, each in place of an existing one with its id: all of them or none.
 
     Raises:
-        Problem: there is no index, or it is not to be changed.
+        InputError: A document cannot be stored.
+        Problem: This server has no index, or does not change it.
     """
     records = [record.model_dump() for record in request.documents]
-    stored = engine.write(lambda index: index.add(records))
-    return DocumentsResponse(stored=stored, documents=len(engine.searched()))
+    with engine.writer() as index:
+        stored = index.add(records)
+    return DocumentsResponse(stored, len(engine.open_index()))
 
 
 def get_document(engine: Engine, request: DocumentKey) -> DocumentResponse:
     """Return a document by its id.
 
     Raises:
-        Problem: there is none.
+        Problem: There is no such document.
     """
-    document = engine.searched().get(request.id)
+    document = engine.open_index().get(request.id)
     if document is None:
-        raise _no_document(request.id)
+        raise _unknown_document(request.id)
     return DocumentResponse(
         id=document.id,
         text=document.text,
         title=document.title,
         heading=document.heading,
-        metadata=dict(document.metadata),
+        metadata=document.metadata,
         chunk_of=document.chunk_of,
         position=document.position,
     )
@@ -125,24 +134,30 @@ def delete_document(engine: Engine, request: DocumentKey) -> DeletedResponse:
     """Remove a document and the passages cut from it.
 
     Raises:
-        Problem: there is none, or the index is not to be changed.
+        Problem: There is no such document, or this server does not change its index.
     """
-    deleted = engine.write(lambda index: index.delete([request.id]))
+    with engine.writer() as index:
+        deleted = index.delete([request.id])
     if not deleted:
-        raise _no_document(request.id)
-    return DeletedResponse(deleted=deleted, documents=len(engine.searched()))
+        raise _unknown_document(request.id)
+    return DeletedResponse(deleted, len(engine.open_index()))
+
+
+def _unknown_document(identity: str) -> Problem:
+    return Problem(404, "document_not_found", f"there is no document {identity!r}", param="id")
 
 
 def add_file(engine: Engine, request: FileUpload) -> DocumentsResponse:
-    """Store the passages of a text file, in place of those it had before.
+    """Store the passages of a file in place of those it had before.
 
     Raises:
-        InputError: the file cannot be read as what its name says.
-        Problem: there is no index, or it is not to be changed.
+        InputError: The file cannot be read as what its name says.
+        Problem: This server has no index, or does not change it.
     """
     records = list(records_of(request.content, request.name))
-    stored = engine.write(lambda index: replace_file(index, request.name, records))
-    return DocumentsResponse(stored=stored, documents=len(engine.searched()))
+    with engine.writer() as index:
+        stored = replace_file(index, request.name, records)
+    return DocumentsResponse(stored, len(engine.open_index()))
 
 
 def similarity(engine: Engine, request: SimilarityRequest) -> SimilarityResponse:
@@ -150,7 +165,7 @@ def similarity(engine: Engine, request: SimilarityRequest) -> SimilarityResponse
     vectors = engine.model.encode(request.sentences)
     others = vectors if request.others is None else engine.model.encode(request.others)
     cosines = np.clip(engine.model.similarity(vectors, others), -1.0, 1.0)
-    return SimilarityResponse(similarity=cosines.tolist())
+    return SimilarityResponse(cosines.tolist())
 
 
 def health(_engine: Engine, _: NoRequest) -> HealthResponse:
@@ -174,55 +189,3 @@ def info(engine: Engine, _: NoRequest) -> InfoResponse:
         documents=None if engine.index is None else len(engine.index),
         writable=engine.writable,
     )
-
-
-def _hit(hit: Hit, query: str) -> HitResponse:
-    return HitResponse(
-        id=hit.id,
-        score=hit.score,
-        lexical=hit.lexical,
-        dense=hit.dense,
-        title=hit.title,
-        heading=hit.heading,
-        text=hit.text,
-        metadata=dict(hit.metadata),
-        document=hit.document,
-        position=hit.position,
-        snippet=list(
-            _segments(snippet(hit.text[:SHOWN_CHARACTERS], query, SNIPPET_CHARACTERS), query)
-        ),
-    )
-
-
-def _segments(part: Snippet, query: str) -> Iterator[Segment]:
-    """Yield the pieces of a snippet, so that no client has to count characters as we do."""
-    place = 0
-    for start, end in _telling(part, query):
-        if place < start:
-            yield Segment(text=part.text[place:start], match=False)
-        yield Segment(text=part.text[start:end], match=True)
-        place = end
-    if place < len(part.text):
-        yield Segment(text=part.text[place:], match=False)
-
-
-def _telling(part: Snippet, query: str) -> list[tuple[int, int]]:
-    """Return the spans worth marking: short runs of hiragana are endings of words.
-
-    A query that is nothing but hiragana has words of them.
-    """
-    if _HIRAGANA.fullmatch(query):
-        return part.spans
-    return [span for span in part.spans if not _ENDING.fullmatch(part.text, *span)]
-
-
-def _no_document(identity: str) -> Problem:
-    return Problem(404, "document_not_found", f"no document {identity!r}", param="id")
-
-
-def _as_it_is(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vector
-
-
-def _base64(vector: NDArray[np.float32]) -> str:
-    return base64.b64encode(vector.astype("<f4", copy=False).tobytes()).decode("ascii")

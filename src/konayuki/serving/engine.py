@@ -2,22 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from konayuki.arrays import FloatMatrix
 from konayuki.errors import IndexLockedError, NotFoundError
 from konayuki.model import StaticModel
 from konayuki.search import Index
 from konayuki.serving.problems import Problem
 from konayuki.serving.settings import Settings
 
-Result = TypeVar("Result")
-_TURN_S = 0.02
+_RETRY_S = 0.02
 _PATIENCE_S = 10.0
 
 
@@ -26,13 +23,13 @@ class Engine:
     """A model and perhaps an index, shared by every request.
 
     Attributes:
-        model: what turns texts into vectors.
-        names: the names under which clients ask for it; the first is its own.
-        index: where searches go, None where only embeddings are served.
-        index_path: its folder.
-        read_only: whether writing is refused.
-        shares_index: whether other processes write to the index too: the right to write is then
-            taken for each write and given back after it.
+        model: Turns texts into vectors.
+        names: Names under which clients ask for the model; the first is its own.
+        index: What searches go to; None if only embeddings are served.
+        index_path: Folder of the index.
+        read_only: Whether writing is refused.
+        shares_index: Whether other processes write to the index too, see `Settings.share_index`.
+        strict_model: Whether embeddings under a name that is not in `names` are refused.
     """
 
     model: StaticModel
@@ -41,48 +38,47 @@ class Engine:
     index_path: Path | None = None
     read_only: bool = False
     shares_index: bool = False
-    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    strict_model: bool = False
+    _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
     def open(cls, settings: Settings) -> "Engine":
         """Load the model and open the index that the settings name.
 
         Raises:
-            NotFoundError: There is no such model or index.
+            NotFoundError: The model or the index does not exist.
             KonayukiError: One of their files cannot be used.
         """
         model = StaticModel.load(settings.model)
         index, path = None, None
         if settings.index is not None:
             path = Path(settings.index)
-            index = _open(path, model, create=settings.create)
+            index = _open_index(path, model, create=settings.create)
         engine = cls(
             model=model,
             names=("konayuki", *settings.aliases),
             index=index,
             index_path=path,
             read_only=settings.read_only,
-            shares_index=settings.workers > 1,
+            shares_index=settings.share_index or settings.workers > 1,
+            strict_model=settings.strict_model,
         )
-        engine.warm_up()
+        # Warm up: nobody's first request should wait for pages of the model's file.
+        model.encode(["粉雪"])
+        if index is not None:
+            index.search("粉雪")
         return engine
-
-    def warm_up(self) -> None:
-        """Do once what is slow the first time: nobody should wait for pages of a file."""
-        self.encode(["粉雪"])
-        if self.index is not None:
-            self.index.search("粉雪")
 
     @property
     def writable(self) -> bool:
         """Whether documents can be added."""
         return self.index is not None and not self.read_only
 
-    def searched(self) -> Index:
+    def open_index(self) -> Index:
         """Return the index.
 
         Raises:
-            Problem: there is none.
+            Problem: This server has none.
         """
         if self.index is None:
             raise Problem(
@@ -92,28 +88,29 @@ class Engine:
             )
         return self.index
 
-    def write(self, change: Callable[[Index], Result]) -> Result:
-        """Run a change on the index, when no other writer of this or another process is at it.
+    @contextmanager
+    def writer(self) -> Iterator[Index]:
+        """Lend the index for one change, when no other writer of this or another process uses it.
 
         Raises:
-            Problem: there is no index, or this server does not write.
-            IndexLockedError: another writer did not finish within ten seconds.
+            Problem: This server has no index, or does not change it.
+            IndexLockedError: Another writer did not finish within ten seconds.
         """
-        index = self.searched()
+        index = self.open_index()
         if self.read_only:
             raise Problem(403, "read_only", "this server does not change its index")
-        with self._turn:
+        with self._writing:
             if not self.shares_index:
-                return change(index)
-            return self._in_turn(change)
+                yield index
+                return
+            with self._locked_writer() as writer:
+                yield writer
 
-    def encode(
-        self, texts: Sequence[str], dim: int | None = None
-    ) -> tuple[NDArray[np.float32], int]:
+    def encode(self, texts: Sequence[str], dim: int | None = None) -> tuple[FloatMatrix, int]:
         """Return unit vectors, float32 (n_texts, dim), and the number of pieces of the texts.
 
         Raises:
-            DimensionError: the model has fewer than `dim` outputs.
+            DimensionError: The model has fewer than `dim` outputs.
         """
         batch = self.model.tokenize(texts)
         return self.model.encode(texts, dim=dim), len(batch.ids)
@@ -123,20 +120,24 @@ class Engine:
         if self.index is not None:
             self.index.close()
 
-    def _in_turn(self, change: Callable[[Index], Result]) -> Result:
+    @contextmanager
+    def _locked_writer(self) -> Iterator[Index]:
+        """Open the index a second time, take the writer lock, and give it back at the end."""
         assert self.index_path is not None  # noqa: S101 - ours: an index has a folder
         deadline = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                with Index.open(self.index_path, self.model) as writer:
-                    return change(writer)
-            except IndexLockedError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_TURN_S)
+        with Index.open(self.index_path, self.model) as writer:
+            while True:
+                try:
+                    writer.remember_sources({})  # takes the lock and changes nothing
+                    break
+                except IndexLockedError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(_RETRY_S)
+            yield writer
 
 
-def _open(path: Path, model: StaticModel, *, create: bool) -> Index:
+def _open_index(path: Path, model: StaticModel, *, create: bool) -> Index:
     try:
         return Index.open(path, model)
     except NotFoundError:

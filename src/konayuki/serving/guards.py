@@ -1,4 +1,4 @@
-"""Who may ask: API keys, and the names that a browser may know this server by."""
+"""Who may ask: API keys, and the names under which a browser may reach this server."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ from konayuki.serving.settings import LOOPBACK
 class KeyGuard:
     """Lets requests pass that bring a key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 
-    A wrong key is refused everywhere, a missing one everywhere but on public paths.
+    A wrong key is refused everywhere; a missing one is accepted on public paths only.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class KeyGuard:
         problem = Problem(
             401,
             "invalid_api_key",
-            "a valid key is missing\nhint: Authorization: Bearer KEY",
+            "API key: expected one of this server's keys\nhint: Authorization: Bearer KEY",
             headers={"WWW-Authenticate": "Bearer", "Connection": "close"},
         )
         await respond(problem)(scope, receive, send)
@@ -51,7 +51,7 @@ class KeyGuard:
 
 
 def given_key(headers: Headers) -> bytes | None:
-    """Return the key that a request brings, None where it brings none."""
+    """Return the key that a request brings, or None."""
     authorization = headers.get("authorization")
     if authorization is None:
         key = headers.get("x-api-key")
@@ -61,9 +61,9 @@ def given_key(headers: Headers) -> bytes | None:
 
 
 class HostGuard:
-    """Answers only under known names.
+    """Answers under known names only.
 
-    Where no key protects a server on loopback, a web page could reach it by pointing a name of its
+    If no key protects a server on loopback, a web page could reach it by pointing a name of its
     own at 127.0.0.1; such a request carries that name.
     """
 
@@ -79,7 +79,7 @@ class HostGuard:
         problem = Problem(
             421,
             "unknown_host",
-            "this server is not known by this name\nhint: konayuki serve --allowed-host NAME",
+            "host: expected localhost or an allowed name\nhint: konayuki serve --allowed-host NAME",
         )
         await respond(problem)(scope, receive, send)
 

@@ -1,7 +1,7 @@
 """From a request on the wire to a checked value: size, kind and form before meaning."""
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,38 +9,67 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 
-from konayuki.serving.operations import Operation, Source
-from konayuki.serving.problems import Problem
-from konayuki.serving.schemas import FileUpload, NoRequest, Request, SearchRequest
+from konayuki.serving.operations import Operation, RequestSource
+from konayuki.serving.problems import Problem, problem_of
+from konayuki.serving.schemas import FileUpload, Request, SearchRequest
 
-Parse = Callable[[], Request]
 _QUERY_FIELDS = {"q": "query", "k": "k", "mode": "mode", "where": "where"}
 
 
+@dataclass(frozen=True)
+class Received:
+    """What a request brings besides its route.
+
+    Attributes:
+        key: The parameter of the path.
+        pairs: The parameters of the query string.
+        body: The whole body.
+    """
+
+    key: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
 async def receive(
-    operation: Operation, request: HttpRequest, *, most_bytes: int, timeout_s: float
-) -> Parse:
-    """Return what turns this request into a value; parsing itself can then run off the loop.
+    operation: Operation, http_request: HttpRequest, *, most_bytes: int, timeout_s: float
+) -> Received:
+    """Return the parts of a request that its operation reads.
 
     Raises:
-        Problem: the body is too long, too slow or of another kind than expected.
+        Problem: The body is too long, too slow or of another kind than expected.
     """
-    if operation.source is Source.NOTHING:
-        return NoRequest
-    if operation.source is Source.PATH:
-        identity = request.path_params["id"]
-        return lambda: operation.request(id=identity)  # type: ignore[call-arg]
-    if operation.source is Source.QUERY:
-        pairs = request.query_params.multi_items()
-        return lambda: read_query(pairs)
-    if operation.source is Source.BODY:
-        check_json(request.headers.get("content-type", ""))
-    check_encoding(request.headers.get("content-encoding", "identity"))
-    body = await read_body(request, most_bytes=most_bytes, timeout_s=timeout_s)
-    if operation.source is Source.FILE:
-        name = request.path_params["name"]
-        return lambda: FileUpload(name=name, content=body)
-    return lambda: operation.request.model_validate_json(body)
+    source = operation.source
+    key = "".join(http_request.path_params.values())
+    if source is RequestSource.QUERY:
+        return Received(pairs=tuple(http_request.query_params.multi_items()))
+    if source not in {RequestSource.BODY, RequestSource.FILE}:
+        return Received(key)
+    if source is RequestSource.BODY:
+        check_json(http_request.headers.get("content-type", ""))
+    check_encoding(http_request.headers.get("content-encoding", ""))
+    body = await read_body(http_request, most_bytes=most_bytes, timeout_s=timeout_s)
+    return Received(key, body=body)
+
+
+def parse(operation: Operation, received: Received) -> Request:
+    """Return the request that was received, checked; for a thread, since it may take long.
+
+    Raises:
+        Problem: It is not what the operation takes; the message names the field.
+    """
+    try:
+        if operation.source is RequestSource.BODY:
+            return operation.request.model_validate_json(received.body)
+        if operation.source is RequestSource.QUERY:
+            return parse_query(received.pairs)
+        if operation.source is RequestSource.FILE:
+            return FileUpload(name=received.key, content=received.body)
+        if operation.source is RequestSource.PATH:
+            return operation.request.model_validate({"id": received.key})
+        return operation.request()
+    except ValidationError as error:
+        raise problem_of(error) from error
 
 
 def check_json(content_type: str) -> None:
@@ -48,34 +77,48 @@ def check_json(content_type: str) -> None:
 
     Browsers let any page send other kinds to any server unasked, so this is what keeps web pages
     of others from writing to an index on this machine.
+
+    Raises:
+        Problem: The body is declared as something else, or not at all.
     """
+    if content_type == "application/json":  # what nearly every client sends
+        return
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [p.split("=", 1)[1].strip('"') for p in parameters if p.startswith("charset=")]
     if kind != "application/json" or any(name not in {"utf-8", "utf8"} for name in charsets):
         raise Problem(
             415,
             "unsupported_media_type",
-            f"content type is {content_type or 'missing'!r}: expected application/json in UTF-8",
+            f"content type {content_type or 'missing'!r}: expected application/json in UTF-8\n"
+            "hint: curl -H 'Content-Type: application/json'",
         )
 
 
 def check_encoding(content_encoding: str) -> None:
-    """Refuse compressed bodies: their true size would be known too late."""
+    """Refuse compressed bodies: their true size would be known too late.
+
+    Raises:
+        Problem: The body is compressed.
+    """
     if content_encoding.strip().lower() not in {"", "identity"}:
         raise Problem(
             415,
             "unsupported_encoding",
-            f"content encoding is {content_encoding!r}: expected none",
+            f"content encoding {content_encoding!r}: expected none",
         )
 
 
-async def read_body(request: HttpRequest, *, most_bytes: int, timeout_s: float) -> bytes:
-    """Return the body, if it comes whole, in time and is not too long."""
-    length = request.headers.get("content-length", "0")
+async def read_body(http_request: HttpRequest, *, most_bytes: int, timeout_s: float) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        Problem: It is too long, does not arrive in time, or the client leaves.
+    """
+    length = http_request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > most_bytes:
         raise _too_long(most_bytes)
     try:
-        return await asyncio.wait_for(_collected(request, most_bytes), timeout_s)
+        return await asyncio.wait_for(_collect(http_request, most_bytes), timeout_s)
     except asyncio.TimeoutError:
         raise Problem(
             408,
@@ -84,12 +127,12 @@ async def read_body(request: HttpRequest, *, most_bytes: int, timeout_s: float) 
             headers={"Connection": "close"},
         ) from None
     except ClientDisconnect:
-        raise Problem(400, "incomplete_body", "the client went before its body was whole") from None
+        raise Problem(400, "incomplete_body", "the client left before its body was whole") from None
 
 
-async def _collected(request: HttpRequest, most_bytes: int) -> bytes:
+async def _collect(http_request: HttpRequest, most_bytes: int) -> bytes:
     body = bytearray()
-    async for part in request.stream():
+    async for part in http_request.stream():
         body += part
         if len(body) > most_bytes:
             raise _too_long(most_bytes)
@@ -105,25 +148,24 @@ def _too_long(most_bytes: int) -> Problem:
     )
 
 
-def read_query(pairs: list[tuple[str, str]]) -> SearchRequest:
+def parse_query(pairs: tuple[tuple[str, str], ...]) -> SearchRequest:
     """Return the search that the parameters of a URL describe: q, k, mode and where, a JSON object.
 
     Raises:
-        Problem: a parameter is unknown, given twice or cannot be read.
-        ValidationError: a value is outside its limits.
+        Problem: A parameter is unknown, given twice or cannot be read.
     """
     values: dict[str, Any] = {}
     for name, text in pairs:
         field = _QUERY_FIELDS.get(name)
         if field is None or field in values:
-            found = "unknown" if field is None else "given twice"
+            fault = "unknown" if field is None else "given twice"
             raise Problem(
                 422,
                 "invalid_value",
-                f"parameter {name!r} is {found}: expected {', '.join(_QUERY_FIELDS)}",
+                f"parameter {name!r} is {fault}: expected {', '.join(_QUERY_FIELDS)}",
                 param=name,
             )
-        values[field] = _query_value(name, text)
+        values[field] = _parameter(name, text)
     try:
         return SearchRequest.model_validate(values)
     except ValidationError as error:
@@ -133,14 +175,17 @@ def read_query(pairs: list[tuple[str, str]]) -> SearchRequest:
         raise Problem(422, "invalid_value", first["msg"], param=param) from None
 
 
-def _query_value(name: str, text: str) -> object:
+def _parameter(name: str, text: str) -> object:
+    """Return the value that a parameter of the URL stands for."""
     if name == "k":
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise Problem(422, "invalid_value", "k is not a whole number", param=name)
+            raise Problem(422, "invalid_value", f"k {text!r}: expected a whole number", param=name)
         return int(text)
     if name == "where":
         try:
             return from_json(text, allow_inf_nan=False)
         except ValueError as error:
-            raise Problem(422, "invalid_value", f"not a JSON object: {error}", param=name) from None
+            raise Problem(
+                422, "invalid_value", f"where: expected JSON: {error}", param=name
+            ) from None
     return text

@@ -1,13 +1,14 @@
 """Counters for Prometheus, of one process or summed over all workers."""
 
 import os
-from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from konayuki.serving.engine import Engine
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client itself
@@ -18,11 +19,11 @@ class Metrics:
     """What a service counts.
 
     Args:
-        documents: gives the number of documents in the index, None where there is none.
+        engine: Whose documents are counted.
     """
 
-    def __init__(self, documents: Callable[[], int | None]) -> None:
-        self._documents = documents
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "konayuki_requests",
@@ -54,15 +55,10 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return every metric in Prometheus' text format."""
-        documents = self._documents()
-        if documents is not None:
-            self.stored.set(documents)
-        return generate_latest(self._scraped())
-
-    def _scraped(self) -> CollectorRegistry:
-        """Return what is scraped: our registry, or the sum over all workers."""
+        if self._engine.index is not None:
+            self.stored.set(len(self._engine.index))
         if SHARED_FOLDER not in os.environ:
-            return self._registry
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return registry
+            return generate_latest(self._registry)
+        total = CollectorRegistry()  # the sum over all workers
+        MultiProcessCollector(total)  # type: ignore[no-untyped-call]
+        return generate_latest(total)

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
 import konayuki
-from konayuki.serving.operations import Operation, Source
+from konayuki.serving.operations import Operation, RequestSource
 from konayuki.serving.schemas import ErrorResponse, Request, Response, SearchRequest
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 _REFERENCE = "#/components/schemas/{model}"
 Json = dict[str, Any]
@@ -22,8 +19,8 @@ def openapi_document(operations: Sequence[Operation], *, keyed: bool) -> bytes:
     """Return the OpenAPI 3.1 document as JSON.
 
     Args:
-        operations: what the service does.
-        keyed: whether it asks for a key.
+        operations: What the service does.
+        keyed: Whether it asks for a key.
     """
     paths: dict[str, Json] = {}
     for operation in operations:
@@ -46,11 +43,12 @@ def openapi_document(operations: Sequence[Operation], *, keyed: bool) -> bytes:
 
 
 def _schemas(operations: Sequence[Operation]) -> Json:
-    models: list[type[BaseModel]] = [o.request for o in operations if o.source is Source.BODY]
+    models: list[type[Request] | type[Response]] = [ErrorResponse]
+    models += [o.request for o in operations if o.source is RequestSource.BODY]
     models += [operation.response for operation in operations]
-    models = list(dict.fromkeys([*models, ErrorResponse]))
-    _, definitions = models_json_schema(
-        [(model, "validation") for model in models], ref_template=_REFERENCE
+    _, definitions = TypeAdapter.json_schemas(
+        [(model.__name__, "validation", TypeAdapter(model)) for model in dict.fromkeys(models)],
+        ref_template=_REFERENCE,
     )
     schemas: Json = definitions["$defs"]
     return schemas
@@ -63,9 +61,9 @@ def _described(operation: Operation, *, keyed: bool) -> Json:
         "description": (operation.call.__doc__ or "").partition("\n")[0],
         "responses": _responses(operation, keyed=keyed),
     }
-    if operation.source is Source.BODY:
+    if operation.source is RequestSource.BODY:
         described["requestBody"] = _body("application/json", _schema(operation.request))
-    elif operation.source is Source.FILE:
+    elif operation.source is RequestSource.FILE:
         described["requestBody"] = _body("application/octet-stream", {"type": "string"})
     if parameters := list(_parameters(operation)):
         described["parameters"] = parameters
@@ -76,9 +74,9 @@ def _described(operation: Operation, *, keyed: bool) -> Json:
 
 def _responses(operation: Operation, *, keyed: bool) -> Json:
     statuses = {*operation.fails, 503}
-    if operation.source is not Source.NOTHING:
+    if operation.source is not RequestSource.NOTHING:
         statuses |= {400, 422}
-    if operation.source in {Source.BODY, Source.FILE}:
+    if operation.source in {RequestSource.BODY, RequestSource.FILE}:
         statuses |= {408, 413, 415}
     if operation.needs_index:
         statuses.add(404)
@@ -97,11 +95,11 @@ def _responses(operation: Operation, *, keyed: bool) -> Json:
 
 
 def _parameters(operation: Operation) -> list[Json]:
-    if operation.source in {Source.PATH, Source.FILE}:
+    if operation.source in {RequestSource.PATH, RequestSource.FILE}:
         name = operation.path.partition("{")[2].rstrip("}")
         schema = {"type": "string", "minLength": 1, "maxLength": 512}
         return [{"name": name, "in": "path", "required": True, "schema": schema}]
-    if operation.source is not Source.QUERY:
+    if operation.source is not RequestSource.QUERY:
         return []
     fields = SearchRequest.model_json_schema()["properties"]
     where: Json = {

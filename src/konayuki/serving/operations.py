@@ -30,8 +30,8 @@ from konayuki.serving.schemas import (
 )
 
 
-class Source(Enum):
-    """Where a request is read from."""
+class RequestSource(Enum):
+    """The part of an HTTP request that the parameters come from."""
 
     NOTHING = "nothing"
     BODY = "body"
@@ -46,16 +46,16 @@ class Operation:
 
     Attributes:
         method: HTTP method.
-        path: path, with its parameters in braces.
-        summary: what it does, in a line.
-        call: the function of `api` that does it.
-        request: what the function takes.
-        response: what it returns.
-        source: where the request is read from.
-        needs_index: whether it fails where no index is served.
-        writes: whether it changes the index.
-        public: whether it answers without a key.
-        fails: further statuses that it has.
+        path: Path, with its parameter in braces.
+        summary: What the operation does, in a line.
+        call: The function of `api` that does it.
+        request: Type that the function takes.
+        response: Type that it returns.
+        source: Part of the HTTP request that the parameters come from.
+        needs_index: Whether it fails if no index is served.
+        writes: Whether it changes the index.
+        public: Whether it answers without a key.
+        fails: Further statuses that it has.
     """
 
     method: str
@@ -64,7 +64,7 @@ class Operation:
     call: Callable[[Engine, Any], Response]
     request: type[Request]
     response: type[Response]
-    source: Source = Source.BODY
+    source: RequestSource = RequestSource.BODY
     needs_index: bool = True
     writes: bool = False
     public: bool = False
@@ -73,7 +73,11 @@ class Operation:
     @property
     def name(self) -> str:
         """The name of the operation: that of its function."""
-        return self.call.__name__ if self.source != Source.QUERY else f"{self.call.__name__}_by_url"
+        return (
+            self.call.__name__
+            if self.source != RequestSource.QUERY
+            else f"{self.call.__name__}_by_url"
+        )
 
 
 OPERATIONS = (
@@ -94,7 +98,7 @@ OPERATIONS = (
         api.models,
         NoRequest,
         ModelsResponse,
-        source=Source.NOTHING,
+        source=RequestSource.NOTHING,
         needs_index=False,
     ),
     Operation("POST", "/search", "Hits for a question", api.search, SearchRequest, SearchResponse),
@@ -105,12 +109,12 @@ OPERATIONS = (
         api.search,
         SearchRequest,
         SearchResponse,
-        source=Source.QUERY,
+        source=RequestSource.QUERY,
     ),
     Operation(
         "POST",
         "/documents",
-        "Store documents; one with an id that is there replaces it",
+        "Store documents; an existing one with the same id is replaced",
         api.add_documents,
         DocumentsRequest,
         DocumentsResponse,
@@ -123,7 +127,7 @@ OPERATIONS = (
         api.get_document,
         DocumentKey,
         DocumentResponse,
-        source=Source.PATH,
+        source=RequestSource.PATH,
     ),
     Operation(
         "DELETE",
@@ -132,7 +136,7 @@ OPERATIONS = (
         api.delete_document,
         DocumentKey,
         DeletedResponse,
-        source=Source.PATH,
+        source=RequestSource.PATH,
         writes=True,
     ),
     Operation(
@@ -142,7 +146,7 @@ OPERATIONS = (
         api.add_file,
         FileUpload,
         DocumentsResponse,
-        source=Source.FILE,
+        source=RequestSource.FILE,
         writes=True,
     ),
     Operation(
@@ -161,7 +165,7 @@ OPERATIONS = (
         api.info,
         NoRequest,
         InfoResponse,
-        source=Source.NOTHING,
+        source=RequestSource.NOTHING,
         needs_index=False,
     ),
     Operation(
@@ -171,7 +175,7 @@ OPERATIONS = (
         api.health,
         NoRequest,
         HealthResponse,
-        source=Source.NOTHING,
+        source=RequestSource.NOTHING,
         needs_index=False,
         public=True,
     ),
@@ -182,7 +186,7 @@ OPERATIONS = (
         api.ready,
         NoRequest,
         ReadyResponse,
-        source=Source.NOTHING,
+        source=RequestSource.NOTHING,
         needs_index=False,
         public=True,
     ),

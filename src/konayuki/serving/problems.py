@@ -1,4 +1,4 @@
-"""From what went wrong to a status and the one form in which every error is told."""
+"""Errors as clients get them: a status, and one form for every route."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,17 +9,18 @@ from konayuki.errors import DimensionError, IndexLockedError, InputError, Konayu
 from konayuki.serving.schemas import ErrorDetail, ErrorResponse
 
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+_BRANCHES = {"str", "int", "float", "bool", "none"}
 
 
 class Problem(KonayukiError):
-    """A request that gets an error for an answer.
+    """An error with the HTTP status and the code that a client gets.
 
     Args:
         status: HTTP status.
-        code: what programs tell problems apart by.
-        message: what people read.
-        param: the field that is to blame.
-        headers: headers that belong to the status.
+        code: Name of the kind of problem, for programs.
+        message: Explanation, for people.
+        param: Name of the field that caused it.
+        headers: Headers that belong to the status.
     """
 
     def __init__(
@@ -47,12 +48,12 @@ class Problem(KonayukiError):
 
 
 def busy(code: str, message: str) -> Problem:
-    """Return the problem of a server that could do this a moment later."""
+    """Return the problem of a server that can answer a moment later."""
     return Problem(503, code, message, headers={"Retry-After": "1"})
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return what a client is told about an error."""
+    """Return an error as clients may see it."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, ValidationError):
@@ -63,7 +64,7 @@ def problem_of(error: Exception) -> Problem:
         return Problem(422, "invalid_value", str(error))
     if isinstance(error, IndexLockedError):
         return busy("index_locked", "another process is writing to the index")
-    # What is left is ours, and its message may name our files: the log has it, the client not.
+    # The message may name files of this machine: it goes into the log and not to the client.
     return Problem(500, "internal_error", "an error inside the server; its log says more")
 
 
@@ -72,15 +73,16 @@ def _invalid(error: ValidationError) -> Problem:
     first: Mapping[str, Any] = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return Problem(400, "invalid_json", first["msg"])
-    return Problem(422, "invalid_value", first["msg"], param=_path(first["loc"]))
+    message = first["msg"].removeprefix("Value error, ")
+    return Problem(422, "invalid_value", message, param=_path(first["loc"]))
 
 
 def _path(location: Sequence[str | int]) -> str | None:
-    """Return where a field lies, as in `documents[3].id`; names of union branches are left out."""
+    """Return the path of a field, as in `documents[3].id`, without names of union branches."""
     path = ""
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part.isidentifier() and part not in {"str", "int", "float", "bool", "none"}:
+        elif part.isidentifier() and part not in _BRANCHES:
             path += f".{part}" if path else part
     return path or None

@@ -1,23 +1,32 @@
 """Start the service: bind, warn, serve with one process or several, stop in order."""
 
 import logging
+import math
 import os
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 
 from konayuki.errors import KonayukiError, NotFoundError
+from konayuki.serving.app import build_app
+from konayuki.serving.connections import Gate, GuardedProtocol
 from konayuki.serving.engine import Engine
-from konayuki.serving.http import build_app
 from konayuki.serving.metrics import SHARED_FOLDER
 from konayuki.serving.settings import Settings, read_keys
-from konayuki.serving.workers import end_with_parent, run_workers
+from konayuki.serving.workers import Supervisor, end_by_deadline, end_with_parent
 
-_BACKLOG = 1024
+if sys.platform != "win32":
+    import resource
+
+_BACKLOG = 128
+_OTHER_FILES = 64  # descriptors for the index, the log, the model
+_UNRESPONSIVE_S = 30  # a worker that answers no ping for so long is replaced
 
 logger = logging.getLogger(__name__)
 
@@ -36,44 +45,72 @@ def serve(settings: Settings) -> None:
             logger.warning(warning)
         logger.info("serving %s on %s", describe(engine), url_of(settings, listener))
         if settings.workers == 1:
-            config = uvicorn_config(build_app(engine, settings, keys), settings)
+            config = uvicorn_config(settings, partial(make_app, settings, engine))
             uvicorn.Server(config).run(sockets=[listener])
             return
         engine.close()
-        serve_with_workers(settings, listener)
+        with tempfile.TemporaryDirectory(prefix="konayuki-metrics-") as folder:
+            os.environ[SHARED_FOLDER] = folder  # all workers count in one place
+            config = uvicorn_config(settings, partial(make_worker_app, settings))
+            Supervisor(config, [listener]).run()
 
 
-def serve_with_workers(settings: Settings, listener: socket.socket) -> None:
-    """Serve with several processes that accept from one socket and count in one place."""
-    with tempfile.TemporaryDirectory(prefix="konayuki-metrics-") as folder:
-        os.environ[SHARED_FOLDER] = folder
-        run_workers(settings.workers, worker, (settings, listener))
+def make_app(settings: Settings, engine: Engine) -> Starlette:
+    """Return the application, in the process that serves it and after uvicorn's signal handlers."""
+    end_by_deadline(min(settings.shutdown_s, settings.timeout_s))
+    return build_app(engine, settings, read_keys(settings.api_key_file))
 
 
-def worker(settings: Settings, listener: socket.socket) -> None:
-    """Be one of several processes."""
+def make_worker_app(settings: Settings) -> Starlette:
+    """Return the application in one of several processes."""
     end_with_parent()
     log_to_stderr(settings)
-    app = build_app(Engine.open(settings), settings, read_keys(settings.api_key_file))
-    uvicorn.Server(uvicorn_config(app, settings)).run(sockets=[listener])
+    try:
+        return make_app(settings, Engine.open(settings))
+    except KonayukiError as error:
+        logger.error("%s", error)
+        sys.exit(STARTUP_FAILURE)  # the supervisor stops instead of starting another
 
 
-def uvicorn_config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    """Return how uvicorn is to run the application; logging and limits are ours."""
+def uvicorn_config(settings: Settings, factory: Callable[[], Starlette]) -> uvicorn.Config:
+    """Return how uvicorn runs the application; logging and limits are ours."""
+    n_connections, backlog = connection_limits(settings.connections)
+    gate = Gate(n_connections, settings.collect_bytes, settings.timeout_s)
     return uvicorn.Config(
-        app,
-        http="httptools",
+        factory,
+        factory=True,
+        workers=settings.workers,
+        http=partial(GuardedProtocol, gate=gate),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=True,  # from proxies on this machine only, uvicorn's default
-        timeout_graceful_shutdown=settings.shutdown_s,
+        backlog=backlog,
+        timeout_graceful_shutdown=math.ceil(min(settings.shutdown_s, settings.timeout_s)),
+        timeout_worker_healthcheck=_UNRESPONSIVE_S,
     )
 
 
+def connection_limits(n_wanted: int) -> tuple[int, int]:
+    """Return how many connections fit the limit on open files, and the length of their queue.
+
+    asyncio accepts as many connections at once as the queue is long, before anybody can count them.
+    """
+    if sys.platform == "win32":
+        return n_wanted, _BACKLOG
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n_files = n_wanted + _BACKLOG + _OTHER_FILES
+    if soft < n_files and soft != resource.RLIM_INFINITY:
+        soft = n_files if hard == resource.RLIM_INFINITY else min(n_files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        backlog = min(_BACKLOG, soft // 4)
+        return max(1, min(n_wanted, soft - backlog - _OTHER_FILES)), backlog
+    return n_wanted, _BACKLOG
+
+
 def bound(settings: Settings) -> socket.socket:
-    """Return a listening socket.
+    """Return a socket that listens where the settings say.
 
     Raises:
         KonayukiError: The address cannot be bound.
@@ -85,7 +122,7 @@ def bound(settings: Settings) -> socket.socket:
         # With the protocol named, asyncio turns Nagle's algorithm off: 40 ms of every answer.
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise NotFoundError(f"host {settings.host!r} is not an address: {error}") from error
+        raise NotFoundError(f"host {settings.host!r}: expected an address: {error}") from error
     try:
         if os.name != "nt":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,17 +1,21 @@
-"""What requests and responses look like; the limits in here are part of the API."""
+"""What requests and responses look like; the limits in here are part of the API.
 
-from typing import Annotated, Literal
+Requests are pydantic models, because what arrives must be checked. Responses are dataclasses:
+what we send is ours, and checking each hit again would cost more than finding it.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
-    SkipValidation,
     WithJsonSchema,
     field_validator,
 )
@@ -41,17 +45,19 @@ Filter = Annotated[
 ]
 
 
-def _whole(value: object) -> object:
+def _integral(value: object) -> object:
     """Return 1 for 1.0, which is a whole number to JSON; other values are left to the check."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_integral)]
+Dimensions = Annotated[int, Field(ge=1, le=65_536), BeforeValidator(_integral)]
 Vector = Annotated[
-    NDArray[np.float32] | str,
-    SkipValidation,
+    Any,  # float32 (dim,), or base64 of its little-endian bytes
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "string"}]}),
 ]
+# Metadata of documents that an earlier version stored may be nested deeper than a check would go.
+Metadata = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
 
 
 class Request(BaseModel):
@@ -60,43 +66,73 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Response(BaseModel):
-    """What a client gets."""
-
-    model_config = ConfigDict(frozen=True)
+class Response:
+    """What a client gets: a dataclass whose fields JSON can hold, NumPy arrays included."""
 
     def to_json(self) -> bytes:
-        """Return the response as UTF-8 JSON."""
-        return self.__pydantic_serializer__.to_json(self)
+        """Return the response as UTF-8 JSON; float32 values in their shortest exact form."""
+        try:
+            return orjson.dumps(self, option=orjson.OPT_SERIALIZE_NUMPY)
+        except orjson.JSONEncodeError:
+            # Whole numbers of more than 64 bits, or deeper than orjson goes: rare, and slower.
+            return _to_json_slowly(self)
+
+
+def _to_json_slowly(response: Response) -> bytes:
+    return json.dumps(response, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _plain(value: object) -> object:
+    """Return the fields of a response, or the numbers of an array."""
+    return value.tolist() if isinstance(value, np.ndarray) else vars(value)
+
+
+def check_texts(value: object, most: int) -> object:
+    """Say what is wrong with texts in words about texts; pydantic would complain about a union.
+
+    Raises:
+        ValueError: There are none, too many, or they are ids of a tokenizer.
+    """
+    if not isinstance(value, list):
+        return value
+    if not value:
+        raise ValueError("an empty list: expected at least one text")
+    if isinstance(value[0], int | list):
+        raise ValueError(
+            "token ids are not accepted: expected texts\n"
+            "hint: LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False)"
+        )
+    if len(value) > most:
+        raise ValueError(f"{len(value)} texts: expected at most {most}\nhint: send them in parts")
+    return value
 
 
 class EmbeddingsRequest(Request):
-    """As OpenAI's; fields that we do not know are ignored, as there are many clients."""
+    """As OpenAI's; fields that are not listed here are ignored, since there are many clients."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
     input: Text | Annotated[list[Text], Field(min_length=1, max_length=TEXTS_AT_ONCE)] = Field(
         description="One text or a list of texts."
     )
-    model: str = Field(description="A name that GET /v1/models lists.", max_length=ID_CHARACTERS)
-    dimensions: Annotated[int, Field(ge=1, le=65_536), BeforeValidator(_whole)] | None = Field(
-        default=None, description="Keep the first so many dimensions."
+    model: str = Field(
+        default="konayuki",
+        description="Any name: this server has one model. `--strict-model` accepts listed names.",
+        max_length=ID_CHARACTERS,
+    )
+    dimensions: Dimensions | None = Field(
+        default=None, description="Keep only the first N dimensions."
     )
     encoding_format: Literal["float", "base64"] = "float"
     user: str | None = Field(default=None, description="Accepted and not used.")
 
     @field_validator("input", mode="before")
     @classmethod
-    def _no_token_ids(cls, value: object) -> object:
-        """Refuse ids of a tokenizer that is not ours, with a remedy that people can search for."""
-        if isinstance(value, list) and value and isinstance(value[0], int | list):
-            raise ValueError(
-                "token ids are not accepted: expected texts\n"
-                "hint: LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False)"
-            )
-        return value
+    def _check_input(cls, value: object) -> object:
+        return check_texts(value, TEXTS_AT_ONCE)
 
 
+@dataclass(frozen=True)
 class Usage(Response):
     """What a request cost, in pieces of the tokenizer."""
 
@@ -104,30 +140,26 @@ class Usage(Response):
     total_tokens: int
 
 
+@dataclass(frozen=True)
 class Embedding(Response):
     """The vector of one text; in base64 it is little-endian float32."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    object: Literal["embedding"] = "embedding"
     index: int
     embedding: Vector
+    object: Literal["embedding"] = "embedding"
 
 
+@dataclass(frozen=True)
 class EmbeddingsResponse(Response):
     """One unit vector per text, in the order of the texts; an empty text has the zero vector."""
 
-    object: Literal["list"] = "list"
     data: list[Embedding]
     model: str
     usage: Usage
-
-    def to_json(self) -> bytes:
-        """Return the response as UTF-8 JSON; float32 values in their shortest exact form."""
-        # Eight times faster than Python floats on the way, and the text is half as long.
-        return orjson.dumps(self.model_dump(), option=orjson.OPT_SERIALIZE_NUMPY)
+    object: Literal["list"] = "list"
 
 
+@dataclass(frozen=True)
 class Model(Response):
     """One name under which the model answers."""
 
@@ -137,11 +169,12 @@ class Model(Response):
     owned_by: str = "konayuki"
 
 
+@dataclass(frozen=True)
 class ModelsResponse(Response):
-    """The names that `model` of an embeddings request may have."""
+    """The names of the model; other names are answered too unless `--strict-model` is set."""
 
-    object: Literal["list"] = "list"
     data: list[Model]
+    object: Literal["list"] = "list"
 
 
 class SearchRequest(Request):
@@ -157,6 +190,7 @@ class SearchRequest(Request):
     )
 
 
+@dataclass(frozen=True)
 class Segment(Response):
     """A piece of a passage, and whether the query occurs in it."""
 
@@ -164,6 +198,7 @@ class Segment(Response):
     match: bool
 
 
+@dataclass(frozen=True)
 class HitResponse(Response):
     """One answer, with the two parts of its score: BM25 and cosine."""
 
@@ -174,12 +209,15 @@ class HitResponse(Response):
     title: str
     heading: str
     text: str
-    metadata: dict[str, JsonValue]
-    document: str = Field(description="The document that the passage was cut from, or its own id.")
+    metadata: Metadata
+    document: Annotated[
+        str, Field(description="Document that the passage was cut from, or its own id.")
+    ]
     position: int
-    snippet: list[Segment] = Field(description="The part of the text to show, in pieces.")
+    snippet: Annotated[list[Segment], Field(description="The part of the text to show, in pieces.")]
 
 
+@dataclass(frozen=True)
 class SearchResponse(Response):
     """Hits, best first; equal scores are ordered by id."""
 
@@ -190,7 +228,7 @@ class SearchResponse(Response):
 
 
 class DocumentRecord(Request):
-    """A document to store; one with the same id is replaced."""
+    """A document to store; an existing one with the same id is replaced."""
 
     id: Identity
     text: Text
@@ -207,8 +245,9 @@ class DocumentsRequest(Request):
     documents: list[DocumentRecord] = Field(min_length=1, max_length=DOCUMENTS_AT_ONCE)
 
 
+@dataclass(frozen=True)
 class DocumentsResponse(Response):
-    """What was stored, and how many documents the index holds now."""
+    """How many documents were stored, and how many the index holds now."""
 
     stored: int
     documents: int
@@ -222,7 +261,7 @@ class FileUpload(Request):
 
 
 class NoRequest(Request):
-    """Nothing to ask for."""
+    """A request without parameters."""
 
 
 class DocumentKey(Request):
@@ -231,6 +270,7 @@ class DocumentKey(Request):
     id: Identity
 
 
+@dataclass(frozen=True)
 class DocumentResponse(Response):
     """A stored document."""
 
@@ -238,13 +278,14 @@ class DocumentResponse(Response):
     text: str
     title: str
     heading: str
-    metadata: dict[str, JsonValue]
+    metadata: Metadata
     chunk_of: str | None
     position: int
 
 
+@dataclass(frozen=True)
 class DeletedResponse(Response):
-    """How many passages went: the document itself and the chunks cut from it."""
+    """How many documents were removed: the one asked for and the passages cut from it."""
 
     deleted: int
     documents: int
@@ -257,24 +298,28 @@ class SimilarityRequest(Request):
     others: list[Sentence] | None = Field(default=None, min_length=1, max_length=SENTENCES_AT_ONCE)
 
 
+@dataclass(frozen=True)
 class SimilarityResponse(Response):
-    """Cosines: one row for each sentence, one column for each it was compared with."""
+    """Cosines: one row for each sentence, one column for each that it was compared with."""
 
     similarity: list[list[float]]
 
 
+@dataclass(frozen=True)
 class HealthResponse(Response):
     """The process answers."""
 
     status: Literal["ok"] = "ok"
 
 
+@dataclass(frozen=True)
 class ReadyResponse(Response):
-    """The model is loaded and the index, where there is one, can be searched."""
+    """The model is loaded, and the index, if there is one, can be searched."""
 
     status: Literal["ready"] = "ready"
 
 
+@dataclass(frozen=True)
 class InfoResponse(Response):
     """What is being served."""
 
@@ -285,6 +330,7 @@ class InfoResponse(Response):
     writable: bool
 
 
+@dataclass(frozen=True)
 class ErrorDetail(Response):
     """What was wrong."""
 
@@ -294,6 +340,7 @@ class ErrorDetail(Response):
     code: str
 
 
+@dataclass(frozen=True)
 class ErrorResponse(Response):
     """Every error of every route has this form, which is OpenAI's."""
 

@@ -7,6 +7,7 @@ from konayuki.errors import InputError, NotFoundError
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SHORTEST_KEY = 16
+_MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -14,36 +15,46 @@ class Settings:
     """How to serve.
 
     Attributes:
-        index: folder of the index, None to serve embeddings alone.
-        model: folder or hub id of the model, None for the bundled one.
-        aliases: further names under which clients may ask for the model.
-        create: make the index where there is none.
-        read_only: refuse to change the index.
-        host: address to bind.
-        port: port to bind; 0 takes a free one.
-        workers: processes that answer.
-        threads: requests that one process computes at a time.
-        pending: requests that may wait in one process; more are turned away.
-        body_bytes: longest request body.
-        timeout_s: longest time from a request to its answer.
-        shutdown_s: how long requests in flight may take when the service stops.
-        api_key_file: file of accepted keys, one a line; None asks for none.
-        allowed_hosts: names that clients may use for this server where no key protects it.
-        cors_origins: web origins whose pages may call the service.
-        access_log: whether each request is logged.
+        index: Folder of the index; None serves embeddings alone.
+        model: Folder or hub id of the model; None takes the bundled one.
+        aliases: Further names that `GET /v1/models` lists.
+        strict_model: Refuse embeddings under model names that are not listed.
+        create: Make the index if it does not exist.
+        read_only: Refuse to change the index.
+        share_index: Let other processes write to the index too: the writer lock is then taken for
+            each write and given back after it.
+        host: Address to bind.
+        port: Port to bind; 0 takes a free one.
+        workers: Number of processes that answer.
+        threads: Number of requests that one process computes at a time.
+        pending: Number of requests that may wait in one process; more are turned away.
+        connections: Number of open connections of one process; a new one then takes the place of
+            the one that has kept the server waiting longest.
+        body_bytes: Size of the longest request body.
+        collect_bytes: Bytes of bodies that one process holds at a time.
+        timeout_s: Longest time for a body to arrive, and from then to the answer.
+        shutdown_s: Longest time for requests in flight when the service stops.
+        api_key_file: File of accepted keys, one a line; None asks for none.
+        allowed_hosts: Names besides localhost that clients may use for a server without keys.
+        cors_origins: Web origins whose pages may call the service.
+        access_log: Whether each request is logged.
     """
 
     index: str | None = None
     model: str | None = None
     aliases: tuple[str, ...] = ()
+    strict_model: bool = False
     create: bool = False
     read_only: bool = False
+    share_index: bool = False
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
     threads: int = 2
     pending: int = 256
-    body_bytes: int = 8 * 1024 * 1024
+    connections: int = 1024
+    body_bytes: int = 8 * _MEGABYTE
+    collect_bytes: int = 64 * _MEGABYTE
     timeout_s: float = 30.0
     shutdown_s: int = 30
     api_key_file: str | None = None
@@ -61,8 +72,8 @@ def read_keys(path: str | None) -> tuple[bytes, ...]:
     """Return the keys of a key file; blank lines and lines that start with `#` are left out.
 
     Raises:
-        NotFoundError: the file cannot be read.
-        InputError: it holds no key, or one that is too short to be a secret.
+        NotFoundError: The file cannot be read.
+        InputError: It holds no key, or one that is too short to be a secret.
     """
     if path is None:
         return ()
@@ -75,7 +86,7 @@ def read_keys(path: str | None) -> tuple[bytes, ...]:
         raise InputError(f"{path}: holds no key: expected one a line")
     if any(len(key) < SHORTEST_KEY for key in keys):
         raise InputError(
-            f"{path}: a key is shorter than {SHORTEST_KEY} characters\n"
+            f"{path}: a key is shorter than {SHORTEST_KEY} characters: expected a long random one\n"
             "hint: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
         )
     return keys

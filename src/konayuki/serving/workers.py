@@ -1,53 +1,58 @@
-"""Several processes that answer from one socket: started, watched, stopped together."""
+"""Several processes that answer from one socket, and how each of them ends."""
 
+import faulthandler
 import logging
 import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
 from types import FrameType
-from typing import Any
+
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from konayuki.errors import KonayukiError
 
 logger = logging.getLogger(__name__)
 
-_LOOK_S = 0.2
-_SETTLED_S = 5.0  # a worker that dies earlier will not do better when started again
-_context = multiprocessing.get_context("spawn")
+_GRACE_S = 1.0
 
 
-def run_workers(n_workers: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Run `work(*arguments)` in so many processes until SIGINT or SIGTERM; replace those that die.
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor: starts workers, replaces those that die or hang, ends them together."""
 
-    Args:
-        n_workers: how many.
-        work: a function of a module, which ends in order on SIGTERM.
-        arguments: values that can be pickled; sockets can.
+    def run(self) -> None:
+        """Run the workers until SIGINT or SIGTERM.
 
-    Raises:
-        KonayukiError: A worker died right after its start.
-    """
-    with _stop_signals() as stopping:
-        processes = [_started(work, arguments) for _ in range(n_workers)]
-        try:
-            while not stopping.is_set():
-                wait([process.sentinel for process, _ in processes], timeout=_LOOK_S)
-                if not stopping.is_set():
-                    processes = [_alive(entry, work, arguments) for entry in processes]
-        finally:
-            for process, _ in processes:
-                process.terminate()
-            for process, _ in processes:
-                process.join()
+        Raises:
+            KonayukiError: A worker could not be started; its log says why.
+        """
+        super().run()
+        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+            raise KonayukiError("a worker could not be started: expected all of them to serve")
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that ended, unless one could not be started at all."""
+        for process in self.processes:
+            if process.exitcode == STARTUP_FAILURE:
+                self.should_exit.set()
+            elif process.exitcode is not None:
+                status = f"worker {process.pid} ended with {process.exitcode}"
+                logger.warning("%s: starting another", status)
+        super().keep_subprocess_alive()
+
+    def join_all(self) -> None:
+        """Wait for the workers, and kill those that do not even notice the signal."""
+        deadline = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + 2 * _GRACE_S
+        for process in self.processes:
+            process.process.join(max(0.0, deadline - time.monotonic()))
+            if process.exitcode is None:
+                process.kill()
+        super().join_all()
 
 
 def end_with_parent() -> None:
-    """Make this process end in order when its parent is gone, however it went."""
+    """Make this process end in order when its parent is gone, however the parent ended."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -58,36 +63,18 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="parent").start()
 
 
-def _started(work: Callable[..., None], arguments: tuple[Any, ...]) -> tuple[SpawnProcess, float]:
-    process = _context.Process(target=work, args=arguments)
-    process.start()
-    return process, time.monotonic()
+def end_by_deadline(seconds: float) -> None:
+    """Make SIGINT and SIGTERM end this process in time, even if a thread computes on.
 
+    What a thread has not committed by then is lost, as in a power cut; what was acknowledged is on
+    disk. The log shows what each thread was doing. faulthandler needs no lock of the interpreter.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
 
-def _alive(
-    entry: tuple[SpawnProcess, float], work: Callable[..., None], arguments: tuple[Any, ...]
-) -> tuple[SpawnProcess, float]:
-    """Return the process, or a new one in its place."""
-    process, since = entry
-    if process.is_alive():
-        return entry
-    if time.monotonic() - since < _SETTLED_S:
-        raise KonayukiError(f"a worker ended with {process.exitcode} right after its start")
-    logger.warning("worker %s ended with %s: starting another", process.pid, process.exitcode)
-    return _started(work, arguments)
+        def stop(number: int, frame: FrameType | None, handler: object = handler) -> None:
+            faulthandler.dump_traceback_later(seconds + _GRACE_S, exit=True)
+            if callable(handler):
+                handler(number, frame)
 
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Turn SIGINT and SIGTERM into an event."""
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(number, stop)

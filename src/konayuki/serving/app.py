@@ -1,11 +1,9 @@
-"""The service on the wire: parses, limits, binds; what is done is in `api`."""
+"""The service as an ASGI application: parses, limits, answers; what is done is in `api`."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
@@ -14,16 +12,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from konayuki.errors import KonayukiError
 from konayuki.serving.engine import Engine
 from konayuki.serving.guards import HostGuard, KeyGuard, respond
-from konayuki.serving.intake import Parse, receive
+from konayuki.serving.intake import Received, parse, receive
 from konayuki.serving.metrics import CONTENT_TYPE, Metrics
 from konayuki.serving.observe import ROUTE, Observe
 from konayuki.serving.openapi import openapi_document
 from konayuki.serving.operations import OPERATIONS, Operation
-from konayuki.serving.page import FOLDER, page_files, page_route
+from konayuki.serving.page import FOLDER, PageFile, page_files, page_route
 from konayuki.serving.problems import Problem, problem_of
 from konayuki.serving.settings import Settings
 from konayuki.serving.work import WorkPool
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class KeyConvertor(Convertor[str]):
-    """A path parameter that takes all that is left: an id may hold slashes and line ends."""
+    """A path parameter that takes the rest of the path: an id may hold slashes and line ends."""
 
     regex = "(?s:.+)"
 
@@ -52,14 +51,14 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
     """Return the service as an ASGI application.
 
     Args:
-        engine: what answers.
-        settings: limits and guards.
-        keys: accepted API keys; none means that no key is asked for.
+        engine: Model and index to serve.
+        settings: Limits and guards.
+        keys: Accepted API keys; none means that no key is asked for.
     """
     reading = WorkPool("read", settings.threads, settings.pending, settings.timeout_s)
     # One thread: writes take turns anyway, and must not take the threads of searches meanwhile.
     writing = WorkPool("write", 1, settings.pending, settings.timeout_s)
-    metrics = Metrics(lambda: None if engine.index is None else len(engine.index))
+    metrics = Metrics(engine)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -68,11 +67,15 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
             pool.close()
         engine.close()
 
-    routes = [_route(operation, engine, settings, reading, writing) for operation in OPERATIONS]
-    routes += [page_route(file) for file in page_files()]
-    routes.append(_text_route("/metrics", metrics.text, CONTENT_TYPE, reading))
+    routes = [page_route(file) for file in page_files()]
+    for operation in OPERATIONS:
+        pool = writing if operation.writes else reading
+        endpoint = Endpoint(operation, engine, settings, pool)
+        path = operation.path.replace("}", ":key}")
+        routes.append(Route(path, endpoint, methods=[operation.method], name=operation.name))
+    routes.append(_metrics_route(metrics, reading))
     document = openapi_document(OPERATIONS, keyed=bool(keys))
-    routes.append(_text_route("/openapi.json", lambda: document, "application/json", reading))
+    routes.append(page_route(PageFile("/openapi.json", document, "application/json")))
     return Starlette(
         routes=routes,
         middleware=list(_middleware(settings, keys, metrics)),
@@ -99,41 +102,42 @@ def _middleware(
         yield Middleware(HostGuard, names=settings.allowed_hosts)
 
 
-def _route(
-    operation: Operation,
-    engine: Engine,
-    settings: Settings,
-    reading: WorkPool,
-    writing: WorkPool,
-) -> Route:
-    pool = writing if operation.writes else reading
+class Endpoint:
+    """One operation as an ASGI application: receives, computes on a thread, sends."""
 
-    async def endpoint(request: HttpRequest) -> HttpResponse:
-        request.scope[ROUTE] = operation.path
-        parse = await receive(
-            operation, request, most_bytes=settings.body_bytes, timeout_s=settings.timeout_s
+    def __init__(
+        self, operation: Operation, engine: Engine, settings: Settings, pool: WorkPool
+    ) -> None:
+        self._operation = operation
+        self._engine = engine
+        self._settings = settings
+        self._pool = pool
+
+    async def __call__(self, scope: Scope, receive_message: Receive, send: Send) -> None:
+        """Answer one request."""
+        scope[ROUTE] = self._operation.path
+        received = await receive(
+            self._operation,
+            HttpRequest(scope, receive_message),
+            most_bytes=self._settings.body_bytes,
+            timeout_s=self._settings.timeout_s,
         )
-        body = await pool.run(partial(_answer, operation, engine, parse))
-        return HttpResponse(body, media_type="application/json")
-
-    path = operation.path.replace("}", ":key}")
-    return Route(path, endpoint, methods=[operation.method], name=operation.name)
+        body = await self._pool.run(answer, self._operation, self._engine, received)
+        response = HttpResponse(body, media_type="application/json")
+        await response(scope, receive_message, send)
 
 
-def _answer(operation: Operation, engine: Engine, parse: Parse) -> bytes:
+def answer(operation: Operation, engine: Engine, received: Received) -> bytes:
     """Parse, compute and write: all that costs time, in one go on one thread."""
-    try:
-        return operation.call(engine, parse()).to_json()
-    except ValidationError as error:
-        raise problem_of(error) from error
+    return operation.call(engine, parse(operation, received)).to_json()
 
 
-def _text_route(path: str, text: Callable[[], bytes], media_type: str, pool: WorkPool) -> Route:
-    async def endpoint(request: HttpRequest) -> HttpResponse:
-        request.scope[ROUTE] = path
-        return HttpResponse(await pool.run(text), headers={"Content-Type": media_type})
+def _metrics_route(metrics: Metrics, pool: WorkPool) -> Route:
+    async def endpoint(http_request: HttpRequest) -> HttpResponse:
+        http_request.scope[ROUTE] = "/metrics"
+        return HttpResponse(await pool.run(metrics.text), headers={"Content-Type": CONTENT_TYPE})
 
-    return Route(path, endpoint, methods=["GET"])
+    return Route("/metrics", endpoint, methods=["GET"])
 
 
 async def _problem(_: HttpRequest, error: Exception) -> HttpResponse:

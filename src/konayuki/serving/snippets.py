@@ -1,0 +1,39 @@
+"""The part of each hit that is worth showing, in pieces with the matches marked."""
+
+import re
+
+from konayuki.search.snippet import Snippet, snippet
+from konayuki.serving.schemas import Segment
+
+_HIRAGANA = re.compile("[\u3041-\u3096\u30fc\\s]+")
+_ENDING = re.compile("[\u3041-\u3096]{1,3}")
+SNIPPET_CHARACTERS = 160
+SHOWN_CHARACTERS = 10_000  # the snippet of a longer passage comes from its beginning
+
+
+class Snippets:
+    """Snippets of passages for one query."""
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+        # Short runs of hiragana are endings of words; a query of nothing else has words of them.
+        self._marks_endings = _HIRAGANA.fullmatch(query) is not None
+
+    def segments(self, text: str, width: int = SNIPPET_CHARACTERS) -> list[Segment]:
+        """Return a snippet in pieces, so that no client has to count characters as we do."""
+        part = snippet(text[:SHOWN_CHARACTERS], self._query, width)
+        segments = []
+        last_end = 0
+        for start, end in self._marked_spans(part):
+            if last_end < start:
+                segments.append(Segment(part.text[last_end:start], match=False))
+            segments.append(Segment(part.text[start:end], match=True))
+            last_end = end
+        if last_end < len(part.text):
+            segments.append(Segment(part.text[last_end:], match=False))
+        return segments
+
+    def _marked_spans(self, part: Snippet) -> list[tuple[int, int]]:
+        if self._marks_endings:
+            return part.spans
+        return [span for span in part.spans if not _ENDING.fullmatch(part.text, *span)]
