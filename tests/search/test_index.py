@@ -297,7 +297,7 @@ def test_another_model_is_refused_with_both_fingerprints(empty_index: Path):
 
 
 def test_an_index_is_not_created_over_anything(tmp_path: Path, empty_index: Path):
-    with pytest.raises(InputError, match=r"already exists(.|\n)*Index.open"):
+    with pytest.raises(InputError, match=r"already exists(.|\n)*choose another"):
         Index.create(empty_index, MODEL)
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="already exists"):

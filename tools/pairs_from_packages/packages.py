@@ -186,7 +186,7 @@ def run(command: list[str], folder: Path) -> None:
     Raises:
         NotFoundError: it failed; the message holds its last words.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # noqa: S603 - fixed commands
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         words = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
         raise NotFoundError(f"{Path(command[0]).name} failed: " + "\n".join(words))

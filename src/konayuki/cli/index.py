@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from konayuki.cli.options import add_shared
+
 if TYPE_CHECKING:
     from konayuki.ingest import Summary
     from konayuki.search import Index
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also remove the passages of every indexed file that is not on disk any more",
     )
-    parser.add_argument("--json", action="store_true", help="write the summary as a JSON object")
+    add_shared(parser, ["--json"])
 
 
 def run(args: argparse.Namespace) -> int:

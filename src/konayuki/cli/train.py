@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from konayuki.cli.options import add_shared
 from konayuki.extras import require
 
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change a setting of the recipe, as in training.steps=400; may be repeated",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--json", action="store_true", help="write the results as a JSON object")
+    add_shared(parser, ["--json"])
 
 
 def run(args: argparse.Namespace) -> int:
