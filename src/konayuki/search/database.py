@@ -32,10 +32,10 @@ CREATE TABLE facts (
 CREATE TABLE sources (path TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 """
 # Indexes of format 1 may have no places, and have no commits.
-LATER_SCHEMA = """
-CREATE TABLE IF NOT EXISTS places (path TEXT PRIMARY KEY, place TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS commits (generation INTEGER PRIMARY KEY, id INTEGER NOT NULL);
-"""
+LATER_TABLES = (
+    "CREATE TABLE IF NOT EXISTS places (path TEXT PRIMARY KEY, place TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS commits (generation INTEGER PRIMARY KEY, id INTEGER NOT NULL)",
+)
 
 
 class Database:
@@ -211,7 +211,7 @@ def create_database(path: Path, mode: int) -> None:
     # Before the first table, or the file never gives pages back.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(SCHEMA + LATER_SCHEMA)
+    connection.executescript(";".join((SCHEMA, *LATER_TABLES)))
     connection.execute("INSERT INTO clock VALUES (0, 0)")
     connection.commit()
     connection.close()
@@ -238,7 +238,7 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
 @lru_cache(maxsize=1)
 def _definitions() -> dict[str, str]:
     with sqlite3.connect(":memory:") as connection:
-        connection.executescript(SCHEMA + LATER_SCHEMA)
+        connection.executescript(";".join((SCHEMA, *LATER_TABLES)))
         query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
         definitions = {name: _normalized(sql) for name, sql in connection.execute(query)}
     connection.close()

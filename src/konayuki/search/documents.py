@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from konayuki.errors import IndexFormatError, IndexLockedError
-from konayuki.search.database import LATER_SCHEMA, Database, create_database
+from konayuki.search.database import LATER_TABLES, Database, create_database
 from konayuki.search.document import Document, facts_of, is_deep
 from konayuki.search.limits import MAX_METADATA_DEPTH
 
@@ -124,7 +124,7 @@ class Documents:
     def upgrade(self, settings: Mapping[str, str]) -> None:
         """Give an index of format 1 what it lacks, and any index these settings."""
         with self._database.writing() as connection:
-            for statement in LATER_SCHEMA.strip().split("\n"):
+            for statement in LATER_TABLES:
                 connection.execute(statement)
             connection.executemany("REPLACE INTO settings VALUES (?, ?)", settings.items())
             connection.execute(
@@ -389,6 +389,8 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
 
 def _note(connection: sqlite3.Connection, sources: Mapping[str, Source | None]) -> None:
     """Note files; None forgets one."""
+    if sources:
+        connection.execute(LATER_TABLES[0])
     for path, source in sources.items():
         if source is None:
             connection.execute("DELETE FROM sources WHERE path = ?", (path,))
