@@ -146,7 +146,7 @@ def candidates_of(
             {"id": key, "text": passage.text, "title": passage.title}
             for key, passage in source.corpus.items()
         )
-        view = index._current()
+        view = index._store.current()
         documents = index._documents.by_row(view.vectors.rows.tolist())
         ids = {row: document.id for row, document in documents.items()}
         found = []

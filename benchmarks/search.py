@@ -77,7 +77,7 @@ def lexical_candidates(
     index: Index, model: konayuki.StaticModel, queries: Sequence[str]
 ) -> dict[str, float]:
     """Return what hybrid search would cost, and find, without candidates of the dense half."""
-    view = index._current()
+    view = index._store.current()
 
     def search(query: str) -> list[int]:
         return best_of_words(view, Question(query, model.encode(query)))

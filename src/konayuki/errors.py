@@ -10,6 +10,7 @@ KonayukiError
 │   └── DatasetError                   a file or row of an evaluation or training set
 ├── NotFoundError (FileNotFoundError)  a model, an index or an input does not exist
 ├── WriteError (OSError)               a file or a folder cannot be written; the old one stays
+│   └── ReadOnlyError (PermissionError)  an index may only be read
 ├── HubError (OSError)                 the hub refuses what is sent to it or does not answer
 ├── IndexLockedError (RuntimeError)    another process writes to the index
 ├── ModelMismatchError (ValueError)    an index was built with another model
@@ -58,6 +59,10 @@ class NotFoundError(KonayukiError, FileNotFoundError):
 
 class WriteError(KonayukiError, OSError):
     """A file or a folder cannot be written; what was there before is unchanged."""
+
+
+class ReadOnlyError(WriteError, PermissionError):
+    """A write to an index that was opened for reading only, or that the system protects."""
 
 
 class HubError(KonayukiError, OSError):

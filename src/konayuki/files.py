@@ -1,7 +1,10 @@
 """Files that are either the old or the new ones, never half, and the lock of a folder's writer."""
 
+import errno
 import os
+import stat
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +15,7 @@ from konayuki.errors import InputError, KonayukiError, NotFoundError, WriteError
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int) -> None:
+    def _lock(descriptor: int, *, shared: bool = False) -> None:
         os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # beyond the text, which stays readable
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
@@ -22,8 +25,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(descriptor: int, *, shared: bool = False) -> None:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
     def _unlock(descriptor: int) -> None:
         # Closing alone would not do: a forked child may still hold a copy of the descriptor.
@@ -42,13 +45,55 @@ def read_bytes(path: Path) -> bytes:
         raise NotFoundError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+_SAFELY = (  # no link, no waiting for a pipe's other end, nothing for a child process
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
+    """Return a descriptor of a regular file; what a received folder could trick with is refused.
+
+    Args:
+        path: The file; its last part must not be a symbolic link.
+        flags: As for `os.open`. If they ask for writing, the file must have this name only: bytes
+            written to a hard link would change another file, too.
+        mode: The rights of a file that is created.
+
+    Raises:
+        OSError: The file is missing, a link, a folder, a pipe or a device.
+    """
+    descriptor = os.open(path, flags | _SAFELY, mode)
+    status = os.fstat(descriptor)
+    linked = flags & (os.O_WRONLY | os.O_RDWR) and status.st_nlink > 1
+    # Windows has no O_NOFOLLOW.
+    if not stat.S_ISREG(status.st_mode) or linked or (os.name == "nt" and path.is_symlink()):
+        os.close(descriptor)
+        reason = "has a second name (a hard link)" if linked else "is not a regular file"
+        raise OSError(errno.EINVAL, reason, str(path))
+    return descriptor
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a regular file, see `open_regular`.
+
+    Raises:
+        OSError: As `open_regular`.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read()
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """Give a temporary path next to `path` that becomes `path` when the block ends.
 
     Whoever reads `path` sees the old file or the new one, whole; the new one has reached the disk
     before it gets its name. If the block raises, the temporary file is removed and `path` stays as
-    it was. The temporary name keeps the suffix, which some writers look at.
+    it was. The temporary name keeps the suffix, which some writers look at. Without `synced` a loss
+    of power may leave an empty file: for what can be told to be damaged and made again.
 
     Raises:
         WriteError: The file cannot be written, as on a full disk; the message names `path`.
@@ -58,7 +103,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.partial{path.suffix}")
     try:
         yield temporary
-        _sync(temporary)
+        if synced:
+            _sync(temporary)
         temporary.replace(path)
     except OSError as error:
         if isinstance(error, KonayukiError) or error.filename not in (None, os.fspath(temporary)):
@@ -67,14 +113,26 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # an error of the block is the one to report
             temporary.unlink()
-    if os.name != "nt":  # Windows cannot open folders; elsewhere the new name must be synced too
+    # Windows cannot open folders; elsewhere the new name must be synced, too.
+    if synced and os.name != "nt":
         _sync(path.parent)
 
 
-def replace_file(path: Path, content: bytes | str) -> None:
-    """Write a whole file so that a reader never sees a part of it; text is written as UTF-8."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+def replace_file(
+    path: Path, content: bytes | str, mode: int = 0o666, *, synced: bool = True
+) -> None:
+    """Write a whole file so that a reader never sees a part of it; text is written as UTF-8.
+
+    Args:
+        path: The file.
+        content: What it will hold.
+        mode: Its rights, of which the process's umask is taken away.
+        synced: Wait until the disk has it, see `replacing`.
+    """
+    with replacing(path, synced=synced) as temporary:
+        descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
 
 
 def make_folder(folder: Path) -> None:
@@ -115,6 +173,7 @@ class FileLock:
         self._path = path
         self._refusal = refusal
         self._descriptor: int | None = None
+        _locks.add(self)
 
     @property
     def held(self) -> bool:
@@ -126,26 +185,73 @@ class FileLock:
 
         Raises:
             KonayukiError: Another process, or another object of this one, holds it.
+            OSError: The file cannot be opened, or is a link.
         """
         if self.held:
-            return
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            if self._has_name(self._descriptor):
+                return
+            self.release()  # somebody removed the file, and may hold a new one of this name
+        while self._descriptor is None:
+            descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                _lock(descriptor)
+            except OSError as error:
+                holder = _holder(descriptor)
+                os.close(descriptor)
+                raise self._refusal(holder) from error
+            if self._has_name(descriptor):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+                self._descriptor = descriptor
+            else:  # removed between the two calls: a lock on it would keep nobody out
+                os.close(descriptor)
+
+    def is_taken(self) -> bool:
+        """Return whether somebody holds the lock, as far as a reader can tell."""
         try:
-            _lock(descriptor)
-        except OSError as error:
-            holder = _holder(descriptor)
+            descriptor = open_regular(self._path)
+        except OSError:
+            return False
+        try:
+            _lock(descriptor, shared=True)
+            _unlock(descriptor)
+        except OSError:
+            return True
+        finally:
             os.close(descriptor)
-            raise self._refusal(holder) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._descriptor = descriptor
+        return False
 
     def release(self) -> None:
         """Give the lock back, if this object holds it."""
         if self._descriptor is not None:
             _unlock(self._descriptor)
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close a forked child's copy of the lock, which stays with the parent."""
+        if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _has_name(self, descriptor: int | None) -> bool:
+        """Return whether the lock file is still the one that was opened."""
+        try:
+            return descriptor is not None and os.path.samestat(
+                os.fstat(descriptor), self._path.lstat()
+            )
+        except OSError:
+            return False
+
+
+_locks: "weakref.WeakSet[FileLock]" = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+
+    def _abandon_all() -> None:
+        for lock in list(_locks):
+            lock.abandon()
+
+    # A child that outlives its parent would otherwise keep the lock that nobody can release.
+    os.register_at_fork(after_in_child=_abandon_all)
 
 
 def _holder(descriptor: int) -> str:

@@ -305,7 +305,7 @@ def test_an_index_is_not_created_over_anything(tmp_path: Path, empty_index: Path
 
 
 def test_no_index_is_an_error_that_says_how_to_make_one(tmp_path: Path):
-    with pytest.raises(NotFoundError, match=r"documents.db is not there(.|\n)*konayuki index"):
+    with pytest.raises(NotFoundError, match=r"documents.db does not exist(.|\n)*konayuki index"):
         Index.open(tmp_path / "nowhere", MODEL)
     assert not (tmp_path / "nowhere").exists()
 
@@ -341,9 +341,9 @@ def test_a_closed_index_says_so(index: Index):
 
 def test_an_index_of_a_later_version_is_refused(tmp_path: Path):
     (tmp_path / "i").mkdir()
-    settings = settings_of(MODEL) | {"format_version": "2"}
+    settings = settings_of(MODEL) | {"format_version": "3"}
     Documents.create(tmp_path / "i" / "documents.db", settings).close()
-    with pytest.raises(IndexFormatError, match="format version 2: expected 1"):
+    with pytest.raises(IndexFormatError, match="format version 3: expected 2"):
         Index.open(tmp_path / "i", MODEL)
 
 
@@ -367,7 +367,7 @@ def test_a_generator_of_documents_is_never_held_whole(index: Index, monkeypatch)
             n_made += 1
             yield record
 
-    index._model = CountingEncoder()
+    index._store.model = CountingEncoder()
     assert index.add(stream()) == 500
     assert largest_gap <= 51
 

@@ -157,7 +157,7 @@ def test_the_ceiling_holds_after_most_documents_are_gone(tmp_path: Path, corpus:
     with Index.create(tmp_path / "i", MODEL) as index:
         index.add(corpus)
         index.delete([record["id"] for record in corpus[5:]])
-        ceiling = index._current().lexical.ceiling(query)
+        ceiling = index._store.current().lexical.ceiling(query)
         hits = index.search(query, 5)
     assert ceiling == pytest.approx(
         most_bm25([grams(text_of(record)) for record in corpus] + [[]], grams(query)), rel=1e-6
@@ -169,7 +169,7 @@ def test_the_ceiling_holds_after_most_documents_are_gone(tmp_path: Path, corpus:
 
 
 def test_the_ceiling_of_words_that_nobody_has(index: Index, corpus: list[dict]):
-    view = index._current().lexical
+    view = index._store.current().lexical
     documents = [grams(text_of(record)) for record in corpus]
     assert view.ceiling("") == view.ceiling("。") == 0
     assert view.ceiling("zzz") == pytest.approx(most_bm25(documents, ["zzz"]), rel=1e-6)

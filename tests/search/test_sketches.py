@@ -124,7 +124,8 @@ def test_files_made_anew_under_the_same_name_are_not_taken_for_the_old(
     for seed in (0, 1):
         codes = clusters(700, seed)
         old = [path.rename(tmp_path / f"{seed}{path.name}") for path in files.folder.glob("*.*")]
-        state = files.append(files.create(512), list(range(1, 701)), [codes.tobytes()])
+        vectors = [row.tobytes() for row in codes]
+        state = files.append(files.create(512), list(range(1, 701)), vectors)
         files.commit(state)
         assert state.epoch == 1
         assert len(old) == (0 if seed == 0 else 3)
@@ -137,7 +138,7 @@ def exact(view: VectorView) -> VectorView:
 
 def same_neighbours(index: Index) -> float:
     """Return the share of the true ten nearest that are found; the dead must not be."""
-    view = index._current().vectors
+    view = index._store.current().vectors
     assert view.sketches() is not None
     shares = []
     for query in queries(30):
@@ -165,7 +166,7 @@ def test_an_index_keeps_its_sketches_through_every_change(
         index.delete([f"d{number}" for number in range(200)])
         assert same_neighbours(index) > 0.95
         index.delete([f"d{number}" for number in range(200, 1300)])  # many dead: files made anew
-        assert index._current().vectors.alive is None
+        assert index._store.current().vectors.alive is None
         assert same_neighbours(index) > 0.95
         folder = index._folder
     with Index.open(folder, MODEL) as index:

@@ -92,9 +92,7 @@ class IndexPassages:
         self.fingerprint = settings["fingerprint"]
 
     def __len__(self) -> int:
-        with self._documents.reading() as connection:
-            query = "SELECT count(*) FROM documents WHERE died IS NULL"
-            return int(connection.execute(query).fetchone()[0])
+        return len(self._documents)
 
     def __iter__(self) -> Iterator[Passage]:
         """Yield the passages in the order in which they were added."""

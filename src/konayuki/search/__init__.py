@@ -2,9 +2,10 @@
 
 from konayuki.choices import Mode
 from konayuki.search.document import Document
+from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit
-from konayuki.search.index import Index
+from konayuki.search.index import Index, Replaced
 from konayuki.search.snippet import Snippet, highlight, snippet
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "Hit",
     "Index",
     "Mode",
+    "Replaced",
     "Snippet",
+    "Source",
     "highlight",
     "snippet",
 ]

@@ -1,17 +1,19 @@
 """The two derived parts, kept at the generation of the documents or rebuilt from them."""
 
 import logging
-import shutil
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from konayuki.errors import IndexFormatError
 from konayuki.search.document import Document
-from konayuki.search.documents import Documents
+from konayuki.search.documents import Clock, Documents
 from konayuki.search.lexical import LexicalIndex, Mark
 from konayuki.search.ranking import View
+from konayuki.search.terms import ANALYZER_VERSION
 from konayuki.search.vectors import VectorFiles, VectorState
 
 logger = logging.getLogger(__name__)
@@ -28,61 +30,180 @@ class Derived:
 
     The vectors are always committed before the lexical part, and the mark of the lexical part
     decides which generation a view shows; vectors of later generations are left out of it.
+
+    Both parts name the index and the commit that they were made from. A part of another index, or
+    of another history of this one (of a restored backup, say), is made again from the documents.
+
+    Args:
+        folder: Of the parts.
+        documents: What they are made from.
+        dim: Columns of the vectors.
+        index_id: The random number of the index; 0 if it has format 1.
+        mirrored: Never write in the folder.
     """
 
-    def __init__(self, folder: Path, documents: Documents, dim: int) -> None:
+    def __init__(
+        self, folder: Path, documents: Documents, dim: int, index_id: int, *, mirrored: bool = False
+    ) -> None:
         self._documents = documents
         self._dim = dim
-        self._folder = folder
-        self._lexical = LexicalIndex(folder / "lexical")
+        self._index_id = index_id
+        self._lexical = LexicalIndex(folder / "lexical", mirrored=mirrored)
         self._vectors = VectorFiles(folder / "vectors")
         self._state = VectorState(dim=dim)
-        self._mark = Mark(0, 0)
+        self._mark = Mark()
         self._viewing = threading.Lock()
+        # Whether parts, `_state` and `_mark` are those of the last commit: only then may a write
+        # go on from them. False until the first repair, and while anything changes.
+        self._settled = False
 
-    def open(self) -> None:
-        """Open and check both parts.
+    @property
+    def commit(self) -> int:
+        """The commit of the documents that the next write follows."""
+        return self._state.commit
+
+    @property
+    def has_old_terms(self) -> bool:
+        """Whether the lexical part was made with another version of the analyser."""
+        return self._mark.analyzer != ANALYZER_VERSION
+
+    def open(self) -> View:
+        """Open and check both parts; return what they show.
 
         Raises:
-            IndexFormatError: One of them does not read or does not fit the documents.
+            IndexFormatError: One of them cannot be read or does not fit the documents.
         """
-        self._open_vectors(checked=False)
-        self._open_lexical(checked=False)
+        self._open_vectors(verify=True)
+        self._open_lexical(verify=True)
+        return self.view()
 
-    def repair(self) -> None:
-        """As the only writer: open both parts, rebuild what does not read, add what is missing."""
-        self._renew(checked=False)
+    def repair(self, index_id: int) -> None:
+        """As the only writer: open both parts, rebuild what is damaged, add what is missing."""
+        self._index_id = index_id
+        with self._changing():
+            self._renew(verify=True)
 
-    def resume(self) -> None:
-        """As the only writer: take over from another writer, or after a write that failed."""
-        self._lexical.forget()
-        self._renew(checked=True)
+    def settle(self, index_id: int) -> None:
+        """As the only writer: make sure that both parts stand at the last commit.
 
-    def _renew(self, *, checked: bool) -> None:
+        They may not after a write that failed, or if another process was the writer before.
+        """
+        is_current = self._documents.clock().commit == self.commit and index_id == self._index_id
+        if self._settled and is_current:
+            return
+        self._index_id = index_id
+        with self._changing():
+            self._lexical.rollback()
+            self._renew(verify=False)
+
+    def take(
+        self, rows: Sequence[int], documents: Sequence[Document], codes: list[bytes], clock: Clock
+    ) -> None:
+        """Take in documents that were just stored; `publish` makes them visible."""
+        with self._changing():
+            self._state = self._vectors.append(self._state, rows, codes)
+            self._state = replace(self._state, generation=clock.generation, commit=clock.commit)
+            self._lexical.add(rows, documents)
+
+    def publish(self) -> None:
+        """Make everything that was taken in visible; remove the dead if there are many."""
+        with self._changing():
+            self._commit()
+            dead, _ = self._documents.dead(self._mark.generation)
+            if len(dead) > max(_DEAD_AT_LEAST, _DEAD_SHARE * self._state.count):
+                self._state = self._vectors.compact(self._state, dead, self._mark.generation)
+                self._documents.purge(self._mark.generation)
+
+    def version(self) -> tuple[int, ...]:
+        """Return something that changes with every commit, also of another process."""
+        return self._lexical.version()
+
+    def view(self) -> View:
+        """Return the newest published generation.
+
+        A writer may replace the files while they are read, so a failure counts only if it stays.
+
+        Raises:
+            IndexFormatError: The parts do not fit together.
+        """
+        problem = IndexFormatError(f"{self._vectors.folder}: does not fit the documents")
+        with self._viewing:
+            for attempt in range(_ATTEMPTS):
+                version = self.version()
+                try:
+                    lexical = self._lexical.view()
+                    state = self._vectors.state()
+                    mark = lexical.mark
+                    dead, purged = self._documents.dead(mark.generation)
+                    # Purged meanwhile: rows of this generation are gone, a later one is there.
+                    whole = purged <= state.purged <= mark.generation
+                    same = mark.index_id == state.index_id
+                    if whole and same and mark.last_row <= state.last_row:
+                        vectors = self._vectors.view(state, mark.last_row, dead)
+                        return View(mark.generation, lexical, vectors, version)
+                except IndexFormatError as error:
+                    problem = error
+                    if version == self.version():  # nobody is at work: it stays damaged
+                        if attempt > 2:
+                            break
+                        time.sleep(0.001)
+        raise problem
+
+    def close(self) -> None:
+        """Finish merges and let the files go."""
+        self._lexical.close()
+
+    def finish_merges(self) -> None:
+        """Finish merges; reading goes on."""
+        self._lexical.finish_merges()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the parts for unsettled until the block has ended well."""
+        self._settled = False
+        yield
+        self._settled = True
+
+    def _renew(self, *, verify: bool) -> None:
+        """Open both parts, rebuild what cannot be used and catch up with the documents.
+
+        Args:
+            verify: Compare the files with their checksums, which takes time.
+        """
         try:
-            self._open_vectors(checked=checked)
+            self._open_vectors(verify=verify)
         except IndexFormatError as error:
             logger.info("rebuilding the vectors: %s", error)
             self._make_vectors()
         try:
-            self._open_lexical(checked=checked)
+            self._open_lexical(verify=verify)
+            if self.has_old_terms:
+                logger.warning(
+                    "%s: made with version %d of the analyser, this is %d: indexing the terms of "
+                    "all documents again",
+                    self._lexical.folder, self._mark.analyzer, ANALYZER_VERSION,
+                )  # fmt: skip
+                self._make_lexical()
         except IndexFormatError as error:
             logger.info("rebuilding the lexical index: %s", error)
             self._make_lexical()
         try:
-            self._lexical.sweep()
-            self.catch_up()
+            self._lexical.collect_garbage()
+            self._catch_up()
         except IndexFormatError as error:
-            logger.info("rebuilding the lexical index: %s", error)
+            logger.info("rebuilding the derived parts: %s", error)
+            self._make_vectors()
             self._make_lexical()
-            self.catch_up()
+            self._catch_up()
 
-    def catch_up(self) -> None:
+    def _catch_up(self) -> None:
         """Bring both parts to the newest generation of the documents."""
         clock = self._documents.clock()
         if self._mark.generation < clock.purged:  # tombstones that the lexical part needs are gone
             self._make_lexical()
-        if self._mark.generation == self._state.generation == clock.generation:
+        if self._mark.commit == self._state.commit == clock.commit and (
+            self._mark.generation == self._state.generation == clock.generation
+        ):
             return
         while rows := self._documents.after(self._state.last_row, clock.generation, n_most=_BATCH):
             numbers = [row.row for row in rows]
@@ -92,86 +213,49 @@ class Derived:
             last_row = rows[-1].row
             alive = [row for row in rows if row.died is None or row.died > clock.generation]
             self._lexical.add([row.row for row in alive], [row.document for row in alive])
-        self.publish(clock.generation)
+        self._state = replace(self._state, generation=clock.generation, commit=clock.commit)
+        self._commit()
 
-    def take(self, rows: Sequence[int], documents: Sequence[Document], codes: list[bytes]) -> None:
-        """Take in documents that were just stored; `publish` makes them visible."""
-        self._state = self._vectors.append(self._state, rows, codes)
-        self._lexical.add(rows, documents)
-
-    def publish(self, generation: int) -> None:
-        """Make this generation the one that views show."""
-        self._state = replace(self._state, generation=generation)
-        self._vectors.commit(self._state)
-        self._lexical.remove(self._documents.died_between(self._mark.generation, generation))
-        mark = Mark(generation, self._state.last_row)
+    def _commit(self) -> None:
+        """Make the state of both parts the one that views show: vectors first."""
+        state = self._state
+        self._vectors.commit(state)
+        self._lexical.remove(self._documents.died_between(self._mark.generation, state.generation))
+        mark = Mark(state.generation, state.last_row, state.index_id, state.commit)
         self._lexical.commit(mark)
         self._mark = mark
 
-    def purge(self) -> None:
-        """Remove the dead where there are many of them."""
-        generation = self._mark.generation
-        dead, _ = self._documents.dead(generation)
-        if len(dead) > max(_DEAD_AT_LEAST, _DEAD_SHARE * self._state.count):
-            self._state = self._vectors.compact(self._state, dead, generation)
-            self._documents.purge(generation)
-
-    def version(self) -> tuple[int, ...]:
-        """Return something that changes with every commit, also of another process."""
-        return self._lexical.version()
-
-    def view(self) -> View:
-        """Return the newest published generation.
-
-        Raises:
-            IndexFormatError: The parts do not fit together.
-        """
-        with self._viewing:
-            for _ in range(_ATTEMPTS):
-                version = self.version()
-                lexical = self._lexical.view()
-                state = self._vectors.state()
-                dead, purged = self._documents.dead(lexical.mark.generation)
-                # Purged meanwhile: rows of this generation are gone, a later one is there.
-                whole = purged <= state.purged <= lexical.mark.generation
-                if whole and lexical.mark.last_row <= state.last_row:
-                    vectors = self._vectors.view(state, lexical.mark.last_row, dead)
-                    return View(lexical.mark.generation, lexical, vectors, version)
-        raise IndexFormatError(f"{self._vectors.folder}: does not fit the documents")
-
-    def rest(self) -> None:
-        """Finish merges; reading goes on."""
-        self._lexical.rest()
-
-    def close(self) -> None:
-        """Finish merges and let the files go."""
-        self._lexical.close()
-
-    def _open_vectors(self, *, checked: bool) -> None:
+    def _open_vectors(self, *, verify: bool) -> None:
         state = self._vectors.state()
         clock = self._documents.clock()
         fits = clock.purged <= state.purged and state.generation <= clock.generation
-        if state.dim != self._dim or not fits:
+        if state.dim != self._dim or not fits or not self._is_ours(state):
             raise IndexFormatError(f"{self._vectors.folder}: does not fit the documents")
-        if not checked:
+        if verify:
             self._vectors.check(state)
         self._state = state
 
-    def _open_lexical(self, *, checked: bool) -> None:
+    def _open_lexical(self, *, verify: bool) -> None:
         with self._viewing:
-            if not checked:
+            if verify:
                 self._lexical.check()
                 self._lexical.open()
             self._mark = self._lexical.view().mark
-        if self._mark.generation > self._documents.clock().generation:
+        too_late = self._mark.generation > self._documents.clock().generation
+        if too_late or not self._is_ours(self._mark):
             raise IndexFormatError(f"{self._lexical.folder}: does not fit the documents")
 
+    def _is_ours(self, part: VectorState | Mark) -> bool:
+        return part.index_id == self._index_id and self._documents.holds(
+            part.generation, part.commit
+        )
+
     def _make_vectors(self) -> None:
-        self._state = self._vectors.create(self._dim, purged=self._documents.clock().purged)
+        purged = self._documents.clock().purged
+        self._state = self._vectors.create(self._dim, index_id=self._index_id, purged=purged)
 
     def _make_lexical(self) -> None:
+        mark = Mark(index_id=self._index_id)
         with self._viewing:
-            self._lexical.close()
-            shutil.rmtree(self._folder / "lexical", ignore_errors=True)
-            self._lexical.create()
-        self._mark = Mark(0, 0)
+            self._lexical.create(mark)
+        self._mark = mark

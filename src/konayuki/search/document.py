@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from konayuki.errors import InputError
+from konayuki.search.limits import (
+    FREE_EXPANSION,
+    MAX_EXPANSION,
+    MAX_FILTER_VALUES,
+    MAX_ID_BYTES,
+    MAX_METADATA_CHARACTERS,
+    MAX_METADATA_DEPTH,
+    MAX_TEXT_CHARACTERS,
+    MAX_TITLE_CHARACTERS,
+)
 from konayuki.search.prepared import searched_text
+from konayuki.text import is_encodable
 
 # Made once: json.dumps makes a new encoder for every call with settings of its own.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -55,14 +66,15 @@ def read_document(record: object, number: int) -> Document:
         number: Place of the record in its stream, for the message of an error.
 
     Raises:
-        InputError: A field is missing, unknown or of the wrong type; the message names it.
+        InputError: A field is missing, unknown, of the wrong type or beyond one of the limits in
+            `konayuki.search.limits`; the message names it.
     """
     if not isinstance(record, Mapping):
         raise InputError(
             f"record {number} is a {type(record).__name__}: expected a mapping\n"
             'hint: {"id": "1", "text": "…", "title": "…", "metadata": {…}}'
         )
-    where = f"record {number} (id {record.get('id')!r})"
+    where = f"record {number} (id {_shortened(record.get('id'))})"
     for name in record:
         if name not in FIELDS:
             raise InputError(
@@ -83,29 +95,54 @@ def read_document(record: object, number: int) -> Document:
     )
 
 
+_LONGEST = {
+    "id": MAX_ID_BYTES,
+    "chunk_of": MAX_ID_BYTES,
+    "title": MAX_TITLE_CHARACTERS,
+    "heading": MAX_TITLE_CHARACTERS,
+    "text": MAX_TEXT_CHARACTERS,
+}
+# More than four characters each in NFKC: Arabic ligatures and a few squared words.
+_EXPANDING = {"\ufdfa": 18, "\ufdfb": 8}
+
+
 def _text(record: Mapping[str, Any], name: str, where: str, *, required: bool = False) -> str:
     """Return a field that must be text which UTF-8 can write."""
     value = record.get(name)
     if value is None and not required:
         return ""
     if not isinstance(value, str):
-        found = "is missing" if name not in record else f"is a {type(value).__name__}"
-        hint = f"\nhint: str({value!r})" if isinstance(value, int) else ""
-        raise InputError(f"{where}: field {name!r} {found}: expected a string{hint}")
+        problem = "is missing" if name not in record else f"is a {type(value).__name__}"
+        hint = f"\nhint: str({_shortened(value)})" if isinstance(value, int) else ""
+        raise InputError(f"{where}: field {name!r} {problem}: expected a string{hint}")
     try:
-        value.encode()
+        n_bytes = len(value.encode())
     except UnicodeEncodeError as error:
         raise InputError(
             f"{where}: field {name!r} holds a lone surrogate at character {error.start}: "
             "expected text that UTF-8 can write"
         ) from error
+    is_key = name in ("id", "chunk_of")
+    length, unit = (n_bytes, "bytes") if is_key else (len(value), "characters")
+    if length > _LONGEST[name]:
+        raise InputError(
+            f"{where}: field {name!r} has {length:,} {unit}: expected at most {_LONGEST[name]:,}"
+        )
+    expansion = sum(value.count(character) * n for character, n in _EXPANDING.items())
+    if expansion > MAX_EXPANSION * len(value) + FREE_EXPANSION:
+        raise InputError(
+            f"{where}: field {name!r} of {len(value):,} characters has more than {expansion:,} in "
+            f"NFKC: expected at most {MAX_EXPANSION} times its length"
+        )
     return value
 
 
 def _position(record: Mapping[str, Any], where: str) -> int:
     value = record.get("position", 0)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise InputError(f"{where}: field 'position' is {value!r}: expected a number from 0")
+        raise InputError(
+            f"{where}: field 'position' is {_shortened(value)}: expected a number from 0"
+        )
     return value
 
 
@@ -121,22 +158,45 @@ def _metadata(record: Mapping[str, Any], where: str) -> dict[str, Any]:
     for key in value:
         if not isinstance(key, str):
             raise InputError(f"{where}: metadata key {key!r} is not a string")
+    if is_deep(value):
+        raise InputError(
+            f"{where}: field 'metadata' is nested more than {MAX_METADATA_DEPTH} deep: expected "
+            "flatter values"
+        )
     try:
         text = _JSON.encode(dict(value))
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{where}: field 'metadata' cannot be written as JSON: {error}") from error
+    if len(text) > MAX_METADATA_CHARACTERS:
+        raise InputError(
+            f"{where}: field 'metadata' has {len(text):,} characters as JSON: expected at most "
+            f"{MAX_METADATA_CHARACTERS:,}"
+        )
     result: dict[str, Any] = json.loads(text)
     return result
 
 
-def is_writable(text: str) -> bool:
-    """Whether UTF-8 can write a text: it holds no lone surrogate."""
+def is_deep(value: object) -> bool:
+    """Return whether a JSON value is nested deeper than `MAX_METADATA_DEPTH`, or holds itself."""
+    stack = [(value, 1)]
+    while stack:
+        item, depth = stack.pop()
+        if isinstance(item, Mapping | list | tuple):
+            if depth > MAX_METADATA_DEPTH:
+                return True
+            children = item.values() if isinstance(item, Mapping) else item
+            stack.extend((child, depth + 1) for child in children)
+    return False
+
+
+def _shortened(value: object) -> str:
+    """Return a value for a message: whoever sent a megabyte does not need it back."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        shown = repr(value)
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits
+        return f"a {type(value).__name__} too large to show"
+    return shown if len(shown) <= 200 else f"{shown[:200]}…"
 
 
 def facts_of(metadata: Mapping[str, Any]) -> set[tuple[str, str]]:
@@ -168,13 +228,22 @@ def read_filter(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, 
     if where is None:
         return ()
     if not isinstance(where, Mapping):
-        raise InputError(f'where is {where!r}: expected a mapping\nhint: where={{"lang": "ja"}}')
-    return tuple(sorted((_filter_key(key), _allowed(key, value)) for key, value in where.items()))
+        raise InputError(
+            f'where is {_shortened(where)}: expected a mapping\nhint: where={{"lang": "ja"}}'
+        )
+    conditions = [(_filter_key(key), _allowed(key, value)) for key, value in where.items()]
+    n_values = sum(len(allowed) for _, allowed in conditions)
+    if n_values + len(conditions) > MAX_FILTER_VALUES:
+        raise InputError(
+            f"where: {len(conditions):,} keys with {n_values:,} values: expected at most "
+            f"{MAX_FILTER_VALUES:,} of both"
+        )
+    return tuple(sorted(conditions))
 
 
 def _filter_key(key: object) -> str:
-    if not isinstance(key, str) or not is_writable(key):
-        raise InputError(f"where: key {key!r} is not a string that UTF-8 can write")
+    if not isinstance(key, str) or not is_encodable(key):
+        raise InputError(f"where: key {_shortened(key)}: expected a string that UTF-8 can write")
     return key
 
 
@@ -182,11 +251,14 @@ def _allowed(key: str, value: object) -> tuple[str, ...]:
     items = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
     for item in items:
         scalar = item is None or isinstance(item, str | int | float)
-        if isinstance(item, str) and not is_writable(item):
-            raise InputError(f"where: {key!r} is {value!r}: holds a lone surrogate")
+        if isinstance(item, str) and not is_encodable(item):
+            raise InputError(f"where: {key!r} is {_shortened(item)}: holds a lone surrogate")
         if not scalar or (isinstance(item, float) and not math.isfinite(item)):
             raise InputError(
-                f"where: {key!r} is {value!r}: expected a string, number, boolean, None "
+                f"where: {key!r} is {_shortened(value)}: expected a string, number, boolean, None "
                 "or a list of these"
             )
-    return tuple(sorted({canonical(item) for item in items}))
+    try:
+        return tuple(sorted({canonical(item) for item in items}))
+    except ValueError as error:  # an integer that Python does not write out
+        raise InputError(f"where: {key!r}: {error}: expected a smaller number") from error

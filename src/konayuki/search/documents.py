@@ -1,40 +1,30 @@
 """The truth of an index: one SQLite file, every write one transaction and one generation."""
 
 import json
+import secrets
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from konayuki.errors import IndexFormatError
-from konayuki.search.document import Document, facts_of
+from konayuki.errors import IndexFormatError, IndexLockedError
+from konayuki.search.database import LATER_TABLES, Database, create_database
+from konayuki.search.document import Document, facts_of, is_deep
+from konayuki.search.limits import MAX_METADATA_DEPTH
 
-_SCHEMA = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE clock (generation INTEGER NOT NULL, purged INTEGER NOT NULL);
-CREATE TABLE documents (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, title TEXT NOT NULL,
-    heading TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL, chunk_of TEXT,
-    position INTEGER NOT NULL, vector BLOB NOT NULL, born INTEGER NOT NULL, died INTEGER
-);
-CREATE UNIQUE INDEX living_id ON documents (id) WHERE died IS NULL;
-CREATE INDEX living_chunk ON documents (chunk_of) WHERE died IS NULL AND chunk_of IS NOT NULL;
-CREATE INDEX dead ON documents (died) WHERE died IS NOT NULL;
-CREATE TABLE facts (
-    key TEXT NOT NULL, value TEXT NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (key, value, row)
-) WITHOUT ROWID;
-CREATE TABLE sources (path TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO clock VALUES (0, 0);
-"""
-# Made with the first source that has a place: indexes of earlier versions have no such table.
-_PLACES = """
-CREATE TABLE IF NOT EXISTS places (path TEXT PRIMARY KEY, place TEXT NOT NULL) WITHOUT ROWID
-"""
 _COLUMNS = "row, id, text, title, metadata, chunk_of, heading, position"
 _Value = TypeVar("_Value")
 _VARIABLES = 500  # values in one IN (…): far below the limit of every SQLite in use
+_COMMITS_KEPT = 10_000  # a part that is further behind is made again
+_FORMAT_1_CLOCK = "SELECT generation, purged, 0, 0 FROM clock"
+_CLOCK = """
+SELECT generation, purged, (SELECT value FROM settings WHERE name = 'erased'),
+    (SELECT id FROM commits WHERE commits.generation = clock.generation)
+FROM clock
+"""
+
+Filter = Sequence[tuple[str, Sequence[str]]]
 
 
 class Row(NamedTuple):
@@ -50,8 +40,8 @@ class Source(NamedTuple):
     """A file that was indexed.
 
     Attributes:
-        digest: Of its content and of how it was read; "" where it must be read again.
-        place: Its absolute path, whatever folder it was named from; "" where that was not noted.
+        digest: Of its content and of how it was read; "" if it must be read again.
+        place: Its absolute path, whatever folder it was named from; "" if that was not noted.
     """
 
     digest: str
@@ -59,10 +49,54 @@ class Source(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """Where the truth stands: its generation, and up to which one the dead were removed."""
+    """The state of the documents.
+
+    Attributes:
+        generation: The number of the last write.
+        purged: The generation up to which the rows of the dead were removed.
+        erased: The generation up to which the content of the dead was removed.
+        commit: The random number of the last write; 0 in an index of format 1.
+    """
 
     generation: int
     purged: int
+    erased: int
+    commit: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write: what goes, what comes, which files are noted.
+
+    Attributes:
+        documents: Documents with different ids; each replaces an existing one with its id.
+        vectors: The int8 vector of each, as bytes.
+        ids: Keys of documents that go.
+        chunks: The passages cut from documents with these keys go, too.
+        filter: The documents that match it go; None for none of them.
+        sources: Files to note, by name; None forgets one.
+    """
+
+    documents: Sequence[Document] = ()
+    vectors: Sequence[bytes] = ()
+    ids: Sequence[str] = ()
+    chunks: bool = False
+    filter: Filter | None = None
+    sources: Mapping[str, Source | None] = field(default_factory=dict)
+
+
+class Written(NamedTuple):
+    """What a write did.
+
+    Attributes:
+        clock: The state after it.
+        rows: The row of each document.
+        n_removed: Documents that went and did not come back under the same id.
+    """
+
+    clock: Clock
+    rows: list[int]
+    n_removed: int
 
 
 class Documents:
@@ -74,121 +108,86 @@ class Documents:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._read_only = read_only
-        self._pool: list[sqlite3.Connection] = []
-        self._all: list[sqlite3.Connection] = []
-        self._guard = threading.Lock()
-        self._writer: sqlite3.Connection | None = None
+        self._database = Database(path, read_only=read_only)
+        self._has_commits: bool | None = None
 
     @classmethod
-    def create(cls, path: Path, settings: Mapping[str, str]) -> "Documents":
+    def create(cls, path: Path, settings: Mapping[str, str], mode: int = 0o600) -> "Documents":
         """Write an empty database with these settings."""
-        connection = sqlite3.connect(path)
-        with connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
+        create_database(path, mode)
+        documents = cls(path)
+        with documents._database.writing() as connection:
             connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
-        connection.close()
-        return cls(path)
+            connection.execute("INSERT INTO commits VALUES (0, ?)", (_new_commit(),))
+        return documents
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection that no other thread uses meanwhile."""
-        with self._guard:
-            connection = self._pool.pop() if self._pool else None
-        try:
-            connection = connection or self._connect()
-            yield connection
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from error
-        finally:
-            if connection is not None:
-                with self._guard:
-                    self._pool.append(connection)
-
-    @contextmanager
-    def writing(self, *, advance: bool = True) -> Iterator[tuple[sqlite3.Connection, int]]:
-        """Run one transaction, as the next generation if it changes what a search can find.
-
-        Yields:
-            The connection and the generation.
-        """
-        try:
-            if self._writer is None:
-                self._writer = self._connect()
-                # FULL: an acknowledged write survives the loss of power, not only of the process.
-                self._writer.execute("PRAGMA synchronous = FULL")
-            connection = self._writer
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("UPDATE clock SET generation = generation + ?", (advance,))
-                (generation,) = connection.execute("SELECT generation FROM clock").fetchone()
-                yield connection, generation
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(error) from error
+    def upgrade(self, settings: Mapping[str, str]) -> None:
+        """Give an index of format 1 what it lacks, and any index these settings."""
+        with self._database.writing() as connection:
+            for statement in LATER_TABLES:
+                connection.execute(statement)
+            connection.executemany("REPLACE INTO settings VALUES (?, ?)", settings.items())
+            connection.execute(
+                "INSERT OR IGNORE INTO commits SELECT generation, ? FROM clock", (_new_commit(),)
+            )
+        self._has_commits = True
 
     def settings(self) -> dict[str, str]:
         """Return what was fixed when the index was made."""
-        with self.reading() as connection:
-            return dict(connection.execute("SELECT name, value FROM settings"))
+        with self._database.reading() as connection:
+            return {
+                _typed(name, str, self.path): _typed(value, str, self.path)
+                for name, value in connection.execute("SELECT name, value FROM settings")
+            }
 
     def clock(self) -> Clock:
-        """Return the newest committed generation."""
-        with self.reading() as connection:
-            return Clock(*connection.execute("SELECT generation, purged FROM clock").fetchone())
+        """Return the newest committed state."""
+        with self._database.reading() as connection:
+            return self._clock(connection)
 
-    def store(
-        self, documents: Sequence[Document], vectors: Sequence[bytes]
-    ) -> tuple[int, list[int]]:
-        """Insert documents, ending the life of earlier ones with the same ids.
+    def holds(self, generation: int, commit: int) -> bool:
+        """Return whether a commit belongs to the history of these documents."""
+        with self._database.reading() as connection:
+            if not self._knows_commits(connection):
+                return commit == 0
+            query = "SELECT id FROM commits WHERE generation = ?"
+            line = connection.execute(query, (generation,)).fetchone()
+            return line is not None and line[0] == commit
+
+    def write(self, change: Change, after: int) -> Written:
+        """Store a change: one transaction and, if searches can see it, the next generation.
 
         Args:
-            documents: Documents with different ids.
-            vectors: The int8 vector of each, as bytes.
+            change: What to do.
+            after: The commit that the caller knows as the last one.
 
-        Returns:
-            The generation of this write and the row of each document.
+        Raises:
+            IndexLockedError: Another process has written since.
         """
-        with self.writing() as (connection, generation):
-            _end(connection, "id", [document.id for document in documents], generation)
-            (last,) = connection.execute(
-                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'documents'"
-            ).fetchone()
-            rows = list(range(last + 1, last + 1 + len(documents)))
-            connection.executemany(
-                "INSERT INTO documents (row, id, title, heading, text, metadata, chunk_of,"
-                " position, vector, born) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (row, d.id, d.title, d.heading, d.text, d.stored_metadata, d.chunk_of,
-                     d.position, vector, generation)
-                    for row, d, vector in zip(rows, documents, vectors, strict=True)
-                ),
-            )  # fmt: skip
-            connection.executemany(
-                "INSERT INTO facts VALUES (?, ?, ?)",
-                sorted(
-                    (key, value, row)
-                    for row, document in zip(rows, documents, strict=True)
-                    for key, value in facts_of(document.metadata)
-                ),
+        with self._database.writing() as connection:
+            clock = self._clock(connection)
+            if clock.commit != after:
+                raise IndexLockedError(
+                    f"{self.path}: another process has written to this index: expected no other "
+                    "writer\nhint: writer.lock must not be removed while a writer is at work"
+                )
+            _note(connection, change.sources)
+            if not (change.documents or change.ids or change.filter is not None):
+                return Written(clock, [], 0)
+            clock = clock._replace(generation=clock.generation + 1, commit=_new_commit())
+            connection.execute("UPDATE clock SET generation = ?", (clock.generation,))
+            connection.execute(
+                "INSERT INTO commits VALUES (?, ?)", (clock.generation, clock.commit)
             )
-        return generation, rows
-
-    def end(self, ids: Sequence[str], *, chunks: bool) -> tuple[int, int]:
-        """End the life of documents; with `chunks` also of those cut from these documents.
-
-        Returns:
-            The generation of this write and the number of documents that died.
-        """
-        with self.writing() as (connection, generation):
-            n_dead = _end(connection, "id", ids, generation)
-            if chunks:
-                n_dead += _end(connection, "chunk_of", ids, generation)
-        return generation, n_dead
+            oldest = clock.generation - _COMMITS_KEPT
+            connection.execute("DELETE FROM commits WHERE generation <= ?", (oldest,))
+            n_removed = _remove(connection, change, clock.generation)
+            rows = _insert(connection, change, clock.generation)
+        return Written(clock, rows, n_removed)
 
     def purge(self, generation: int) -> None:
         """Remove the rows that died up to a generation which every derived part has reached."""
-        with self.writing(advance=False) as (connection, _):
+        with self._database.writing() as connection:
             connection.execute(
                 "DELETE FROM facts WHERE row IN (SELECT row FROM documents WHERE died <= ?)",
                 (generation,),
@@ -196,81 +195,102 @@ class Documents:
             connection.execute("DELETE FROM documents WHERE died <= ?", (generation,))
             connection.execute("UPDATE clock SET purged = ?", (generation,))
 
+    def erase(self) -> None:
+        """Overwrite the content of the dead; their rows stay, without it, until `purge`."""
+        with self._database.writing() as connection:
+            query = "SELECT 1 FROM documents WHERE died IS NOT NULL AND id != '' LIMIT 1"
+            if connection.execute(query).fetchone() is None:
+                return
+            connection.execute(
+                "DELETE FROM facts WHERE row IN"
+                " (SELECT row FROM documents WHERE died IS NOT NULL AND id != '')"
+            )
+            connection.execute(
+                "UPDATE documents SET id = '', title = '', heading = '', text = '',"
+                " metadata = '{}', chunk_of = NULL, vector = zeroblob(length(vector))"
+                " WHERE died IS NOT NULL AND id != ''"
+            )
+            connection.execute(
+                "REPLACE INTO settings SELECT 'erased', CAST(generation AS TEXT) FROM clock"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of living documents."""
+        with self._database.reading() as connection:
+            query = "SELECT count(*) FROM documents WHERE died IS NULL"
+            return int(connection.execute(query).fetchone()[0])
+
     def get(self, identity: str) -> Document | None:
-        """Return the living document with this id, None where there is none."""
+        """Return the living document with this id, or None."""
         query = f"SELECT {_COLUMNS} FROM documents WHERE id = ? AND died IS NULL"  # noqa: S608
-        with self.reading() as connection:
-            found = connection.execute(query, (identity,)).fetchone()
-        return _document(found) if found else None
+        with self._database.reading() as connection:
+            line = connection.execute(query, (identity,)).fetchone()
+        return self._document(line) if line else None
 
     def by_row(self, rows: Sequence[int]) -> dict[int, Document]:
         """Return the documents of these rows; a row that was removed is left out."""
-        found = {}
-        with self.reading() as connection:
+        documents = {}
+        with self._database.reading() as connection:
             for part in _parts(rows):
-                query = f"SELECT {_COLUMNS} FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
-                found.update({line[0]: _document(line) for line in connection.execute(query, part)})
-        return found
+                query = (
+                    f"SELECT {_COLUMNS} FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
+                    " AND id != ''"
+                )
+                lines = connection.execute(query, part)
+                documents.update({line[0]: self._document(line) for line in lines})
+        return documents
 
-    def matching(self, wanted: Sequence[tuple[str, Sequence[str]]]) -> list[int]:
+    def matching(self, conditions: Filter) -> list[int]:
         """Return the rows, dead ones included, whose metadata satisfies a filter; ascending."""
-        query = " INTERSECT ".join(
-            f"SELECT row FROM facts WHERE key = ? AND value IN ({_marks(values)})"  # noqa: S608
-            for _, values in wanted
-        )
-        values = [item for key, allowed in wanted for item in (key, *allowed)]
-        with self.reading() as connection:
-            return sorted({row for (row,) in connection.execute(query, values)})
+        with self._database.reading() as connection:
+            return sorted(_matching(connection, conditions))
 
     def ids_of(self, rows: Sequence[int]) -> list[str]:
         """Return the ids of those rows that live."""
-        found: list[str] = []
-        with self.reading() as connection:
+        ids: list[str] = []
+        with self._database.reading() as connection:
             for part in _parts(rows):
                 query = (
                     f"SELECT id FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
                     " AND died IS NULL"
                 )
-                found.extend(identity for (identity,) in connection.execute(query, part))
-        return found
+                ids.extend(identity for (identity,) in connection.execute(query, part))
+        return ids
 
     def metadata_of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the metadata of the living documents among these."""
-        found = {}
-        with self.reading() as connection:
+        by_id = {}
+        with self._database.reading() as connection:
             for part in _parts(ids):
                 query = (
                     f"SELECT id, metadata FROM documents WHERE id IN ({_marks(part)})"  # noqa: S608
                     " AND died IS NULL"
                 )
                 lines = connection.execute(query, part)
-                found.update({identity: json.loads(metadata) for identity, metadata in lines})
-        return found
+                by_id.update({identity: self._metadata(text) for identity, text in lines})
+        return by_id
+
+    def values(self, key: str) -> list[Any]:
+        """Return the different scalars that living documents have under a metadata key."""
+        query = (
+            "SELECT DISTINCT value FROM facts JOIN documents USING (row)"
+            " WHERE key = ? AND died IS NULL ORDER BY value"
+        )
+        with self._database.reading() as connection:
+            return [json.loads(value) for (value,) in connection.execute(query, (key,))]
 
     def sources(self) -> dict[str, Source]:
         """Return every file that was indexed, by the path that it was named with."""
-        with self.reading() as connection:
+        with self._database.reading() as connection:
             digests = dict(connection.execute("SELECT path, digest FROM sources"))
-            tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'places'")
-            known = tables.fetchone() is not None
-            places = dict(connection.execute("SELECT path, place FROM places") if known else ())
+            places: dict[str, str] = {}
+            if _has_table(connection, "places"):
+                places = dict(connection.execute("SELECT path, place FROM places"))
         return {path: Source(digest, places.get(path, "")) for path, digest in digests.items()}
-
-    def remember_sources(self, sources: Mapping[str, Source | None]) -> None:
-        """Note files; None forgets one."""
-        with self.writing(advance=False) as (connection, _):
-            connection.execute(_PLACES)
-            for path, source in sources.items():
-                if source is None:
-                    connection.execute("DELETE FROM sources WHERE path = ?", (path,))
-                    connection.execute("DELETE FROM places WHERE path = ?", (path,))
-                else:
-                    connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, source.digest))
-                    connection.execute("REPLACE INTO places VALUES (?, ?)", (path, source.place))
 
     def dead(self, generation: int) -> tuple[list[int], int]:
         """Return the rows that died up to a generation, and the generation last purged."""
-        with self.reading() as connection:
+        with self._database.reading() as connection:
             connection.execute("BEGIN")
             try:
                 rows = connection.execute(
@@ -291,46 +311,118 @@ class Documents:
             f"SELECT {_COLUMNS}, vector, died FROM documents"  # noqa: S608
             " WHERE row > ? AND born <= ? ORDER BY row LIMIT ?"
         )
-        with self.reading() as connection:
+        with self._database.reading() as connection:
             lines = connection.execute(query, (row, up_to, n_most)).fetchall()
-        return [Row(line[0], _document(line), *line[-2:]) for line in lines]
+        return [
+            Row(line[0], self._document(line), _typed(line[-2], bytes, self.path), line[-1])
+            for line in lines
+        ]
 
     def died_between(self, generation: int, up_to: int) -> list[int]:
         """Return the rows that died after one generation and up to another."""
         query = "SELECT row FROM documents WHERE died > ? AND died <= ?"
-        with self.reading() as connection:
+        with self._database.reading() as connection:
             return [row for (row,) in connection.execute(query, (generation, up_to))]
 
+    def tidy(self) -> None:
+        """Give free pages back to the system and empty the log."""
+        self._database.tidy()
+
     def close(self) -> None:
-        """Close every connection; the last one moves the write-ahead log into the file."""
-        with self._guard:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
-            self._pool.clear()
-            self._writer = None
+        """Close every connection."""
+        self._database.close()
 
-    def _connect(self) -> sqlite3.Connection:
-        mode = "ro" if self._read_only else "rw"
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=30,
-            isolation_level=None,
-            check_same_thread=False,
+    def _clock(self, connection: sqlite3.Connection) -> Clock:
+        query = _CLOCK if self._knows_commits(connection) else _FORMAT_1_CLOCK
+        line = connection.execute(query).fetchone()
+        try:
+            generation, purged, erased, commit = (int(value or 0) for value in line)
+        except (TypeError, ValueError) as error:
+            raise IndexFormatError(f"{self.path}: clock is {line!r}: expected numbers") from error
+        return Clock(generation, purged, max(purged, erased), commit)
+
+    def _knows_commits(self, connection: sqlite3.Connection) -> bool:
+        if not self._has_commits:  # another process may make the table while we read
+            self._has_commits = _has_table(connection, "commits")
+        return self._has_commits
+
+    def _document(self, line: Sequence[Any]) -> Document:
+        _, identity, text, title, metadata, chunk_of, heading, position = line[:8]
+        for value in (identity, text, title, heading, *([] if chunk_of is None else [chunk_of])):
+            _typed(value, str, self.path)
+        _typed(position, int, self.path)
+        return Document(
+            identity, text, title, self._metadata(metadata), chunk_of, heading, position
         )
-        with self._guard:
-            self._all.append(connection)
-        return connection
 
-    def _damaged(self, error: sqlite3.DatabaseError) -> IndexFormatError:
-        return IndexFormatError(
-            f"{self.path}: {error}: expected the documents of an index\n"
-            "hint: this file is the source of all others; restore it from a backup or index again"
+    def _metadata(self, text: object) -> dict[str, Any]:
+        if text == "{}":
+            return {}
+        # What was stored before there was a limit must not make every answer fail that it is in.
+        try:
+            metadata = json.loads(_typed(text, str, self.path))
+        except RecursionError:
+            return {}
+        except ValueError as error:
+            raise IndexFormatError(f"{self.path}: metadata: {error}: expected JSON") from error
+        if is_deep(metadata):
+            metadata = _flattened(metadata)
+        return dict(_typed(metadata, dict, self.path))
+
+
+def _typed(value: Any, kind: type[_Value], path: Path) -> _Value:  # noqa: ANN401 - SQLite has any
+    if not isinstance(value, kind):
+        raise IndexFormatError(
+            f"{path}: {str(value)[:100]!r} is a {type(value).__name__}: expected {kind.__name__}"
         )
+    return value
 
 
-def _end(connection: sqlite3.Connection, column: str, keys: Iterable[str], generation: int) -> int:
+def _new_commit() -> int:
+    return secrets.randbelow(2**62) + 1
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(query, (name,)).fetchone() is not None
+
+
+def _note(connection: sqlite3.Connection, sources: Mapping[str, Source | None]) -> None:
+    """Note files; None forgets one."""
+    if sources:
+        connection.execute(LATER_TABLES[0])
+    for path, source in sources.items():
+        if source is None:
+            connection.execute("DELETE FROM sources WHERE path = ?", (path,))
+            connection.execute("DELETE FROM places WHERE path = ?", (path,))
+        else:
+            connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, source.digest))
+            connection.execute("REPLACE INTO places VALUES (?, ?)", (path, source.place))
+
+
+def _remove(connection: sqlite3.Connection, change: Change, generation: int) -> int:
+    """End the life of what a change removes or replaces.
+
+    Returns:
+        The number of documents that do not come back with it.
+    """
+    n_dead = _end(connection, "id", change.ids, generation)
+    if change.chunks:
+        n_dead += _end(connection, "chunk_of", change.ids, generation)
+    if change.filter is not None:
+        n_dead += _end(connection, "row", _matching(connection, change.filter), generation)
+    new_ids = [document.id for document in change.documents]
+    if n_dead:
+        for part in _parts(new_ids):
+            query = f"SELECT count(*) FROM documents WHERE died = ? AND id IN ({_marks(part)})"  # noqa: S608
+            n_dead -= connection.execute(query, (generation, *part)).fetchone()[0]
+    _end(connection, "id", new_ids, generation)
+    return n_dead
+
+
+def _end(
+    connection: sqlite3.Connection, column: str, keys: Iterable[str | int], generation: int
+) -> int:
     """Mark the living rows with these keys as dead; return their number."""
     before = connection.total_changes
     connection.executemany(
@@ -340,9 +432,58 @@ def _end(connection: sqlite3.Connection, column: str, keys: Iterable[str], gener
     return connection.total_changes - before
 
 
-def _document(line: Sequence[Any]) -> Document:
-    _, identity, text, title, metadata, chunk_of, heading, position = line[:8]
-    return Document(identity, text, title, json.loads(metadata), chunk_of, heading, position)
+def _insert(connection: sqlite3.Connection, change: Change, generation: int) -> list[int]:
+    """Insert the documents of a change; return their rows."""
+    (last,) = connection.execute(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'documents'"
+    ).fetchone()
+    rows = list(range(last + 1, last + 1 + len(change.documents)))
+    connection.executemany(
+        "INSERT INTO documents (row, id, title, heading, text, metadata, chunk_of,"
+        " position, vector, born) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (row, d.id, d.title, d.heading, d.text, d.stored_metadata, d.chunk_of,
+             d.position, vector, generation)
+            for row, d, vector in zip(rows, change.documents, change.vectors, strict=True)
+        ),
+    )  # fmt: skip
+    connection.executemany(
+        "INSERT INTO facts VALUES (?, ?, ?)",
+        sorted(
+            (key, value, row)
+            for row, document in zip(rows, change.documents, strict=True)
+            for key, value in facts_of(document.metadata)
+        ),
+    )
+    return rows
+
+
+def _matching(connection: sqlite3.Connection, conditions: Filter) -> set[int]:
+    """Return the rows, dead ones included, that satisfy every condition.
+
+    One query a condition: SQLite joins no more than 500 of them in one.
+    """
+    matching: set[int] | None = None
+    for key, values in conditions:
+        rows: set[int] = set()
+        for part in _parts(values):
+            query = f"SELECT row FROM facts WHERE key = ? AND value IN ({_marks(part)})"  # noqa: S608
+            rows.update(row for (row,) in connection.execute(query, (key, *part)))
+        matching = rows if matching is None else matching & rows
+        if not matching:
+            break
+    return matching or set()
+
+
+def _flattened(value: object, room: int = MAX_METADATA_DEPTH) -> object:
+    """Return a JSON value in which an ellipsis stands for what is deeper than `room` levels."""
+    if isinstance(value, dict | list) and room == 0:
+        return "…"
+    if isinstance(value, dict):
+        return {key: _flattened(item, room - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_flattened(item, room - 1) for item in value]
+    return value
 
 
 def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-FloatMatrix = NDArray[np.float32]
+from konayuki.arrays import FloatMatrix
 
 
 class Encoder(Protocol):

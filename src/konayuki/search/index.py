@@ -1,34 +1,44 @@
 """Index: documents in, ranked hits out."""
 
 import os
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from konayuki.arrays import IntVector
 from konayuki.choices import MODES, Mode
-from konayuki.errors import IndexFormatError, IndexLockedError, InputError, NotFoundError
-from konayuki.files import FileLock, make_folder, replace_file
+from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.progress import track
-from konayuki.search.derived import Derived
-from konayuki.search.document import Document, is_writable, read_document, read_filter
-from konayuki.search.documents import Documents, Source
+from konayuki.search.document import Document, read_document, read_filter
+from konayuki.search.documents import Filter, Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit, as_hits
+from konayuki.search.limits import MAX_QUERY_CHARACTERS
 from konayuki.search.prepared import prepared
 from konayuki.search.ranking import Question, Ranked, View, leading
-from konayuki.search.scan import quantize
-from konayuki.search.settings import FORMAT_VERSION, as_json, check_model, checked, settings_of
+from konayuki.search.settings import FORMAT_VERSION
+from konayuki.search.store import Store
+from konayuki.text import is_encodable
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
-_PUBLISH_EVERY = 100_000
 _ATTEMPTS = 20
-_PATIENCE_S = 10.0
+
+
+class Replaced(NamedTuple):
+    """What `Index.replace` did.
+
+    Attributes:
+        stored: Documents that were stored.
+        removed: Documents that went and did not come back under the same id.
+    """
+
+    stored: int
+    removed: int
 
 
 class Index:
@@ -36,57 +46,44 @@ class Index:
 
     Any number of threads and processes may search; one `Index` at a time may write, which takes
     the writer lock with its first write and holds it until `close`. A search sees one committed
-    state: all of a batch or nothing of it.
+    state: all of a write or nothing of it.
     """
 
-    def __init__(
-        self, folder: Path, documents: Documents, derived: Derived, model: Encoder
-    ) -> None:
-        self._folder = folder
-        self._documents = documents
-        self._derived = derived
-        self._model = model
-        self._lock = FileLock(folder / "writer.lock", self._locked)
-        self._process = os.getpid()
-        self._writing = threading.RLock()
-        self._refreshing = threading.Lock()
-        self._settled = False
-        self._closed = False
-        self._view: View
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._folder = store.folder
+        self._documents = store.documents
 
     @classmethod
     def create(cls, path: str | Path, model: Encoder | None = None) -> "Index":
         """Make an empty index in a folder that does not exist yet, or is empty.
 
+        Other users of the machine cannot look into a folder that is made; the files of an index
+        in an existing folder get the rights of the folder.
+
         Args:
             path: The folder.
-            model: What turns texts into vectors; the bundled model by default.
+            model: What turns texts into vectors; default: the bundled model.
 
         Raises:
-            InputError: Something is already there.
+            InputError: Something exists there.
+            WriteError: The system does not let us write there.
         """
-        folder = Path(path)
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise InputError(
-                f"{folder} already exists: expected a new or an empty folder\n"
-                "hint: choose another folder; an existing index is opened, not created"
-            )
         model = _bundled() if model is None else model
-        make_folder(folder)
-        settings = settings_of(model)
-        # Written under another name first: a folder with documents.db is a whole index.
-        Documents.create(folder / "documents.new", settings).close()
-        (folder / "documents.new").rename(folder / "documents.db")
-        replace_file(folder / "index.json", as_json(settings))
-        return cls.open(folder, model)
+        Store.create(Path(path), model)
+        return cls.open(path, model)
 
     @classmethod
-    def open(cls, path: str | Path, model: Encoder | None = None) -> "Index":
-        """Open an index; what is derived from its documents is completed or rebuilt where needed.
+    def open(
+        cls, path: str | Path, model: Encoder | None = None, *, read_only: bool = False
+    ) -> "Index":
+        """Open an index; what is derived from its documents is completed or rebuilt if needed.
 
         Args:
             path: The folder.
-            model: The model that it was made with; the bundled model by default.
+            model: The model that it was made with; default: the bundled model.
+            read_only: Change nothing in the folder: writing is refused, and what must be rebuilt
+                is rebuilt in a temporary folder. Always so if the system does not let us write.
 
         Raises:
             NotFoundError: There is no index.
@@ -94,25 +91,27 @@ class Index:
             ModelMismatchError: The index was made with another model.
         """
         folder = Path(path)
-        if not (folder / "documents.db").is_file():
+        if not os.path.lexists(folder / "documents.db"):
             raise NotFoundError(
-                f"{folder / 'documents.db'} is not there: expected the documents of an index\n"
+                f"{folder / 'documents.db'} does not exist: expected the documents of an index\n"
                 f"hint: konayuki index FILES --out {folder}"
             )
-        documents = Documents(folder / "documents.db")
-        try:
-            settings = checked(documents.settings(), folder)
-            model = _bundled() if model is None else model
-            check_model(settings, settings_of(model), folder)
-            index = cls(folder, documents, Derived(folder, documents, model.dim), model)
-            index._load(settings)
-        except BaseException:
-            documents.close()
-            raise
-        return index
+        model = _bundled() if model is None else model
+        return cls(Store.open(folder, model, read_only=read_only))
 
-    def add(self, records: Iterable[Mapping[str, Any]], *, show_progress: bool = False) -> int:
-        """Store documents; one with an id that is there replaces it.
+    @property
+    def read_only(self) -> bool:
+        """Whether writing is refused."""
+        return self._store.read_only
+
+    def add(
+        self,
+        records: Iterable[Mapping[str, Any]],
+        *,
+        atomic: bool = False,
+        show_progress: bool = False,
+    ) -> int:
+        """Store documents; an existing document with the same id is replaced.
 
         Records are taken in batches, so a generator of any length works in bounded memory. When
         `add` returns, everything is on disk and found by the next search.
@@ -120,36 +119,70 @@ class Index:
         Args:
             records: Mappings with `id` and `text`, and optionally `title`, `metadata`, `heading`,
                 `chunk_of` and `position`.
-            show_progress: Draw a bar where stderr is a terminal.
+            atomic: Store all of them or none, which holds all of them in memory.
+            show_progress: Draw a bar if stderr is a terminal.
 
         Returns:
             The number of records that were taken in.
 
         Raises:
-            InputError: A record cannot be used; batches before its own stay stored.
+            InputError: A record cannot be used; batches before its own stay stored, unless
+                `atomic`.
             IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
         """
-        if isinstance(records, Mapping | str | bytes):
-            raise InputError(
-                f"records is a {type(records).__name__}: expected an iterable of mappings\n"
-                'hint: index.add([{"id": "1", "text": "…"}])'
-            )
-        self._check_process()
-        n_records = n_waiting = 0
-        try:
-            items = track(records, "index", unit=" documents", enabled=show_progress)
+        items = track(_records(records), "index", unit=" documents", enabled=show_progress)
+        if atomic:
+            return self.replace(items).stored
+        self._store.check_writable()
+        n_records = 0
+        with self.bulk():
             for batch in _batches(items):
-                with self._writing:
-                    self._store(batch)
+                self._store.write(batch)
                 n_records += len(batch)
-                n_waiting += len(batch)
-                if n_waiting >= _PUBLISH_EVERY:
-                    self._publish()
-                    n_waiting = 0
-        finally:
-            if n_waiting:
-                self._publish()
         return n_records
+
+    def replace(
+        self,
+        records: Iterable[Mapping[str, Any]],
+        *,
+        ids: Iterable[str] = (),
+        where: Mapping[str, Any] | None = None,
+        sources: Mapping[str, Source | None] | None = None,
+    ) -> Replaced:
+        """In one step, remove documents, store others and note files: all of it or nothing.
+
+        No search sees a state between, and none is left if the process is killed. All records are
+        held in memory.
+
+        Args:
+            records: What to store, as for `add`; may be empty.
+            ids: Keys of documents that go.
+            where: The documents with this metadata go, as in `search`; None for none of them.
+            sources: Files to note, see `remember_sources`.
+
+        Returns:
+            How many were stored, and how many went for good.
+
+        Raises:
+            InputError: A record or another argument cannot be used; nothing is changed.
+            IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
+        """
+        conditions = None if where is None else read_filter(where)
+        if conditions == ():
+            raise InputError(
+                "where is empty: expected at least one key\nhint: {} would remove every document"
+            )
+        keys = _checked_ids(ids)
+        numbered = enumerate(_records(records))
+        documents = [read_document(record, number) for number, record in numbered]
+        self._store.check_writable()
+        with self.bulk():
+            n_removed = self._store.write(
+                documents, ids=keys, conditions=conditions, sources=sources or {}
+            )
+        return Replaced(len(documents), n_removed)
 
     def delete(self, ids: Iterable[str], *, chunks: bool = True) -> int:
         """Remove documents by id.
@@ -159,25 +192,28 @@ class Index:
             chunks: Also remove the passages that were cut from documents with these keys.
 
         Returns:
-            The number of documents that were removed; ids that are not there count for nothing.
+            The number of documents that were removed; unknown ids count for nothing.
 
         Raises:
             InputError: `ids` is a string, or holds something else than strings.
             IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
         """
-        if isinstance(ids, str):
-            raise InputError(f"ids is the string {ids!r}: expected a list of ids\nhint: [{ids!r}]")
-        keys = list(ids)
-        for key in keys:
-            if not isinstance(key, str):
-                raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
-        keys = [key for key in keys if is_writable(key)]
-        self._check_process()
-        with self._writing:
-            self._begin_writing()
-            _, n_dead = self._documents.end(keys, chunks=chunks)
-            self._publish()
-        return n_dead
+        keys = _checked_ids(ids)
+        self._store.check_writable()
+        with self.bulk():
+            return self._store.write((), ids=keys, chunks=chunks)
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """Show what this thread writes in the block when the block ends, not after each write.
+
+        Making a write visible costs more than storing it. Every write is still one transaction
+        and on disk when its call returns: if the process is killed, opening the index shows it.
+        Long blocks are shown in parts of 100,000 documents.
+        """
+        with self._store.bulk():
+            yield
 
     def search(
         self,
@@ -190,8 +226,8 @@ class Index:
 
         Args:
             query: A question or a few words; an empty one finds nothing.
-            k: How many hits; fewer where the index holds fewer, or in mode "lexical" where fewer
-                match. A document without a token that the model knows is found by words only.
+            k: How many hits; fewer if the index holds fewer, or in mode "lexical" if fewer match.
+                A document without a token that the model knows is found by words only.
             mode: "hybrid", "dense" (meaning alone) or "lexical" (words alone).
             where: Metadata that a hit must have: `{"lang": "ja", "year": [2023, 2024]}`. A list
                 means any of its values; metadata that is itself a list matches by any member.
@@ -200,27 +236,27 @@ class Index:
             InputError: An argument cannot be used.
         """
         _check_search(query, k, mode)
-        wanted = read_filter(where)
-        self._check_open()
+        conditions = read_filter(where)
+        self._store.check_open()
         query = prepared(query)
         if k == 0 or not query.strip():
             return []
-        vector = None if mode == "lexical" else self._model.encode([query])[0]
+        vector = None if mode == "lexical" else self._store.model.encode([query])[0]
         for attempt in range(_ATTEMPTS):
-            view = self._current(force=attempt > 0)
-            question = Question(query, vector, wanted, self._allowed(wanted, mode))
+            view = self._store.current(force=attempt > 0)
+            question = Question(query, vector, conditions, self._allowed(conditions, mode))
             n_wanted = min(k, len(view.vectors))
             ranked = leading(_rank(view, question, n_wanted, mode), n_wanted)
             documents = self._documents.by_row([line.row for line in ranked])
-            # The dead of this view may have been removed meanwhile: then a newer one is there.
-            if self._documents.clock().purged <= view.generation:
+            # The dead of this view may have been removed meanwhile: then there is a newer one.
+            if self._documents.clock().erased <= view.generation:
                 return as_hits(ranked, documents)[:k]
         raise IndexFormatError(f"{self._folder}: the index changes faster than it can be read")
 
     def get(self, identity: str) -> Document | None:
-        """Return the document with this id, None where there is none."""
-        self._check_open()
-        return self._documents.get(identity) if is_writable(identity) else None
+        """Return the document with this id, or None."""
+        self._store.check_open()
+        return self._documents.get(identity) if is_encodable(identity) else None
 
     def ids(self, where: Mapping[str, Any]) -> list[str]:
         """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
@@ -228,18 +264,26 @@ class Index:
         Raises:
             InputError: The filter cannot be used.
         """
-        self._check_open()
-        wanted = read_filter(where)
-        return self._documents.ids_of(self._documents.matching(wanted)) if wanted else []
+        self._store.check_open()
+        conditions = read_filter(where)
+        return self._documents.ids_of(self._documents.matching(conditions)) if conditions else []
+
+    def values(self, key: str) -> list[Any]:
+        """Return the different scalars that documents have under a metadata key.
+
+        Members of lists count as values of their own.
+        """
+        self._store.check_open()
+        return self._documents.values(key) if is_encodable(key) else []
 
     def metadata_of(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the metadata of those documents that are there, by id."""
-        self._check_open()
-        return self._documents.metadata_of([key for key in ids if is_writable(key)])
+        """Return the metadata of the existing documents among these, by id."""
+        self._store.check_open()
+        return self._documents.metadata_of([key for key in ids if is_encodable(key)])
 
     def sources(self) -> dict[str, Source]:
         """Return the files that were indexed, by the path that they were named with."""
-        self._check_open()
+        self._store.check_open()
         return self._documents.sources()
 
     def remember_sources(self, sources: Mapping[str, Source | None]) -> None:
@@ -247,47 +291,48 @@ class Index:
 
         Raises:
             IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
         """
-        self._check_process()
-        with self._writing:
-            self._check_open()
-            self._lock.acquire()
-            self._documents.remember_sources(sources)
+        self._store.check_writable()
+        self._store.write((), sources=sources)
 
     def __len__(self) -> int:
         """Return the number of documents."""
-        self._check_open()
-        return len(self._current().vectors)
+        self._store.check_open()
+        return len(self._store.current().vectors)
 
     def __contains__(self, identity: object) -> bool:
-        """Whether a document with this id is there."""
+        """Return whether a document with this id exists."""
         return isinstance(identity, str) and self.get(identity) is not None
 
     def info(self) -> dict[str, Any]:
         """Return what the index is, as values that JSON can hold."""
-        view = self._current()
-        files = [path for path in self._folder.rglob("*") if path.is_file()]
+        self._store.check_open()
+        view = self._store.current()
+        settings = self._documents.settings()
+        n_bytes = 0
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):  # a writer removes files meanwhile
+                n_bytes += path.lstat().st_size if path.is_file() else 0
         return {
             "path": str(self._folder),
             "documents": len(view.vectors),
             "generation": view.generation,
-            "dim": self._model.dim,
-            "model": self._model.fingerprint,
-            "format_version": FORMAT_VERSION,
-            "bytes": sum(path.stat().st_size for path in files),
+            "dim": self._store.model.dim,
+            "model": self._store.model.fingerprint,
+            "format_version": int(settings.get("format_version", FORMAT_VERSION)),
+            "analyzer_version": int(settings.get("analyzer_version", "1")),
+            "id": settings.get("index_id", ""),
+            "read_only": self._store.read_only,
+            "bytes": n_bytes,
         }
 
     def close(self) -> None:
-        """Let the files and the writer lock go; what was added is already on disk."""
-        if os.getpid() != self._process:  # the parent still uses what a forked child would close
-            self._closed = True
-            return
-        with self._writing:
-            if not self._closed:
-                self._closed = True
-                self._derived.close()
-                self._documents.close()
-                self._lock.release()
+        """Let the files and the writer lock go; what was added is already on disk.
+
+        If this `Index` has written, the content of deleted documents is overwritten first.
+        """
+        self._store.close()
 
     def __enter__(self) -> "Index":
         """Return the index itself."""
@@ -302,108 +347,10 @@ class Index:
         """Close the index."""
         self.close()
 
-    def _load(self, settings: Mapping[str, str]) -> None:
-        """Open the derived parts; complete or rebuild them unless another writer is at work."""
-        deadline = time.monotonic() + _PATIENCE_S
-        while True:
-            damage = self._try_view()
-            if damage is None and self._view.generation == self._documents.clock().generation:
-                return
-            try:
-                self._lock.acquire()
-            except IndexLockedError:
-                if damage is None:  # the other writer is about to publish: its last state is whole
-                    return
-                if time.monotonic() > deadline:
-                    raise damage from None
-                time.sleep(0.05)
-                continue
-            self._repair(settings)
-            return
-
-    def _try_view(self) -> IndexFormatError | None:
-        try:
-            self._derived.open()
-            self._view = self._derived.view()
-        except IndexFormatError as error:
-            return error
-        return None
-
-    def _repair(self, settings: Mapping[str, str]) -> None:
-        try:
-            replace_file(self._folder / "index.json", as_json(settings))
-            self._derived.repair()
-            self._view = self._derived.view()
-        finally:
-            self._derived.rest()
-            self._lock.release()
-
-    def _begin_writing(self) -> None:
-        """Become the writer, and after an interrupted write make the derived parts whole."""
-        self._check_open()
-        self._lock.acquire()
-        if not self._settled:
-            self._derived.resume()
-            self._settled = True
-
-    def _store(self, batch: Sequence[Document]) -> None:
-        self._begin_writing()
-        latest = list({document.id: document for document in batch}.values())
-        vectors = self._model.encode([document.searched_text for document in latest])
-        codes = [row.tobytes() for row in quantize(vectors)]
-        _, rows = self._documents.store(latest, codes)
-        self._settled = False
-        self._derived.take(rows, latest, codes)
-        self._settled = True
-
-    def _publish(self) -> None:
-        with self._writing:
-            self._settled = False
-            self._derived.publish(self._documents.clock().generation)
-            self._derived.purge()
-            self._settled = True
-            self._current(force=True)
-
-    def _current(self, *, force: bool = False) -> View:
-        """Return the newest published view; one thread renews it, others go on with the old."""
-        if not force and self._derived.version() == self._view.version:
-            return self._view
-        if self._refreshing.acquire(blocking=force):
-            try:
-                self._view = self._derived.view()
-            except IndexFormatError:  # another process is rebuilding: its last state still answers
-                if force:
-                    raise
-            finally:
-                self._refreshing.release()
-        return self._view
-
-    def _allowed(
-        self, wanted: Sequence[tuple[str, Sequence[str]]], mode: Mode
-    ) -> "np.ndarray[Any, np.dtype[np.int64]] | None":
-        if not wanted or mode == "lexical":
+    def _allowed(self, conditions: Filter, mode: Mode) -> IntVector | None:
+        if not conditions or mode == "lexical":
             return None
-        return np.asarray(self._documents.matching(wanted), dtype=np.int64)
-
-    def _locked(self, holder: str) -> IndexLockedError:
-        return IndexLockedError(
-            f"{self._folder}: process {holder} is writing to this index: expected no other writer\n"
-            "hint: searching is possible meanwhile; close the other Index to write from here"
-        )
-
-    def _check_process(self) -> None:
-        """Refuse to write in a forked child: the threads that write stayed with the parent."""
-        if os.getpid() != self._process:
-            raise IndexLockedError(
-                f"{self._folder}: process {self._process} opened this Index: it cannot write "
-                f"in the child {os.getpid()}\nhint: call Index.open in the child"
-            )
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise InputError(
-                f"{self._folder}: the index is closed\nhint: Index.open opens it again"
-            )
+        return np.asarray(self._documents.matching(conditions), dtype=np.int64)
 
 
 def _rank(view: View, question: Question, k: int, mode: Mode) -> list[Ranked]:
@@ -412,6 +359,26 @@ def _rank(view: View, question: Question, k: int, mode: Mode) -> list[Ranked]:
     if mode == "dense":
         return view.densely(question, k)
     return view.both_ways(question, k)
+
+
+def _records(records: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    if isinstance(records, Mapping | str | bytes):
+        raise InputError(
+            f"records is a {type(records).__name__}: expected an iterable of mappings\n"
+            'hint: index.add([{"id": "1", "text": "…"}])'
+        )
+    return records
+
+
+def _checked_ids(ids: Iterable[str]) -> list[str]:
+    """Return those ids that a document can have."""
+    if isinstance(ids, str):
+        raise InputError(f"ids is the string {ids!r}: expected a list of ids\nhint: [{ids!r}]")
+    keys = list(ids)
+    for key in keys:
+        if not isinstance(key, str):
+            raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
+    return [key for key in keys if is_encodable(key)]
 
 
 def _batches(records: Iterable[object]) -> Iterator[list[Document]]:
@@ -432,7 +399,11 @@ def _batches(records: Iterable[object]) -> Iterator[list[Document]]:
 def _check_search(query: object, k: object, mode: object) -> None:
     if not isinstance(query, str):
         raise InputError(f"query is a {type(query).__name__}: expected a string")
-    if not is_writable(query):
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise InputError(
+            f"query has {len(query):,} characters: expected at most {MAX_QUERY_CHARACTERS:,}"
+        )
+    if not is_encodable(query):
         raise InputError(f"query {query!r} holds a lone surrogate: expected text for UTF-8")
     if isinstance(k, bool) or not isinstance(k, int) or k < 0:
         raise InputError(f"k is {k!r}: expected a whole number from 0")

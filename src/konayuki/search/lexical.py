@@ -2,40 +2,51 @@
 
 import hashlib
 import json
-import math
-import struct
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tantivy
-from numpy.typing import NDArray
 from tantivy import Occur, Query
 
+from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError
+from konayuki.search import tantivy_files
+from konayuki.search.bm25 import K1, idf
 from konayuki.search.document import Document, facts_of
-from konayuki.search.terms import terms_of
+from konayuki.search.documents import Filter
+from konayuki.search.failures import failure
+from konayuki.search.terms import ANALYZER_VERSION, query_terms, terms_of
 
-Rows = NDArray[np.int64]
-Filter = Sequence[tuple[str, Sequence[str]]]
 _WRITER_BYTES = 128_000_000
-_FOOTER_MAGIC = 1337
 _MAX_QUERY_TERMS = 512
 _LONGEST_FACT = 1024
-_MOST_OF_A_TERM = 2.2  # k1 + 1, with the k1 of tantivy
-_SUFFIXES = (".fast", ".fieldnorm", ".idx", ".pos", ".store", ".term")
-_SWEPT = {*_SUFFIXES, ".del", ".temp"}
 
 
 class Mark(NamedTuple):
-    """What a state of the index holds: living documents of a generation, up to a row."""
+    """What a state of the index holds: living documents of a generation, up to a row.
 
-    generation: int
-    last_row: int
+    Attributes:
+        generation: The generation of the documents.
+        last_row: The highest row that was taken in.
+        index_id: The random number of the index; 0 in an index of format 1.
+        commit: The random number of the commit that made the generation; 0 in format 1.
+        analyzer: The version of the terms.
+    """
+
+    generation: int = 0
+    last_row: int = 0
+    index_id: int = 0
+    commit: int = 0
+    analyzer: int = ANALYZER_VERSION
+
+
+# In indexes of format 1 the mark has only the first two.
+_FORMAT_1_MARK = Mark(analyzer=1)
 
 
 def build_schema() -> tantivy.Schema:
@@ -46,8 +57,8 @@ def build_schema() -> tantivy.Schema:
     builder.add_text_field("characters", tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field("facts", tokenizer_name="raw", index_option="basic")
     builder.add_integer_field("mark", indexed=True)
-    builder.add_integer_field("generation", fast=True)
-    builder.add_integer_field("last_row", fast=True)
+    for name in Mark._fields:
+        builder.add_integer_field(name, fast=True)
     return builder.build()
 
 
@@ -60,11 +71,11 @@ class LexicalView:
         self.mark, self._n_counted = self._read_mark()
 
     def best(
-        self, text: str, k: int, living: Callable[[Rows], NDArray[np.bool_]], where: Filter = ()
-    ) -> tuple[Rows, NDArray[np.float32]]:
+        self, text: str, k: int, living: Callable[[IntVector], BoolVector], where: Filter = ()
+    ) -> tuple[IntVector, FloatVector]:
         """Return the living rows that match a query best and their BM25 scores, best first.
 
-        At least `k` of them where as many match, and every row whose score ties with the last.
+        At least `k` of them if that many match, and every row whose score ties with the last.
 
         Args:
             text: The query.
@@ -75,14 +86,14 @@ class LexicalView:
         """
         query = self._query(text, where)
         if query is None or k == 0:
-            return _found([], [])
+            return _as_vectors([], [])
         limit = k + 16
         while True:
             limit = min(limit, self._searcher.num_docs)  # tantivy reserves room for every one
-            hits = self._searcher.search(query, limit, count=False).hits
+            hits = self._search(query, limit)
             rows, scores = self._rows_of(hits)
-            kept = living(rows)
-            rows, scores = rows[kept], scores[kept]
+            alive = living(rows)
+            rows, scores = rows[alive], scores[alive]
             exhausted = len(hits) < limit or limit == self._searcher.num_docs
             if exhausted or (len(rows) >= k and scores[k - 1] > hits[-1][0]):
                 floor = scores[min(k, len(rows)) - 1] if len(rows) else 0.0
@@ -101,25 +112,30 @@ class LexicalView:
         query = Query.boolean_query(
             [(Occur.Must, query), (Occur.Must, Query.const_score_query(chosen, 0.0))]
         )
-        found, scores = self._rows_of(self._searcher.search(query, len(rows), count=False).hits)
-        return dict(zip(found.tolist(), scores.tolist(), strict=True))
+        matching, scores = self._rows_of(self._search(query, len(rows)))
+        return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
     def ceiling(self, text: str) -> float:
         """Return the BM25 that no document exceeds: every term of the query without end.
 
-        Terms that no document holds are in it too, so it is 0 only for a query without terms.
+        Terms that no document holds count as well, so it is 0 only for a query without terms.
         """
-        total = 0.0
-        for (field, term), count in _query_terms(text):
-            holding = self._searcher.doc_freq(field, term)
-            idf = math.log1p((self._n_counted - holding + 0.5) / (holding + 0.5))
-            total += count * idf * _MOST_OF_A_TERM
-        return total
+        terms = _counted_terms(text)
+        if not terms:
+            return 0.0
+        holding = np.array([self._searcher.doc_freq(field, term) for (field, term), _ in terms])
+        counts = np.array([count for _, count in terms])
+        return float((K1 + 1) * (counts * idf(self._n_counted, holding)).sum())
+
+    def _search(self, query: Query, limit: int) -> list[tuple[Any, Any]]:
+        with _tantivy(None):
+            hits: list[tuple[Any, Any]] = self._searcher.search(query, limit, count=False).hits
+        return hits
 
     def _query(self, text: str, where: Filter = ()) -> Query | None:
         clauses = [
             (Occur.Should, self._term(field, term, count))
-            for (field, term), count in _query_terms(text)
+            for (field, term), count in _counted_terms(text)
         ]
         if not clauses:
             return None
@@ -138,10 +154,10 @@ class LexicalView:
         terms = [_fact_term(key, value) for value in allowed]
         return Query.const_score_query(Query.term_set_query(self._schema, "facts", terms), 0.0)
 
-    def _rows_of(self, hits: list[tuple[Any, Any]]) -> tuple[Rows, NDArray[np.float32]]:
+    def _rows_of(self, hits: list[tuple[Any, Any]]) -> tuple[IntVector, FloatVector]:
         addresses = [address for _, address in hits]
         rows = self._searcher.fast_field_values("row", addresses) if addresses else []
-        return _found(rows, [score for score, _ in hits])
+        return _as_vectors(rows, [score for score, _ in hits])
 
     def _read_mark(self) -> tuple[Mark, int]:
         """Return the mark, and how many documents tantivy counts for its IDF.
@@ -150,48 +166,61 @@ class LexicalView:
         method tells the number, but the explanation of a score does.
         """
         query = Query.term_query(self._schema, "mark", 1)
-        hits = self._searcher.search(query, 2, count=False).hits
+        hits = self._search(query, 2)
         if len(hits) != 1:
             raise IndexFormatError(f"{len(hits)} marks in the lexical index: expected one")
         addresses = [hits[0][1]]
-        generation, last_row = (
-            self._searcher.fast_field_values(name, addresses)[0]
-            for name in ("generation", "last_row")
-        )
-        explained = json.loads(query.explain(self._searcher, addresses[0]).to_json())
-        counted = _part(_part(explained, "idf,"), "N,")["value"]
-        return Mark(int(generation or 0), int(last_row or 0)), int(counted)
+        fields = _FORMAT_1_MARK._asdict()
+        for name in fields:
+            with suppress(ValueError):  # not a field of this schema
+                fields[name] = int(self._searcher.fast_field_values(name, addresses)[0] or 0)
+        explanation = json.loads(query.explain(self._searcher, addresses[0]).to_json())
+        counted = _part(_part(explanation, "idf,"), "N,")["value"]
+        return Mark(**fields), int(counted)
 
 
 class LexicalIndex:
-    """The files behind the views."""
+    """The files behind the views.
 
-    def __init__(self, folder: Path | None) -> None:
+    Args:
+        folder: Where they are; None for an index in memory.
+        mirrored: Never write in the folder: tantivy, which makes a lock file even to read, works
+            in a temporary folder with links to the files.
+    """
+
+    def __init__(self, folder: Path | None, *, mirrored: bool = False) -> None:
         self.folder = folder
+        self._mirror = tantivy_files.Mirror(folder) if mirrored and folder else None
         self._index: tantivy.Index | None = None
         self._writer: tantivy.IndexWriter | None = None
 
-    def create(self) -> None:
-        """Start with no documents, in the folder or, without one, in memory."""
-        if self.folder is None:
-            self._index = tantivy.Index(build_schema())
-        else:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._index = tantivy.Index(build_schema(), path=str(self.folder), reuse=False)
-        self._index.config_reader("manual")
-        self.commit(Mark(0, 0))
+    def create(self, mark: Mark = Mark()) -> None:  # noqa: B008 - a tuple: nobody can change it
+        """Start with no documents, in the folder or, without one, in memory.
+
+        What an earlier index left in the folder is removed, and nothing else.
+        """
+        self.close()
+        with _tantivy(self.folder):
+            if self.folder is None:
+                self._index = tantivy.Index(build_schema())
+            else:
+                rights = self.folder.parent.stat().st_mode & 0o777
+                self.folder.mkdir(mode=rights, exist_ok=True)
+                tantivy_files.remove_all(self.folder)
+                self._index = tantivy.Index(build_schema(), path=str(self.folder), reuse=False)
+            self._index.config_reader("manual")
+        self.commit(mark)
 
     def open(self) -> None:
         """Open the files.
 
         Raises:
-            IndexFormatError: They do not read.
+            IndexFormatError: They cannot be read.
         """
-        try:
-            self._index = tantivy.Index.open(str(self.folder))
+        folder = self._mirror.refresh() if self._mirror else self.folder
+        with _tantivy(self.folder):
+            self._index = tantivy.Index.open(str(folder))
             self._index.config_reader("manual")
-        except (ValueError, OSError) as error:
-            raise IndexFormatError(f"{self.folder}: {error}") from error
 
     def check(self) -> None:
         """Compare the files with the checksums in their footers.
@@ -200,22 +229,16 @@ class LexicalIndex:
             IndexFormatError: They differ, or one is missing; the message names the file.
         """
         assert self.folder is not None  # noqa: S101 - only files can be checked
-        for path in _segment_files(self.folder):
-            try:
-                whole = _footer_holds(path.read_bytes())
-            except OSError as error:
-                raise IndexFormatError(f"{path}: {error}") from error
-            if not whole:
-                raise IndexFormatError(f"{path}: damaged: its checksum is not the recorded one")
+        tantivy_files.check(self.folder)
 
     def view(self) -> LexicalView:
         """Return the newest committed state."""
         index = self._opened()
-        try:
+        if self._mirror:
+            self._mirror.refresh()
+        with _tantivy(self.folder):
             index.reload()
             return LexicalView(index.searcher(), index.schema)
-        except (ValueError, OSError) as error:
-            raise IndexFormatError(f"{self.folder}: {error}") from error
 
     def add(self, rows: Sequence[int], documents: Iterable[Document]) -> None:
         """Take documents in; `commit` makes them visible."""
@@ -239,16 +262,14 @@ class LexicalIndex:
     def commit(self, mark: Mark) -> None:
         """Make what was added and removed visible and durable, together with its mark."""
         writer = self._writing()
-        writer.delete_documents_by_term("mark", 1)
-        entry = tantivy.Document()
-        entry.add_integer("mark", 1)
-        entry.add_integer("generation", mark.generation)
-        entry.add_integer("last_row", mark.last_row)
-        writer.add_document(entry)
-        try:
+        with _tantivy(self.folder):
+            writer.delete_documents_by_term("mark", 1)
+            entry = tantivy.Document()
+            entry.add_integer("mark", 1)
+            for name, value in mark._asdict().items():
+                entry.add_integer(name, value)
+            writer.add_document(entry)
             writer.commit()
-        except (ValueError, OSError) as error:
-            raise IndexFormatError(f"{self.folder}: {error}") from error
 
     def version(self) -> tuple[int, ...]:
         """Return something that changes whenever another process commits."""
@@ -260,28 +281,23 @@ class LexicalIndex:
             return ()
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def forget(self) -> None:
+    def rollback(self) -> None:
         """Drop what was added or removed since the last commit."""
         with suppress(ValueError):  # a writer that failed cannot even roll back
             if self._writer is not None:
                 self._writer.rollback()
-        self.rest()
+        self.finish_merges()
 
-    def sweep(self) -> None:
+    def collect_garbage(self) -> None:
         """As the only writer: remove files that no commit speaks of, left by a killed one.
 
         tantivy would stumble over them when it comes to write a file of the same name.
         """
-        assert self.folder is not None  # noqa: S101 - ours: only files can be swept
-        known = {path.name for path in _segment_files(self.folder)}
-        for path in self.folder.iterdir():
-            left = path.suffix in _SWEPT or path.name.startswith(".tmp")
-            if left and path.name not in known:
-                with suppress(OSError):  # still mapped, on a system that forbids removal
-                    path.unlink()
+        assert self.folder is not None  # noqa: S101 - ours: only files can be collected
+        tantivy_files.remove_unused(self.folder)
 
-    def rest(self) -> None:
-        """Finish merges and let the right to write go."""
+    def finish_merges(self) -> None:
+        """Wait for merges and let the right to write go; reading goes on."""
         writer, self._writer = self._writer, None
         with suppress(ValueError):  # a merge that failed changes nothing
             if writer is not None:
@@ -289,8 +305,10 @@ class LexicalIndex:
 
     def close(self) -> None:
         """Let the files go."""
-        self.rest()
+        self.finish_merges()
         self._index = None
+        if self._mirror:
+            self._mirror.close()
 
     def _opened(self) -> tantivy.Index:
         assert self._index is not None  # noqa: S101 - ours: create or open comes first
@@ -298,17 +316,32 @@ class LexicalIndex:
 
     def _writing(self) -> tantivy.IndexWriter:
         if self._writer is None:
-            # One indexing thread: the second core of a small machine computes vectors meanwhile.
-            self._writer = self._opened().writer(_WRITER_BYTES, 1)
+            with _tantivy(self.folder):
+                # One indexing thread: the other core of a small machine computes vectors.
+                self._writer = self._opened().writer(_WRITER_BYTES, 1)
         return self._writer
 
 
-def _query_terms(text: str) -> list[tuple[tuple[str, str], int]]:
+@contextmanager
+def _tantivy(folder: Path | None) -> Iterator[None]:
+    """Turn what tantivy raises into our errors; it may even panic over a file made to hurt."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise failure(folder or Path("lexical"), error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of pyo3, which does not export it
+            raise
+        raise IndexFormatError(f"{folder}: {error}: expected a tantivy index") from error
+
+
+@lru_cache(maxsize=32)
+def _counted_terms(text: str) -> Sequence[tuple[tuple[str, str], int]]:
     """Return the distinct (field, term) pairs of a query with their repetitions."""
-    terms = terms_of(text)
+    terms = query_terms(text)
     pairs = [("grams", term) for term in terms.grams]
     pairs += [("characters", term) for term in terms.lone]
-    return Counter(pairs).most_common(_MAX_QUERY_TERMS)
+    return tuple(Counter(pairs).most_common(_MAX_QUERY_TERMS))
 
 
 def _fact_term(key: str, value: str) -> str:
@@ -319,7 +352,7 @@ def _fact_term(key: str, value: str) -> str:
     return f"\0{hashlib.sha256(term.encode()).hexdigest()}"
 
 
-def _found(rows: Sequence[Any], scores: Sequence[float]) -> tuple[Rows, NDArray[np.float32]]:
+def _as_vectors(rows: Sequence[Any], scores: Sequence[float]) -> tuple[IntVector, FloatVector]:
     return np.asarray(rows, dtype=np.int64), np.asarray(scores, dtype=np.float32)
 
 
@@ -327,33 +360,3 @@ def _part(explanation: dict[str, Any], start: str) -> dict[str, Any]:
     """Return the factor of an explained score whose description starts so."""
     parts: list[dict[str, Any]] = explanation["details"]
     return next(part for part in parts if part["description"].startswith(start))
-
-
-def _segment_files(folder: Path) -> list[Path]:
-    """Return every file that the current state of the index is made of."""
-    path = folder / "meta.json"
-    try:
-        files = []
-        for segment in json.loads(path.read_text("utf-8"))["segments"]:
-            stem = segment["segment_id"].replace("-", "")
-            files += [folder / f"{stem}{suffix}" for suffix in _SUFFIXES]
-            if segment["deletes"]:
-                files.append(folder / f"{stem}.{segment['deletes']['opstamp']}.del")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise IndexFormatError(f"{path}: {error}: expected the state of a tantivy index") from error
-    return files
-
-
-def _footer_holds(content: bytes) -> bool:
-    """Whether the checksum in the footer of a tantivy file is that of its body."""
-    if len(content) < 8:
-        return False
-    length, magic = struct.unpack("<II", content[-8:])
-    if magic != _FOOTER_MAGIC or length > len(content) - 8:
-        return False
-    body = memoryview(content)[: -8 - length]
-    try:
-        checksum = json.loads(content[-8 - length : -8])["crc"]
-    except (ValueError, LookupError, TypeError):
-        return False
-    return bool(checksum == zlib.crc32(body))

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
-from konayuki.search.lexical import Filter, LexicalView
+from konayuki.search.lexical import LexicalView
 from konayuki.search.vectors import VectorView
 
 _DEPTH = 100

@@ -8,12 +8,10 @@ import threading
 from collections.abc import Hashable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from konayuki.arrays import ByteMatrix, Int8Matrix
 from konayuki.model.native import Scanner, kernel
 
-Codes = NDArray[np.int8]
-Sketches = NDArray[np.uint8]
 PAYS_FROM = 20_000  # vectors: below, looking at all of them costs a third of a millisecond
 _ROOM = 8  # a full buffer grows by 1/8
 
@@ -27,25 +25,25 @@ class SketchBook:
         self._buffer = np.empty((0, 0), np.uint8)
         self._count = 0
 
-    def of(self, codes: Codes, files: Hashable) -> Sketches | None:
-        """Return the sketch of every vector: uint8 (n, bytes); None where sketches do not pay.
+    def of(self, codes: Int8Matrix, files: Hashable) -> ByteMatrix | None:
+        """Return the sketch of every vector: uint8 (n, bytes); None if sketches do not pay.
 
         Args:
             codes: int8 (n, dim).
-            files: What the vectors lie in. As long as it is equal, longer `codes` begin with what
-                shorter ones held.
+            files: Identifies the files of the vectors. As long as it is equal, longer `codes` begin
+                with what shorter ones held.
         """
-        compiled = kernel()
-        if compiled is None or len(codes) < PAYS_FROM:
+        native = kernel()
+        if native is None or len(codes) < PAYS_FROM:
             return None
         with self._guard:
             if files != self._files:
                 self._files, self._count = files, 0
             if self._count < len(codes):
-                self._take(Scanner(compiled).sketches(codes[self._count :]), len(codes))
+                self._take(Scanner(native).sketches(codes[self._count :]), len(codes))
             return self._buffer[: len(codes)]
 
-    def _take(self, sketches: Sketches, count: int) -> None:
+    def _take(self, sketches: ByteMatrix, count: int) -> None:
         """Put sketches behind the others; views keep the buffer that they were lent."""
         known = self._buffer[: self._count]
         if count > len(self._buffer) or sketches.shape[1:] != known.shape[1:] or not len(known):

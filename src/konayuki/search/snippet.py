@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import add
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.terms import terms_of
+from konayuki.search.terms import query_terms, tokens_of
 from konayuki.text import sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
@@ -31,21 +32,33 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
     """Return the (start, end) offsets in a text at which terms of a query stand.
 
     Matching is that of the lexical half: width and case do not matter, nor does a line break
-    inside a Japanese word. Spans that touch are one.
+    inside a Japanese word. Spans that touch are one. Takes time linear in the length of the text,
+    however many terms the query has.
     """
     visible, offsets = traced(text)
     folded, starts = _fold(visible)
-    terms = terms_of(prepared(query))
     marked = bytearray(len(folded) + 1)
-    for term in {*terms.grams, *terms.lone}:
-        pattern = re.escape(term)
-        if term.isascii():  # a word, not a part of one
-            pattern = rf"(?<![a-z0-9_]){pattern}(?![a-z0-9_])"
-        for found in re.finditer(f"(?={pattern})", folded):
-            marked[found.start() : found.start() + len(term)] = b"\1" * len(term)
+    for start, end in _matches(folded, query):
+        marked[start:end] = b"\1" * (end - start)
     runs = re.finditer(b"\1+", bytes(marked))
     spans = [(starts[run.start()], starts[run.end()]) for run in runs]
     return _joined([span_of(text, offsets, a, b) for a, b in spans if a < b])
+
+
+def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
+    """Yield the (start, end) offsets of terms of a query in a folded text."""
+    terms = query_terms(prepared(query))
+    grams, lone = frozenset(terms.grams), frozenset(terms.lone)
+    for start, run, word in tokens_of(folded):
+        if word:
+            if word in grams:
+                yield start, start + len(word)
+            continue
+        for place, pair in enumerate(map(add, run, run[1:]), start):
+            if pair in grams:
+                yield place, place + 2
+        if lone:
+            yield from ((place, place + 1) for place, c in enumerate(run, start) if c in lone)
 
 
 def snippet(text: str, query: str, width: int = 120) -> Snippet:
@@ -75,15 +88,26 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     sentence_starts = {0, *sentence_ends(text)}
     candidates = sentence_starts | {max(0, start - width // 6) for start, _ in spans}
     latest = max(0, len(text) - width // 2)
-
-    def worth(start: int) -> tuple[float, bool, int]:
-        seen: dict[str, float] = {}
-        for a, b in spans:
-            if start <= a and b <= start + width:
-                seen[text[a:b]] = max(seen.get(text[a:b], 0.0) * 1.1, float((b - a) ** 1.5))
-        return sum(seen.values()), start in sentence_starts, start
-
-    return max((place for place in candidates if place <= latest), key=worth)
+    words = [text[start:end] for start, end in spans]
+    counts: dict[str, int] = {}  # of the matches in the window, which moves to the right
+    first = last = 0
+    total = 0.0
+    best = (-1.0, False, 0)
+    for start in sorted(place for place in candidates if place <= latest):
+        before = first, last
+        while last < len(spans) and spans[last][1] <= start + width:
+            counts[words[last]] = counts.get(words[last], 0) + 1
+            last += 1
+        while first < last and spans[first][0] < start:
+            counts[words[first]] -= 1
+            first += 1
+        if before != (first, last):
+            # A longer match says more than two short ones, and the same one again says little.
+            total = sum([len(word) ** 1.5 * 1.1 ** (n - 1) for word, n in counts.items() if n])
+            if len(counts) > width:
+                counts = {word: n for word, n in counts.items() if n}
+        best = max(best, (total, start in sentence_starts, start))
+    return best[2]
 
 
 def _fold(text: str) -> tuple[str, Sequence[int]]:

@@ -1,10 +1,16 @@
 """Text into the terms that the lexical half matches."""
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
 from konayuki.text import JAPANESE, fold
+
+# Raise it whenever `prepared` or `terms_of` gives other terms for the same text: an index made with
+# another version is then indexed again from its documents (1: before wrapping was undone).
+ANALYZER_VERSION = 2
 
 # Scripts that are written without spaces: these, hangul, Thai, Lao, Khmer, Burmese.
 _UNSPACED = f"{JAPANESE}\u1100-\u11ff\uac00-\ud7af\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
@@ -27,6 +33,26 @@ class Terms(NamedTuple):
     lone: list[str]
 
 
+class Token(NamedTuple):
+    """A run of an unspaced script, or a word.
+
+    Attributes:
+        start: Offset in the folded text.
+        run: The characters of the run, "" for a word.
+        word: The word, "" for a run.
+    """
+
+    start: int
+    run: str
+    word: str
+
+
+def tokens_of(folded: str) -> Iterator[Token]:
+    """Yield the runs and words of a folded text; a word is cut at its 64th character."""
+    for match in _TOKEN.finditer(folded):
+        yield Token(match.start(), match[1] or "", (match[2] or "")[:_LONGEST_WORD])
+
+
 def terms_of(text: str) -> Terms:
     """Return the terms of a text after NFKC folding and lower-casing."""
     grams: list[str] = []
@@ -42,3 +68,9 @@ def terms_of(text: str) -> Terms:
             grams.extend(map(add, run, run[1:]))
             characters.extend(run)
     return Terms(grams, characters, lone)
+
+
+@lru_cache(maxsize=32)
+def query_terms(query: str) -> Terms:
+    """Return the terms of a prepared query; remembered, for scores, ceiling and snippets ask it."""
+    return terms_of(query)

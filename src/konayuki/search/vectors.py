@@ -2,23 +2,25 @@
 
 import json
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from konayuki.arrays import BoolVector, ByteMatrix, FloatVector, Int8Matrix, IntVector
 from konayuki.errors import IndexFormatError
-from konayuki.files import replace_file
-from konayuki.search.scan import Codes, cosines, nearest, quantize
-from konayuki.search.sketches import SketchBook, Sketches
+from konayuki.files import open_regular, read_regular, replace_file
+from konayuki.search.failures import failure
+from konayuki.search.scan import cosines, nearest, quantize
+from konayuki.search.sketches import SketchBook
 
-Rows = NDArray[np.int64]
-Scores = NDArray[np.float32]
 _STATE = "state.json"
+_OURS = re.compile(r"(\d{1,18})\.(?:codes|rows)|\.state\.[0-9a-f]{12}\.partial\.json")
 _BLOCK_BYTES = 1 << 24
 _COPY_BELOW = 16  # a share of 1/16: copying so few rows is cheaper than passing over the others
 
@@ -33,6 +35,8 @@ class VectorState:
         generation: The generation of the documents that they cover.
         purged: The generation up to which dead rows were left out.
         last_row: The highest row that was taken in.
+        index_id: The random number of the index; 0 in an index of format 1.
+        commit: The random number of the commit that made the generation; 0 in format 1.
         epoch: Number in the names of the files; compaction starts a new one.
         checksums: CRC-32 of the valid bytes of codes and rows.
     """
@@ -42,6 +46,8 @@ class VectorState:
     generation: int = 0
     purged: int = 0
     last_row: int = 0
+    index_id: int = 0
+    commit: int = 0
     epoch: int = 1
     checksums: tuple[int, int] = (0, 0)
 
@@ -53,82 +59,82 @@ class VectorView:
     Attributes:
         codes: int8 (n, dim).
         rows: int64 (n,), ascending.
-        alive: bool (n,), False for rows that are dead in this generation; None where all live.
-        sketches: Gives the sketches of the codes, or None where searching goes without.
+        alive: bool (n,), False for rows that are dead in this generation; None if all live.
+        sketches: Gives the sketches of the codes, or None if searching goes without.
     """
 
-    codes: Codes
-    rows: Rows
-    alive: NDArray[np.bool_] | None = None
-    sketches: Callable[[], Sketches | None] = lambda: None
+    codes: Int8Matrix
+    rows: IntVector
+    alive: BoolVector | None = None
+    sketches: Callable[[], ByteMatrix | None] = lambda: None
 
     def __len__(self) -> int:
         return len(self.rows) if self.alive is None else int(np.count_nonzero(self.alive))
 
     def nearest(
-        self, query: NDArray[np.float32], k: int, among: Rows | None = None
-    ) -> tuple[Rows, Scores]:
+        self, query: FloatVector, k: int, among: IntVector | None = None
+    ) -> tuple[IntVector, FloatVector]:
         """Return the rows nearest to a query and their cosines; rows of zeros are near to nothing.
 
-        At least `k` of them where there are as many, and every row whose score ties with the last.
+        At least `k` of them if there are that many, and every row whose score ties with the last.
 
         Args:
             query: float32 (dim,).
             k: How many.
-            among: int64, the rows that may be returned; all unless given.
+            among: int64, the rows that may be returned; default: all.
         """
         if among is None:
             return self._search(query, k, self.alive)
-        places = self.places(among)
+        positions = self.positions(among)
         if self.alive is not None:
-            places = places[self.alive[places]]
-        if len(places) * _COPY_BELOW < len(self.rows):
-            return VectorView(self.codes[places], self.rows[places])._search(query, k, None)
+            positions = positions[self.alive[positions]]
+        if len(positions) * _COPY_BELOW < len(self.rows):
+            return VectorView(self.codes[positions], self.rows[positions])._search(query, k, None)
         allowed = np.zeros(len(self.rows), dtype=np.bool_)
-        allowed[places] = True
+        allowed[positions] = True
         return self._search(query, k, allowed)
 
-    def cosines(self, rows: Rows, query: NDArray[np.float32]) -> NDArray[np.float32]:
+    def cosines(self, rows: IntVector, query: FloatVector) -> FloatVector:
         """Return the cosine of a query with each of these rows, which the view must hold."""
         return cosines(self.codes[np.searchsorted(self.rows, rows)], query)
 
-    def living(self, rows: Rows) -> NDArray[np.bool_]:
+    def living(self, rows: IntVector) -> BoolVector:
         """Return which of these rows live in this generation: bool (n,)."""
-        places = np.searchsorted(self.rows, rows)
-        inside = places < len(self.rows)
-        places = np.where(inside, places, 0)
+        positions = np.searchsorted(self.rows, rows)
+        inside = positions < len(self.rows)
+        positions = np.where(inside, positions, 0)
         if not len(self.rows):
             return inside
-        living: NDArray[np.bool_] = inside & (self.rows[places] == rows)
-        return living if self.alive is None else living & self.alive[places]
+        living: BoolVector = inside & (self.rows[positions] == rows)
+        return living if self.alive is None else living & self.alive[positions]
 
-    def places(self, rows: Rows) -> NDArray[np.int64]:
-        """Return the places of those rows that the view holds."""
-        places = np.searchsorted(self.rows, rows)
-        inside = places < len(self.rows)
-        places, rows = places[inside], rows[inside]
-        held: NDArray[np.int64] = places[self.rows[places] == rows]
+    def positions(self, rows: IntVector) -> IntVector:
+        """Return the positions of those rows that the view holds."""
+        positions = np.searchsorted(self.rows, rows)
+        inside = positions < len(self.rows)
+        positions, rows = positions[inside], rows[inside]
+        held: IntVector = positions[self.rows[positions] == rows]
         return held
 
     def _search(
-        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
-    ) -> tuple[Rows, Scores]:
+        self, query: FloatVector, k: int, allowed: BoolVector | None
+    ) -> tuple[IntVector, FloatVector]:
         query_codes = quantize(query[None])[0]
         sketches = self.sketches()
         # The scan sees a rounded query: take more than k, so that exact scores decide the order.
         n_wanted = k + k // 2 + 32
         while True:
-            places, scores = nearest(self.codes, query_codes, n_wanted, allowed, sketches)
-            exhausted, last = len(places) < n_wanted, scores[-1:]
+            positions, scores = nearest(self.codes, query_codes, n_wanted, allowed, sketches)
+            exhausted, last = len(positions) < n_wanted, scores[-1:]
             # An empty text is near to nothing: its cosine of 0 must not beat those below.
-            meant = self.codes[places].any(axis=1)
-            places, scores = places[meant], scores[meant]
+            meant = self.codes[positions].any(axis=1)
+            positions, scores = positions[meant], scores[meant]
             if exhausted or k == 0 or (len(scores) >= k and scores[k - 1] > last):
-                return _best(self.rows[places], cosines(self.codes[places], query), k)
+                return _best(self.rows[positions], cosines(self.codes[positions], query), k)
             n_wanted *= 4
 
 
-def _best(rows: Rows, scores: Scores, k: int) -> tuple[Rows, Scores]:
+def _best(rows: IntVector, scores: FloatVector, k: int) -> tuple[IntVector, FloatVector]:
     """Return the `k` best rows and those that tie with the last of them, best first."""
     order = np.lexsort((rows, -scores))
     rows, scores = rows[order], scores[order]
@@ -137,35 +143,48 @@ def _best(rows: Rows, scores: Scores, k: int) -> tuple[Rows, Scores]:
 
 
 class VectorFiles:
-    """The files behind the views: `state.json` says how much of the others is valid."""
+    """The files behind the views: `state.json` says how much of the others is valid.
+
+    Nothing is synced to the disk: the checksums tell after a loss of power whether the vectors
+    are whole, and if not, they are made again from the documents, which were synced.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._sketches = SketchBook()
 
-    def create(self, dim: int, *, purged: int = 0) -> VectorState:
+    def create(self, dim: int, *, index_id: int = 0, purged: int = 0) -> VectorState:
         """Start with no vectors, for documents whose dead were removed up to `purged`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = VectorState(dim=dim, purged=purged, epoch=self._free_epoch())
-        for path in self._paths(state):
-            path.write_bytes(b"")
-        self._write_state(state)
+        try:
+            self.folder.mkdir(mode=self.folder.parent.stat().st_mode & 0o777, exist_ok=True)
+            if self.folder.is_symlink():
+                raise IndexFormatError(f"{self.folder}: expected a folder, not a link")
+            state = VectorState(dim=dim, purged=purged, index_id=index_id, epoch=self._free_epoch())
+            self._create_files(state)
+        except OSError as error:
+            raise failure(self.folder, error) from error
+        self.commit(state)
         return state
 
     def state(self) -> VectorState:
         """Return what the files hold.
 
         Raises:
-            IndexFormatError: The state does not read.
+            IndexFormatError: The state cannot be read.
         """
         path = self.folder / _STATE
         try:
-            fields = json.loads(path.read_text("utf-8"))
-            fields["checksums"] = tuple(fields["checksums"])
-            state = VectorState(**fields)
-            if min(state.dim, state.epoch) < 1 or min(state.count, state.last_row) < 0:
+            values = json.loads(read_regular(path))
+            values["checksums"] = tuple(values["checksums"])
+            state = VectorState(**values)
+            numbers = [getattr(state, entry.name) for entry in fields(state)[:-1]]
+            if any(type(number) is not int for number in (*numbers, *state.checksums)):
+                raise ValueError("expected whole numbers")
+            if min(state.dim, state.epoch) < 1 or min(numbers) < 0 or max(numbers) >= 2**63:
                 raise ValueError("numbers out of range")
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            if len(state.checksums) != 2:
+                raise ValueError("expected two checksums")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise IndexFormatError(f"{path}: {error}: expected the state of the vectors") from error
         return state
 
@@ -173,27 +192,116 @@ class VectorFiles:
         """Compare the files with their checksums.
 
         Raises:
-            IndexFormatError: They differ; the message names the file.
+            IndexFormatError: They differ or are not regular files; the message names the file.
         """
+        if self.folder.is_symlink():
+            raise IndexFormatError(f"{self.folder}: expected a folder, not a link")
         sizes = (state.count * state.dim, state.count * 8)
         for path, size, expected in zip(self._paths(state), sizes, state.checksums, strict=True):
             try:
-                found = _checksum(path, size)
+                checksum = _checksum(path, size)
             except OSError as error:
-                raise IndexFormatError(f"{path}: {error}") from error
-            if found != expected:
+                raise failure(path, error) from error
+            if checksum != expected:
                 raise IndexFormatError(f"{path}: damaged: its checksum is not the recorded one")
 
     def append(
         self, state: VectorState, rows: Sequence[int], codes: Sequence[bytes]
     ) -> VectorState:
-        """Write vectors behind the valid ones; `commit` makes them valid."""
-        parts = (b"".join(codes), np.asarray(rows, dtype="<i8").tobytes())
+        """Write vectors behind the valid ones; `commit` makes them valid.
+
+        Raises:
+            IndexFormatError: A vector has not `dim` bytes, or a file is not a regular one.
+            WriteError: The disk is full.
+        """
+        if any(len(code) != state.dim for code in codes):
+            raise IndexFormatError(
+                f"{self.folder}: a stored vector has other than {state.dim} bytes"
+            )
+        return self._write_behind(state, rows, b"".join(codes))
+
+    def commit(self, state: VectorState) -> None:
+        """Make everything up to this state valid."""
+        content = json.dumps(asdict(state)).encode()
+        try:
+            replace_file(self.folder / _STATE, content, self._rights(), synced=False)
+        except OSError as error:
+            raise failure(self.folder, error) from error
+
+    def compact(self, state: VectorState, dead: Iterable[int], generation: int) -> VectorState:
+        """Write new files without the dead rows; the old ones go when the new are valid."""
+        codes, rows, _ = self.arrays(state)
+        living = ~np.isin(rows, np.fromiter(dead, dtype=np.int64))
+        new = replace(state, count=0, epoch=self._free_epoch(), checksums=(0, 0))
+        try:
+            self._create_files(new)
+        except OSError as error:
+            raise failure(self.folder, error) from error
+        step = max(1, _BLOCK_BYTES // state.dim)
+        for start in range(0, state.count, step):
+            chosen = living[start : start + step]
+            block = codes[start : start + step][chosen].tobytes()
+            new = self._write_behind(new, rows[start : start + step][chosen].tolist(), block)
+        new = replace(new, last_row=state.last_row, purged=generation)
+        self.commit(new)
+        self.collect_garbage(new)
+        return new
+
+    def collect_garbage(self, state: VectorState) -> None:
+        """Remove files of other epochs; foreign files stay.
+
+        A system that keeps mapped files gets them next time.
+        """
+        current = {path.name for path in self._paths(state)}
+        for path in self.folder.iterdir():
+            if _OURS.fullmatch(path.name) and path.name not in current:
+                with suppress(OSError):  # mapped by a reader on a system that forbids removal
+                    path.unlink()
+
+    def arrays(self, state: VectorState) -> tuple[Int8Matrix, IntVector, tuple[int, ...]]:
+        """Return the valid codes and rows, mapped from disk, and what identifies the files.
+
+        Returns:
+            int8 (count, dim), int64 (count,), and numbers that no other files have at this time.
+        """
+        if state.count == 0:
+            return np.empty((0, state.dim), np.int8), np.empty(0, np.int64), (state.epoch, 0, 0)
+        codes_path, rows_path = self._paths(state)
+        try:
+            with os.fdopen(open_regular(codes_path), "rb") as file:
+                # Of the file that is mapped: one of the same name may be another by now.
+                status = os.fstat(file.fileno())
+                codes = np.memmap(file, np.int8, "r", shape=(state.count, state.dim))
+            with os.fdopen(open_regular(rows_path), "rb") as file:
+                rows = np.memmap(file, "<i8", "r", shape=(state.count,))
+        except (OSError, ValueError) as error:
+            raise failure(codes_path, error) from error
+        return np.asarray(codes), np.asarray(rows), (state.epoch, status.st_ino, status.st_dev)
+
+    def view(self, state: VectorState, last_row: int, dead_rows: Sequence[int]) -> VectorView:
+        """Return the vectors of the generation that ends with `last_row`."""
+        codes, rows, files = self.arrays(state)
+        count = int(np.searchsorted(rows, last_row, side="right"))
+        codes, rows = codes[:count], rows[:count]
+        # Rows of one epoch never change; files made again after a removal have another number.
+        view = VectorView(codes, rows, sketches=partial(self._sketches.of, codes, files))
+        dead = view.positions(np.asarray(dead_rows, dtype=np.int64))
+        if not len(dead):
+            return view
+        alive = np.ones(count, dtype=np.bool_)
+        alive[dead] = False
+        return replace(view, alive=alive)
+
+    def _write_behind(self, state: VectorState, rows: Sequence[int], codes: bytes) -> VectorState:
+        parts = (codes, np.asarray(rows, dtype="<i8").tobytes())
         offsets = (state.count * state.dim, state.count * 8)
         for path, part, offset in zip(self._paths(state), parts, offsets, strict=True):
-            with path.open("r+b") as file:
-                file.seek(offset)
-                file.write(part)
+            try:
+                with os.fdopen(open_regular(path, os.O_RDWR), "r+b") as file:
+                    file.seek(offset)
+                    file.write(part)
+            except OSError as error:
+                raise failure(path, error) from error
         return replace(
             state,
             count=state.count + len(rows),
@@ -204,82 +312,27 @@ class VectorFiles:
             ),
         )
 
-    def commit(self, state: VectorState) -> None:
-        """Make everything up to this state valid, also after a loss of power."""
+    def _create_files(self, state: VectorState) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         for path in self._paths(state):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        self._write_state(state)
+            os.close(open_regular(path, flags, self._rights()))
 
-    def compact(self, state: VectorState, dead: Iterable[int], generation: int) -> VectorState:
-        """Write new files without the dead rows; the old ones go when the new are valid."""
-        codes, rows = self.arrays(state)
-        kept = ~np.isin(rows, np.fromiter(dead, dtype=np.int64))
-        new = replace(state, count=0, epoch=self._free_epoch(), checksums=(0, 0))
-        for path in self._paths(new):
-            path.write_bytes(b"")
-        step = max(1, _BLOCK_BYTES // state.dim)
-        for start in range(0, state.count, step):
-            chosen = kept[start : start + step]
-            block = codes[start : start + step][chosen].tobytes()
-            new = self.append(new, rows[start : start + step][chosen].tolist(), [block])
-        new = replace(new, last_row=state.last_row, purged=generation)
-        self.commit(new)
-        self.sweep(new)
-        return new
-
-    def sweep(self, state: VectorState) -> None:
-        """Remove files of other epochs; a system that keeps mapped files gets them next time."""
-        current = {path.name for path in self._paths(state)} | {_STATE}
-        for path in self.folder.iterdir():
-            if path.name not in current:
-                try:
-                    path.unlink()
-                except OSError:  # mapped by a reader on a system that forbids removal
-                    continue
-
-    def arrays(self, state: VectorState) -> tuple[Codes, Rows]:
-        """Return the valid codes, int8 (count, dim), and rows, int64 (count,), mapped from disk."""
-        if state.count == 0:
-            return np.empty((0, state.dim), dtype=np.int8), np.empty(0, dtype=np.int64)
-        codes_path, rows_path = self._paths(state)
-        try:
-            codes = np.memmap(codes_path, np.int8, "r", shape=(state.count, state.dim))
-            rows = np.memmap(rows_path, "<i8", "r", shape=(state.count,))
-        except (OSError, ValueError) as error:
-            raise IndexFormatError(f"{codes_path}: {error}") from error
-        return np.asarray(codes), np.asarray(rows)
-
-    def view(self, state: VectorState, last_row: int, dead_rows: Sequence[int]) -> VectorView:
-        """Return the vectors of the generation that ends with `last_row`."""
-        codes, rows = self.arrays(state)
-        # Rows of one epoch never change; files made anew after a removal have another number.
-        files = (state.epoch, self._paths(state)[0].stat().st_ino)
-        count = int(np.searchsorted(rows, last_row, side="right"))
-        codes, rows = codes[:count], rows[:count]
-        view = VectorView(codes, rows, sketches=partial(self._sketches.of, codes, files))
-        dead = view.places(np.asarray(dead_rows, dtype=np.int64))
-        if not len(dead):
-            return view
-        alive = np.ones(count, dtype=np.bool_)
-        alive[dead] = False
-        return replace(view, alive=alive)
+    def _rights(self) -> int:
+        """Return the rights of new files: whoever may use the folder may read them."""
+        return self.folder.stat().st_mode & 0o666
 
     def _paths(self, state: VectorState) -> tuple[Path, Path]:
         return self.folder / f"{state.epoch}.codes", self.folder / f"{state.epoch}.rows"
 
     def _free_epoch(self) -> int:
-        stems = (path.stem for path in self.folder.glob("*.codes"))
-        return max((int(stem) for stem in stems if stem.isdecimal()), default=0) + 1
-
-    def _write_state(self, state: VectorState) -> None:
-        replace_file(self.folder / _STATE, json.dumps(asdict(state)).encode())
+        names = (_OURS.fullmatch(path.name) for path in self.folder.iterdir())
+        return max((int(name[1]) for name in names if name and name[1]), default=0) + 1
 
 
 def _checksum(path: Path, size: int) -> int | None:
-    """Return the CRC-32 of the first `size` bytes, None where the file is shorter."""
+    """Return the CRC-32 of the first `size` bytes, None if the file is shorter."""
     checksum = 0
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         while size:
             block = file.read(min(size, _BLOCK_BYTES))
             if not block:

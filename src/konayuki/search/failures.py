@@ -1,0 +1,69 @@
+"""What an error of SQLite, tantivy or the system means for an index, as one of our errors."""
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from konayuki.errors import (
+    IndexFormatError,
+    IndexLockedError,
+    InputError,
+    KonayukiError,
+    NotFoundError,
+    ReadOnlyError,
+    WriteError,
+)
+
+_FULL = ("disk is full", "no space left", "os error 28", "quota exceeded")
+_FORBIDDEN = ("readonly", "read-only", "permission denied", "os error 13", "os error 30")
+_BUSY = ("is locked", "lockbusy", "failed to acquire lockfile")
+_CLOSED = ("closed database",)
+_SYSTEM = ("unable to open", "disk i/o error", "too many open files")
+_BY_NUMBER = {
+    errno.ENOSPC: _FULL[0],
+    getattr(errno, "EDQUOT", errno.ENOSPC): _FULL[0],
+    errno.EROFS: _FORBIDDEN[1],
+    errno.EACCES: _FORBIDDEN[2],
+    errno.EPERM: _FORBIDDEN[2],
+    errno.EMFILE: _SYSTEM[2],
+    errno.ENFILE: _SYSTEM[2],
+}
+_BACKUP = "this file is the source of all others; restore it from a backup or index again"
+
+
+def failure(path: Path, error: BaseException) -> KonayukiError:
+    """Return the error to raise for one that was met while working on a file of an index.
+
+    The real cause decides: a full disk is a `WriteError`, a missing right a `ReadOnlyError`,
+    another writer an `IndexLockedError`. What is left is a damaged file, `IndexFormatError`.
+    """
+    if isinstance(error, WriteError) and isinstance(error.__cause__, OSError):
+        error = error.__cause__  # of `replacing`: our own words for it follow
+    if isinstance(error, KonayukiError):
+        return error
+    number = error.errno if isinstance(error, OSError) else None
+    reason = _BY_NUMBER.get(number or 0, "") + f" {error}".lower()
+    if any(sign in reason for sign in _FULL):
+        return WriteError(
+            f"{path}: {error}: expected room on the disk\n"
+            "hint: nothing that was stored is lost; make room and try again"
+        )
+    if any(sign in reason for sign in _FORBIDDEN):
+        return ReadOnlyError(
+            f"{path}: {error}: expected the right to write\n"
+            "hint: searching needs the right to read only: Index.open(path, read_only=True)"
+        )
+    if any(sign in reason for sign in _BUSY):
+        return IndexLockedError(
+            f"{path}: {error}: expected no other writer\n"
+            "hint: close the other Index to write from here"
+        )
+    if any(sign in reason for sign in _CLOSED):
+        return InputError(f"{path}: the index is closed\nhint: Index.open opens it again")
+    if any(sign in reason for sign in _SYSTEM):
+        return NotFoundError(f"{path}: {error}: expected a file that can be opened and read")
+    if isinstance(error, sqlite3.Error):
+        return IndexFormatError(
+            f"{path}: {error}: expected the documents of an index\nhint: {_BACKUP}"
+        )
+    return IndexFormatError(f"{path}: {error}")
