@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from konayuki.errors import DimensionError, InputError
 from konayuki.model import calibrate, quantize_vectors
-from konayuki.model.precision import DTYPES
+from konayuki.model.dtypes import DTYPES
 from konayuki.model.static import StaticModel
 from konayuki.search.scan import quantize as index_codes
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.model.native import Scanner, kernel
-from konayuki.model.precision import quantize_vectors
+from konayuki.model.dtypes import quantize_vectors
 
 Codes = NDArray[np.int8]
 _MOST_EXTRA = 2000  # rows that are fetched in vain rather than all others copied

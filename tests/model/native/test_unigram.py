@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from konayuki.errors import DimensionError, InputError
 from konayuki.model.native import Unigram
-from konayuki.model.native.unigram import WHITE_SPACE, _depends_on_context
+from konayuki.model.native.tokenizing import WHITE_SPACE, depends_on_context
 
 from .levels import LEVELS, at
 
@@ -123,7 +123,7 @@ def test_every_character_that_composes_or_moves_counts_as_depending_on_context()
             if unicodedata.normalize("NFC", first + second) == character:
                 seconds.add(second)
 
-    assert {c for c in seconds if not _depends_on_context(c)} == set()
+    assert {c for c in seconds if not depends_on_context(c)} == set()
 
 
 @given(text=TEXTS)
