@@ -29,8 +29,33 @@ FRAGMENTS = [
     *("ｶﾞ", "ﾊﾟ", "ﾞ", "か\u3099", "\u3099", "e\u0301", "ｅ\u0301", "ª\u0903", "\u0301"),  # marks
     *("\r\n", "\r", "\n", "\t", " ", "  ", "\u3000", "\x85", "\u2028", "\x1c", "\x1f", "\u00a0"),
     *("\0", "\x07", "\ufeff", "\u00ad", "\u200b", "\u0600", "\u061c"),  # control and format
+    *("word", " word ", "words", "[both]", " [both] ", "<sep> ", "<norm>", "＜Norm＞"),
+    *("山の日", "web", "!"),
     *("▁", "▁▁", "<unk>", "<s>", "<mask>", " <mask> ", "＜ｕｎｋ＞", "＜ｓ＞"),
-    *("㋿", "㍿", "①", "㌔", "ﷺ", "word", " word ", "words", "[both]", " [both] ", "<sep> ", "<norm>", "＜Norm＞", "山の日", "web", "!", "Σας", "İ", "ß", "ẛ\u0323", "한", "\u1112\u1161\u11ab"),
+    *(
+        "㋿",
+        "㍿",
+        "①",
+        "㌔",
+        "ﷺ",
+        "word",
+        " word ",
+        "words",
+        "[both]",
+        " [both] ",
+        "<sep> ",
+        "<norm>",
+        "＜Norm＞",
+        "山の日",
+        "web",
+        "!",
+        "Σας",
+        "İ",
+        "ß",
+        "ẛ\u0323",
+        "한",
+        "\u1112\u1161\u11ab",
+    ),
     *("\u0378", "\U000e0001", "\ufdd0", "\U0010ffff", "\U00010781", "\u07fda", "\U00020bb7"),
 ]
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -90,7 +115,10 @@ def test_every_pair_of_fragments_has_the_ids_of_the_library(kind: str, engine: s
 @each_kind
 def test_very_long_texts_have_the_ids_of_the_library(kind: str, engine: str) -> None:
     without_blanks = "".join(TEXT.split())
-    check(kind, engine, [TEXT * 50, without_blanks * 20, "あ" * 5000, "w " * 6000, "\u0378" * 4000, " " * 9]
+    check(
+        kind,
+        engine,
+        [TEXT * 50, without_blanks * 20, "あ" * 5000, "w " * 6000, "\u0378" * 4000, " " * 9],
     )
 
 

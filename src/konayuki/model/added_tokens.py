@@ -116,7 +116,9 @@ def _read_tokens(definitions: Sequence[Definition]) -> list[AddedToken]:
     for entry in definitions:
         content, token_id = entry["content"], entry["id"]
         if not isinstance(content, str) or type(token_id) is not int or token_id < 0:
-            raise ValueError(f"added token {content!r}, id {token_id!r}: expected text and a number")
+            raise ValueError(
+                f"added token {content!r}, id {token_id!r}: expected text and a number"
+            )
         flags = (
             bool(entry.get(flag)) for flag in ("lstrip", "rstrip", "single_word", "normalized")
         )

@@ -1,9 +1,9 @@
 """Static models without a tanh: folders of sentence-transformers' StaticEmbedding and of model2vec.
 
 Both hold one row per token and take their mean; with a tanh that is a straight line to single
-precision they become weights of ours. model2vec leaves out unknown tokens, which a row of zeros does as well: the
-mean keeps its direction. Some of its models share a row among tokens (`mapping`) or weight tokens
-(`weights`); here every token gets its own weighted row.
+precision they become weights of ours. model2vec leaves out unknown tokens, which a row of zeros
+does as well: the mean keeps its direction. Some of its models share a row among tokens (`mapping`)
+or weight tokens (`weights`); here every token gets its own weighted row.
 """
 
 import json

@@ -85,7 +85,8 @@ def _rules(definition: UnigramDefinition, local: Sequence[Step]) -> Rules:
             character = step.apply(character)
             if len(character) != 1:
                 return None
-        return None if any(step.in_context(character) for step in local) else character
+        in_context = (step.in_context is None or step.in_context(character) for step in local)
+        return None if any(in_context) else character
 
     # The kernel's own rule for these saves asking for each character of the vocabulary at load.
     usual = all(step.in_context is composes or step.apply is lower for step in local)

@@ -15,9 +15,9 @@ HUB_SNAPSHOTS, HUB_BLOBS = "snapshots", "blobs"
 def check_model_file(path: Path, largest: int) -> None:
     """Refuse what is not an ordinary file of the model itself.
 
-    A link may make a folder of somebody else show a private file, and a pipe or a device never ends.
-    The cache of huggingface_hub, which consists of links, is the exception: they may lead to its
-    folder of blobs.
+    A link could make somebody else's folder show a private file, and a pipe or a device never
+    ends. The cache of huggingface_hub, which consists of links, is the exception: they may lead to
+    its folder of blobs.
 
     Args:
         path: The file.
@@ -60,7 +60,7 @@ def read_model_file(path: Path, largest: int) -> bytes:
 
 
 def _leads_to_blobs(path: Path) -> bool:
-    """Return whether a link in a snapshot of the hub's cache leads to the blobs of the same model."""
+    """Return whether a link in the cache of the hub leads to the blobs of the same model."""
     for folder in path.parents:
         if folder.parent.name == HUB_SNAPSHOTS:
             blobs = folder.parent.parent / HUB_BLOBS

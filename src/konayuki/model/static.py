@@ -132,7 +132,7 @@ class StaticModel:
 
     @property
     def tokenizer_backend(self) -> str:
-        """Return what tokenises: "kernel", "python" (plain Python) or "tokenizers" (the library)."""
+        """Return what tokenises: "kernel", "python" or the library "tokenizers"."""
         return self._tokenizer.backend
 
     @cached_property

@@ -82,9 +82,7 @@ def _tensor(file: TensorFile, name: str, path: Path, dtypes: Sequence[str]) -> N
     return file.get_tensor(name)
 
 
-def _floats(
-    file: TensorFile, name: str, path: Path, dtypes: Sequence[str]
-) -> NDArray[np.float32]:
+def _floats(file: TensorFile, name: str, path: Path, dtypes: Sequence[str]) -> NDArray[np.float32]:
     tensor = np.ascontiguousarray(_tensor(file, name, path, dtypes), dtype=np.float32)
     if not np.isfinite(tensor).all():
         raise CheckpointError(f"{path}: {name} holds a value that is not finite")

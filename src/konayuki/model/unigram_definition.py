@@ -1,4 +1,4 @@
-"""A Unigram tokenizer as its `tokenizer.json` defines it, checked: what both segmenters are made of."""
+"""A Unigram tokenizer as its `tokenizer.json` defines it, checked, for both segmenters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

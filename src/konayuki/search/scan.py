@@ -1,5 +1,7 @@
 """The nearest neighbours of one query among int8 vectors: in the kernel, or in NumPy without it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,8 +96,9 @@ def _nearest_in_numpy(
 
 def _exact_cosines(codes: Int8Matrix, query: Codes) -> FloatVector:
     """Return the cosine of each row, float32 (n,), rounded as the kernel rounds it."""
-    wide = np.float32 if codes.shape[1] <= _EXACT_COLUMNS else np.float64
-    rows, direction = codes.astype(wide), query.astype(wide)
+    exact = np.dtype(np.float32 if codes.shape[1] <= _EXACT_COLUMNS else np.float64)
+    rows: NDArray[Any] = codes.astype(exact)
+    direction: NDArray[Any] = query.astype(exact)
     dots = (rows @ direction).astype(np.float32)
     squares = np.einsum("nd,nd->n", rows, rows).astype(np.float32)
     lengths = np.sqrt(squares) * np.sqrt(np.float32(direction @ direction))

@@ -43,8 +43,8 @@ class Rules:
 
     Attributes:
         fold: What the normaliser makes of a character wherever it is, None if that depends on its
-            neighbours or is not one character. Default: what it makes of the character alone, unless
-            one of the two is a mark or a Hangul letter.
+            neighbours or is not one character. Default: what it makes of the character alone,
+            unless one of the two is a mark or a Hangul letter.
         splits: Whether white space lies between words; otherwise it is ordinary text.
         mark: The character that begins a new word, "" without one.
         rewrites: Steps over the whole text: the place in `REWRITES` and two code points.
@@ -192,8 +192,8 @@ class Unigram:
     def _fold_characters_of(self, pieces: Sequence[str]) -> None:
         """Learn at once the characters of pieces that are normalised already, usually all.
 
-        One call of the normaliser and none of Python's for each of the thousands of characters: this
-        is a part of every start.
+        This is a part of every start, so it calls no function of Python for each of the thousands
+        of characters.
         """
         characters = sorted(set("".join(pieces)))
         stable = "".join(
