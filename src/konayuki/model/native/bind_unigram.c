@@ -180,6 +180,14 @@ static double as_tokenizers_reads(double score) {
     return negative ? -value : value;
 }
 
+/* Whether a piece holds white space that splits words: it never matches, and the trie has no place for
+   such a symbol. */
+static int crosses_words(const struct unigram *unigram, const uint16_t *symbols, int64_t length) {
+    int crosses = 0;
+    for (int64_t i = 0; i < length; i++) crosses |= symbols[i] >= unigram->first_break;
+    return crosses;
+}
+
 /* Puts the pieces into the trie and finds the score of an unknown character. */
 static int learn_pieces(struct maker *maker) {
     struct unigram *unigram = maker->unigram;
@@ -200,7 +208,8 @@ static int learn_pieces(struct maker *maker) {
         if (score < least) least = score;
         single = single && score == (double)(float)score;
         symbols_map(&unigram->plain, reader->code_points, reader->length, symbols);
-        trie_add(&unigram->trie, symbols, reader->length, (int32_t)i, (float)score);
+        if (!crosses_words(unigram, symbols, reader->length))
+            trie_add(&unigram->trie, symbols, reader->length, (int32_t)i, (float)score);
     }
     free(symbols);
     unigram->unk_score = least - 10.0;
