@@ -53,15 +53,14 @@ def off_grid(parts: dict[str, Any]) -> dict[str, Any]:
     return {**parts, "model": {**model, "vocab": pieces}}
 
 
-def added(content: str, token_id: int, *, lstrip: bool = False) -> dict[str, Any]:
+def added(content: str, token_id: int, **flags: bool) -> dict[str, Any]:
+    names = ("single_word", "lstrip", "rstrip", "normalized")
     return {
         "id": token_id,
         "content": content,
-        "single_word": False,
-        "lstrip": lstrip,
-        "rstrip": False,
-        "normalized": False,
-        "special": True,
+        "special": not flags.get("normalized"),
+        **dict.fromkeys(names, False),
+        **flags,
     }
 
 
@@ -188,7 +187,77 @@ def unsplit() -> dict[str, Any]:
     )
 
 
+def sequence(*normalizers: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Sequence", "normalizers": list(normalizers)}
+
+
+def map_step() -> dict[str, Any]:
+    return {"type": "Precompiled", "precompiled_charsmap": character_map()}
+
+
+def falling_back_to_bytes(**parts: Any) -> dict[str, Any]:
+    """One with a piece for each byte, and few others: most characters become bytes."""
+    pieces = [(f"<0x{byte:02X}>", -12.0) for byte in range(256)]
+    whole = [("<unk>", 0.0), *pieces, ("▁", -3.0), ("山", -4.0), ("▁the", -4.5), ("日本", -5.0)]
+    result = roberta(added_tokens=[added("</s>", len(whole))], **parts)
+    result["model"] = {"type": "Unigram", "unk_id": 0, "vocab": whole, "byte_fallback": True}
+    return result
+
+
+def every_added_token(**parts: Any) -> dict[str, Any]:
+    """Added tokens with every flag, some of them found in normalised text."""
+    result = roberta(**parts)
+    n_pieces = len(result["model"]["vocab"])
+    contents = {
+        "<s>": {},
+        "<mask>": {"lstrip": True},
+        "<sep>": {"rstrip": True},
+        "[both]": {"lstrip": True, "rstrip": True},
+        "word": {"single_word": True},
+        "<norm>": {"normalized": True},
+        "山の日": {"normalized": True, "single_word": True},
+        "ＷＥＢ": {"normalized": True, "lstrip": True},
+    }
+    ids = {"<s>": 0, "<mask>": n_pieces - 1}
+    new = (content for content in contents if content not in ids)
+    ids |= {content: n_pieces + place for place, content in enumerate(new)}
+    result["added_tokens"] = [added(c, ids[c], **flags) for c, flags in contents.items()]
+    return result
+
+
 DEFINITIONS = {
+    "spaces joined": lambda: roberta(
+        normalizer=sequence(
+            map_step(), {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+        ),
+        pre_tokenizer=metaspace(),
+    ),
+    "character map, lower case": lambda: roberta(
+        normalizer=sequence({"type": "NFKC"}, map_step(), {"type": "Lowercase"}),
+    ),
+    "characters replaced": lambda: roberta(
+        normalizer=sequence(
+            {"type": "Replace", "pattern": {"String": "ー"}, "content": "山"},
+            {"type": "Replace", "pattern": {"String": "!"}, "content": ""},
+            {"type": "NFKC"},
+            {"type": "Replace", "pattern": {"String": "w"}, "content": "ww"},
+        ),
+    ),
+    "words without marks": lambda: roberta(
+        pre_tokenizer={
+            "type": "Sequence",
+            "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace("never")],
+        },
+    ),
+    "bytes": falling_back_to_bytes,
+    "bytes, one word": lambda: falling_back_to_bytes(
+        normalizer={"type": "NFKC"}, pre_tokenizer=metaspace("first", split=False)
+    ),
+    "every added token": every_added_token,
+    "every added token, marks first": lambda: every_added_token(pre_tokenizer=metaspace("first")),
+    "every added token, NFKC": lambda: every_added_token(
+        normalizer=sequence({"type": "NFKC"}, {"type": "Lowercase"})
+    ),
     "ours": ours,
     "ours, scores off the grid": lambda: off_grid(ours()),
     "roberta": roberta,

@@ -107,15 +107,19 @@ def test_what_was_read_is_written_in_our_layouts(tmp_path: Path) -> None:
         (
             (STATIC, "x.Dense"),
             {"embedding__weight": random_rows()},
-            "module Dense; expected Static",
+            "module Dense: expected Static",
         ),
         (
             ("SSE.SSE",),
             {"embedding__weight": random_rows()},
-            r"modules\.json: module SSE; expected",
+            r"modules\.json: module SSE: expected",
         ),
-        ((), {"embedding__weight": random_rows()[0]}, r"has shape \(12,\); expected \(vocab_size"),
-        ((), {"embeddings": random_rows(), "mapping": np.full(N_TOKENS, N_TOKENS)}, "names rows"),
+        ((), {"embedding__weight": random_rows()[0]}, r"has shape \(12,\): expected \(vocab_size"),
+        (
+            (),
+            {"embeddings": random_rows(), "mapping": np.full(N_TOKENS, N_TOKENS)},
+            "expected rows 0",
+        ),
         ((), {"embeddings": random_rows(), "mapping": np.ones(3, np.float32)}, "mapping is F32"),
         ((), {"embeddings": random_rows(), "weights": np.ones(3)}, r"weights has shape \(3,\)"),
         ((), {"bert__weight": random_rows()}, r"it holds bert\.weight\nhint: folders of konayuki"),

@@ -99,5 +99,5 @@ def test_zero_rows_stay_finite_and_tiny() -> None:
 
 
 def test_odd_columns_are_refused() -> None:
-    with pytest.raises(DimensionError, match="not 3"):
+    with pytest.raises(DimensionError, match="3 dimensions: expected an even number"):
         quantize(np.zeros((2, 3), dtype=np.float32))

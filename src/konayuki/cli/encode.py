@@ -95,7 +95,7 @@ def write_vectors(
     """
     import numpy as np
 
-    from konayuki.model.precision import stored_columns, stored_dtype
+    from konayuki.model.dtypes import stored_columns, stored_dtype
 
     stored, columns = stored_dtype(dtype).newbyteorder("<"), stored_columns(dtype, dim)
     rows = 0

@@ -10,6 +10,7 @@ from safetensors.numpy import save as to_safetensors
 
 from konayuki.errors import CheckpointError, DimensionError, InputError, NotFoundError
 from konayuki.model.foreign import OLD_FOLDER, is_foreign, read_foreign
+from konayuki.model.model_files import LARGEST_WEIGHTS, check_model_file
 from konayuki.model.packed import FloatTable, PackedTable
 from konayuki.model.tensors import read_tensors, tensor_names
 from konayuki.model.weights import Weights
@@ -28,15 +29,17 @@ class Layout:
     """One way to lay a model out in files.
 
     Attributes:
-        name: what callers ask for.
-        weight_files: the files that hold the weights; the first one is the mark of the layout.
-        read: folder to weights.
-        write: weights to the content of the weight files.
-        module: the sentence-transformers module, as modules.json names it.
-        module_files: the source files that travel with it.
+        name: What callers ask for.
+        bits: The bits of a value in the table.
+        weight_files: The files that hold the weights; the first one is the mark of the layout.
+        read: Folder to weights.
+        write: Weights to the content of the weight files.
+        module: The sentence-transformers module, as modules.json names it.
+        module_files: The source files that travel with it.
     """
 
     name: str
+    bits: int
     weight_files: tuple[str, ...]
     read: Callable[[Path], Weights]
     write: Callable[[Weights], dict[str, bytes]]
@@ -48,26 +51,27 @@ def layout_named(name: str) -> Layout:
     """Return the layout of that name.
 
     Raises:
-        InputError: there is none.
+        InputError: There is none.
     """
     for layout in LAYOUTS:
         if layout.name == name:
             return layout
     known = ", ".join(repr(layout.name) for layout in LAYOUTS)
-    raise InputError(f"unknown layout: {name!r}; expected one of {known}")
+    raise InputError(f"layout is {name!r}: expected one of {known}")
 
 
 def layout_of(folder: Path) -> Layout:
     """Return the layout of a model folder.
 
     Raises:
-        NotFoundError: the folder holds no weights of a known layout.
+        NotFoundError: The folder holds no weights of a known layout.
     """
     for layout in LAYOUTS:
         if _is_of(layout, folder):
             return layout
     known = " or ".join(layout.weight_files[0] for layout in LAYOUTS)
-    inside = [folder / one.name for one in LAYOUTS if _is_of(one, folder / one.name)]
+    nested = [layout.name for layout in LAYOUTS if _is_of(layout, folder / layout.name)]
+    inside = [folder / name for name in nested]
     hint = f"\nhint: {' or '.join(map(str, inside))}" if inside else ""  # of a training run
     raise NotFoundError(f"no model in {folder}: expected a file {known}{hint}")
 
@@ -77,22 +81,10 @@ def _is_of(layout: Layout, folder: Path) -> bool:
 
 
 def model_folder(folder: Path) -> Path:
-    """Return where the files of a model lie in its folder."""
+    """Return the folder that holds the files of a model: it, or one inside it."""
     nested = folder / OLD_FOLDER
     marks = (layout.weight_files[0] for layout in LAYOUTS)
     return nested if nested.is_dir() and not any((folder / m).is_file() for m in marks) else folder
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the content of a file of a model folder.
-
-    Raises:
-        CheckpointError: it is missing or cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _read_float(folder: Path) -> Weights:
@@ -103,7 +95,7 @@ def _read_float(folder: Path) -> Weights:
     table = tensors[EMBEDDING]
     if table.ndim != 2 or not table.size:
         raise CheckpointError(
-            f"{path}: {EMBEDDING} has shape {table.shape}; expected (vocab_size, dim)"
+            f"{path}: {EMBEDDING} has shape {table.shape}: expected (vocab_size, dim)"
         )
     return Weights(FloatTable(table), *_tanh_vectors(tensors, table.shape[1], path))
 
@@ -119,13 +111,14 @@ def _read_packed(folder: Path) -> Weights:
     dim = tensors[TANH[0]].size
     vectors = _tanh_vectors(tensors, dim, rest_path)
     if dim == 0 or dim % 2:
-        raise CheckpointError(f"{rest_path}: {dim} columns; expected an even number above zero")
+        raise CheckpointError(f"{rest_path}: {dim} columns: expected an even number above zero")
     row_bytes = dim // 2 + SCALE_BYTES
+    check_model_file(path, LARGEST_WEIGHTS)
     try:
         size = path.stat().st_size
         if size == 0 or size % row_bytes:
             raise CheckpointError(
-                f"{path}: {size} bytes; expected a multiple of {row_bytes} ({dim} columns)"
+                f"{path}: {size} bytes: expected a multiple of {row_bytes} ({dim} columns)"
             )
         content = np.memmap(path, dtype=np.uint8, mode="r")
     except OSError as error:
@@ -140,7 +133,7 @@ def _read_packed(folder: Path) -> Weights:
 
 def _write_packed(weights: Weights) -> dict[str, bytes]:
     if weights.dim % 2:
-        raise DimensionError(f"4-bit rows need an even number of dimensions, not {weights.dim}")
+        raise DimensionError(f"{weights.dim} dimensions: expected an even number for 4-bit rows")
     table = weights.packed_table()
     content = table.codes.tobytes() + table.scales.astype("<f4").tobytes()
     return {PACKED_FILE: content, REST_FILE: to_safetensors(_named_tanh(weights))}
@@ -156,7 +149,7 @@ def _tanh_vectors(
     for name in TANH:
         if tensors[name].shape != (dim,):
             raise CheckpointError(
-                f"{path}: {name} has shape {tensors[name].shape}; expected ({dim},)"
+                f"{path}: {name} has shape {tensors[name].shape}: expected ({dim},)"
             )
     alpha, beta, bias = (tensors[name] for name in TANH)
     return alpha, beta, bias
@@ -165,6 +158,7 @@ def _tanh_vectors(
 LAYOUTS = (
     Layout(
         name="q4",
+        bits=4,
         weight_files=(PACKED_FILE, REST_FILE),
         read=_read_packed,
         write=_write_packed,
@@ -173,6 +167,7 @@ LAYOUTS = (
     ),
     Layout(
         name="float",
+        bits=32,
         weight_files=(FLOAT_FILE,),
         read=_read_float,
         write=_write_float,

@@ -2,94 +2,108 @@
 
 from collections.abc import Sequence
 
-from konayuki.arrays import FloatMatrix
-from konayuki.model.native import Kernel, Table, Unigram
-from konayuki.model.normalizers import Definition, UnsupportedError, build_normalizer
+from konayuki.errors import InputError
+from konayuki.model.native import REWRITES, Kernel, Rules, Unigram
+from konayuki.model.normalizers import Rewrite, Step, UnsupportedError, chain, composes, lower
 from konayuki.model.tokens import TokenBatch
+from konayuki.model.unigram_definition import UnigramDefinition
 
-# Steps that treat a character the same way whatever is farther away than Unicode's normalisation
-# forms look: the kernel remembers what they do to one character.
-LOCAL_STEPS = frozenset({"NFC", "NFD", "NFKC", "NFKD", "Lowercase"})
+# What may happen to white space before a split at white space, without a difference to the words.
+IDLE = {"strip left", "strip right", "join spaces", "join white space"}
 
 
 class KernelTokenizer:
     """Segments in the kernel what `tokenizer.json` defines: the ids of `tokenizers`, sooner.
 
+    The kernel remembers what the first steps of the normaliser do to a character, as long as they
+    look no further than its neighbours, and does the later ones symbol by symbol.
+
     Args:
-        definition: the parsed `tokenizer.json`.
-        kernel: the compiled loops.
+        definition: The tokenizer.
+        kernel: The compiled loops.
 
     Raises:
-        UnsupportedError: a part of the definition that the kernel does not know.
+        UnsupportedError: A part of the definition that the kernel does not know.
     """
 
     backend = "kernel"
 
-    def __init__(self, definition: Definition, kernel: Kernel) -> None:
-        model = definition["model"]
-        check_supported(definition)
-        vocabulary = model["vocab"]
-        self._unigram = Unigram(
-            kernel,
-            [piece for piece, _ in vocabulary],
-            [score for _, score in vocabulary],
-            model["unk_id"],
-            build_normalizer(definition.get("normalizer")),
-        )
-        self._vocab_size = len(vocabulary)
+    def __init__(self, definition: UnigramDefinition, kernel: Kernel) -> None:
+        local = _local_steps(definition.steps)
+        try:
+            self.unigram = Unigram(
+                kernel,
+                definition.pieces,
+                definition.scores,
+                definition.unk_id,
+                chain([step.apply for step in local]),
+                _rules(definition, local),
+            )
+        except InputError as error:  # more characters than there are symbols
+            raise UnsupportedError(str(error)) from None
+        self._vocab_size = definition.vocab_size
 
     @property
     def vocab_size(self) -> int:
-        """Return the number of pieces."""
+        """Return one more than the largest id."""
         return self._vocab_size
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of the texts.
 
         Raises:
-            UnicodeEncodeError: a text holds a lone surrogate.
+            UnicodeEncodeError: A text holds a lone surrogate.
+            TypeError: An item is not a string.
         """
-        return TokenBatch(*self._unigram.tokenize(texts))
-
-    def vectors(
-        self,
-        texts: Sequence[str],
-        table: Table,
-        *,
-        dim: int,
-        normalize: bool,
-        out: FloatMatrix | None = None,
-    ) -> FloatMatrix:
-        """Return what pooling the ids gives, float32 (n_texts, dim), in one call of the kernel.
-
-        Raises:
-            UnicodeEncodeError: a text holds a lone surrogate.
-        """
-        return self._unigram.encode(texts, table, dim, normalize=normalize, out=out)
+        return TokenBatch(*self.unigram.tokenize(texts))
 
 
-def check_supported(definition: Definition) -> None:
-    """Refuse definitions that ask for more than a local normaliser and a split at white space.
-
-    Raises:
-        UnsupportedError: the message says what it is.
-    """
-    model = definition["model"]
-    if model.get("byte_fallback") or model["unk_id"] is None:
-        raise UnsupportedError("byte fallback or no unknown piece")
-    if definition.get("added_tokens"):
-        raise UnsupportedError("added tokens")
-    if _steps(definition.get("pre_tokenizer"), "pretokenizers") != ["WhitespaceSplit"]:
-        raise UnsupportedError("words that are not what lies between white space")
-    others = set(_steps(definition.get("normalizer"), "normalizers")) - LOCAL_STEPS
-    if others:
-        raise UnsupportedError(f"normaliser {', '.join(sorted(others))}")
+def _local_steps(steps: Sequence[Step]) -> Sequence[Step]:
+    """Return the first steps, up to one that looks at the whole text."""
+    whole = (i for i, step in enumerate(steps) if step.in_context is None)
+    return steps[: next(whole, len(steps))]
 
 
-def _steps(definition: Definition | None, parts: str) -> list[str]:
-    """Return the types of a normaliser or pre-tokeniser and of what is nested in it."""
-    if definition is None:
-        return []
-    if definition["type"] == "Sequence":
-        return [step for part in definition[parts] for step in _steps(part, parts)]
-    return [str(definition["type"])]
+def _rules(definition: UnigramDefinition, local: Sequence[Step]) -> Rules:
+    pretokenizer, added = definition.pretokenizer, definition.added
+    rewrites = [step.rewrite for step in definition.steps[len(local) :]]
+    if pretokenizer.splits:
+        rewrites = [one for one in rewrites if not _is_idle(one)]
+    if pretokenizer.rewrites is None or None in rewrites or (pretokenizer.splits and rewrites):
+        raise UnsupportedError("a step over whole texts")
+    if added.in_normalized_text and rewrites:
+        raise UnsupportedError("added tokens in text that is normalised as a whole")
+    if -1 in definition.byte_ids:
+        raise UnsupportedError("byte fallback without pieces for all bytes")
+    every = [step for step in (*rewrites, *pretokenizer.rewrites) if step is not None]
+
+    def fold(character: str) -> str | None:
+        """Return what the local steps make of a character; None if that is not one character."""
+        for step in local:
+            if step.in_context is None or step.in_context(character):
+                return None
+            character = step.apply(character)
+            if len(character) != 1:
+                return None
+        in_context = (step.in_context is None or step.in_context(character) for step in local)
+        return None if any(in_context) else character
+
+    # The kernel's own rule for these saves asking for each character of the vocabulary at load.
+    usual = all(step.in_context is composes or step.apply is lower for step in local)
+    return Rules(
+        fold=None if usual else fold,
+        splits=pretokenizer.splits,
+        mark=pretokenizer.mark,
+        rewrites=[(REWRITES.index(step.kind), ord(step.old), ord(step.new)) for step in every],
+        n_normalizer=len(rewrites),
+        byte_ids=definition.byte_ids,
+        added_ids=[token.token_id for token in added.tokens],
+        first_characters=added.first_characters,
+        split=added.split,
+        split_unclear=added.in_normalized_text,
+        look_ahead=any(step.looks_back for step in local),
+    )
+
+
+def _is_idle(rewrite: Rewrite | None) -> bool:
+    return rewrite is not None and rewrite.kind in IDLE and rewrite.new == " "

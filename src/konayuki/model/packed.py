@@ -1,6 +1,7 @@
 """4-bit rows: the quantiser of the original SSE format, its inverse, and rows on demand."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,8 @@ from konayuki.arrays import HALF_RANGE, FloatMatrix, from_levels, row_scales, to
 from konayuki.errors import DimensionError
 
 CHUNK_ROWS = 4096
-SHARES = np.arange(50, 101, 2, dtype=np.float32)[::-1] / np.float32(
-    100
-)  # of the original format's scale
+# Of the original format's scale; the whole of it first, so that it wins ties.
+SHARES = np.arange(50, 101, 2, dtype=np.float32)[::-1] / np.float32(100)
 
 # A byte is two columns: the high nibble is the even one.
 _NIBBLES = np.stack([np.arange(256) >> 4, np.arange(256) & 15], axis=1).astype(np.float32)
@@ -29,6 +29,12 @@ class PackedTable:
 
     codes: NDArray[np.uint8]
     scales: NDArray[np.float32]
+    bits: ClassVar[int] = 4
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return the arrays that hold the rows."""
+        return self.codes, self.scales
 
     @property
     def vocab_size(self) -> int:
@@ -53,7 +59,7 @@ class PackedTable:
         return values[:, :dim]
 
     def crop(self, dim: int) -> "PackedTable":
-        """Return the first `dim` columns (one more where `dim` is odd)."""
+        """Return the first `dim` columns (one more if `dim` is odd)."""
         return PackedTable(np.ascontiguousarray(self.codes[:, : (dim + 1) // 2]), self.scales)
 
 
@@ -62,6 +68,12 @@ class FloatTable:
     """A table of float32 rows, (vocab_size, dim)."""
 
     values: FloatMatrix
+    bits: ClassVar[int] = 32
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return the arrays that hold the rows."""
+        return (self.values,)
 
     @property
     def vocab_size(self) -> int:
@@ -97,17 +109,17 @@ def quantize(table: FloatMatrix, *, nearest: bool = False) -> PackedTable:
     q = clip(rint((row / s + 1) * 7.5), 0, 15). No value is off by more than s / 15.
 
     Args:
-        table: the rows.
-        nearest: give each row the scale, from half of the original format's to all of it, that
-            leaves the smallest squared error: a few values are clipped, the others become finer.
-            Every reader of the format reads them.
+        table: The rows, float32 (vocab_size, dim).
+        nearest: Whether to give each row the scale, from half of the original format's to all of
+            it, that leaves the smallest squared error: a few values are clipped, the others become
+            finer. Every reader of the format reads them.
 
     Raises:
-        DimensionError: an odd number of columns.
+        DimensionError: An odd number of columns.
     """
     vocab_size, dim = table.shape
     if dim % 2:
-        raise DimensionError(f"4-bit rows need an even number of dimensions, not {dim}")
+        raise DimensionError(f"{dim} dimensions: expected an even number for 4-bit rows")
     codes = np.empty((vocab_size, dim // 2), dtype=np.uint8)
     scales = np.empty(vocab_size, dtype=np.float32)
     for start in range(0, vocab_size, CHUNK_ROWS):

@@ -1,52 +1,54 @@
-"""The pre-tokeniser of a `tokenizer.json`, as one string in which words cannot share a piece."""
+"""The pre-tokeniser of a `tokenizer.json`: normalised text to words, which never share a piece."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from konayuki.model.normalizers import WHITE_SPACE_RUN, Definition, UnsupportedError
+from konayuki.model.normalizers import (
+    WHITE_SPACE_RUN,
+    Definition,
+    Rewrite,
+    UnsupportedError,
+    flatten,
+    string,
+)
 
-# Words joined by this never share a piece: no word holds white space.
-SEPARATOR = " "
 ONLY_PYTHON_SPLITS = "\x1c\x1d\x1e\x1f"
 
 
 @dataclass(frozen=True)
 class PreTokenizer:
-    """How normalised text becomes the string to segment, and that string its words.
+    """How normalised text is cut into words, in Python and for the kernel.
 
     Attributes:
-        prepare: normalised text to the string to segment.
-        prepare_later: the same for a stretch that an added token separates from the start.
-        words: that string to the words that are segmented independently of each other.
-        glue: what lies between two words of that string.
+        words: Normalised text, and whether it begins the whole text, to words.
+        splits: Whether white space lies between words.
+        mark: The character that begins a new word, "" without one.
+        rewrites: What the kernel does to the text before; None if it cannot.
     """
 
-    prepare: Callable[[str], str]
-    prepare_later: Callable[[str], str]
-    words: Callable[[str], list[str]]
-    glue: str
+    words: Callable[[str, bool], list[str]]
+    splits: bool = False
+    mark: str = ""
+    rewrites: tuple[Rewrite, ...] | None = ()
 
 
-def build_pretokenizer(definition: Definition | None, pieces: Sequence[str]) -> PreTokenizer:
+def build_pretokenizer(definition: Definition | None) -> PreTokenizer:
     """Return the pre-tokeniser that a definition describes.
 
-    Args:
-        definition: the entry `pre_tokenizer` of a `tokenizer.json`.
-        pieces: the vocabulary; whether words stay apart by themselves depends on it.
-
     Raises:
-        UnsupportedError: a kind of pre-tokeniser that is not emulated here.
+        UnsupportedError: A kind of pre-tokeniser that is not emulated here.
+        ValueError: A damaged definition.
     """
-    steps = _flatten(definition)
+    steps = flatten(definition, "pretokenizers")
     kinds = [step["type"] for step in steps]
     if not kinds:
-        return PreTokenizer(str, str, _whole, "")
+        return PreTokenizer(lambda text, _: [text] if text else [])
     if kinds == ["WhitespaceSplit"]:
-        return PreTokenizer(join_words, join_words, _at_separators, SEPARATOR)
+        return PreTokenizer(lambda text, _: split_words(text), splits=True)
     if kinds == ["Metaspace"]:
-        return _metaspace(steps[0], pieces, split_first=False)
+        return _metaspace(steps[0])
     if kinds == ["WhitespaceSplit", "Metaspace"]:
-        return _metaspace(steps[1], pieces, split_first=True)
+        return _marked_words(steps[1])
     raise UnsupportedError(f"pre-tokeniser {kinds}")
 
 
@@ -57,58 +59,55 @@ def split_words(text: str) -> list[str]:
     return text.split()
 
 
-def join_words(text: str) -> str:
-    """Return the words with one separator between two."""
-    return SEPARATOR.join(split_words(text))
+def _metaspace(definition: Definition) -> PreTokenizer:
+    mark, scheme, split = _settings(definition)
+
+    def words(text: str, begins_text: bool) -> list[str]:
+        text = text.replace(" ", mark)
+        prefixed = scheme == "always" or (scheme == "first" and begins_text)
+        if prefixed and text and not text.startswith(mark):
+            text = mark + text
+        return _before_marks(text, mark) if split else [text] if text else []
+
+    prefix = {"always": [Rewrite("mark", mark, mark)], "first": [Rewrite("mark first", mark, mark)]}
+    rewrites = (Rewrite("replace", " ", mark), *prefix.get(scheme, ()))
+    return PreTokenizer(words, mark=mark if split else "", rewrites=rewrites)
 
 
-def _metaspace(definition: Definition, pieces: Sequence[str], split_first: bool) -> PreTokenizer:
-    mark = definition["replacement"]
+def _marked_words(definition: Definition) -> PreTokenizer:
+    """Return a split at white space with a mark before each word."""
+    mark, scheme, split = _settings(definition)
+    if scheme == "first":
+        raise UnsupportedError("words that are marked by their place in the raw text")
+
+    def words(text: str, _begins_text: bool) -> list[str]:
+        marked = split_words(text)
+        if scheme == "always":
+            marked = [word if word.startswith(mark) else mark + word for word in marked]
+        if split:
+            return [part for word in marked for part in _before_marks(word, mark)]
+        return marked
+
+    if scheme == "never":
+        return PreTokenizer(words, splits=True, mark=mark if split else "")
+    rewrites = (Rewrite("mark words", mark, mark),) if split else None
+    return PreTokenizer(words, splits=True, mark=mark, rewrites=rewrites)
+
+
+def _settings(definition: Definition) -> tuple[str, str, bool]:
+    """Return the mark, the scheme of prepending and whether marks begin words."""
+    mark = string(definition, "replacement")
     scheme = definition.get("prepend_scheme", "always")
-    split = definition.get("split", True)
     if len(mark) != 1 or scheme not in {"always", "never", "first"}:
         raise UnsupportedError(f"metaspace {mark!r}, {scheme!r}")
-    if split_first and (scheme != "always" or not split):
-        raise UnsupportedError("words without a mark of their own")
-    if split and (mark not in pieces or any(mark in piece[1:] for piece in pieces)):
-        raise UnsupportedError("a piece that crosses words")
-
-    def prefixed(text: str) -> str:
-        text = text.replace(" ", mark)
-        return text if not text or text.startswith(mark) else mark + text
-
-    def bare(text: str) -> str:
-        return text.replace(" ", mark)
-
-    def prefixed_words(text: str) -> str:
-        return "".join(map(prefixed, split_words(text)))
-
-    def words(prepared: str) -> list[str]:
-        first, *rest = prepared.split(mark)
-        return [word for word in (first, *(mark + part for part in rest)) if word]
-
-    by_mark = words if split else _whole
-    if split_first:
-        return PreTokenizer(prefixed_words, prefixed_words, by_mark, "")
-    return PreTokenizer(
-        bare if scheme == "never" else prefixed,
-        prefixed if scheme == "always" else bare,
-        by_mark,
-        "",
-    )
+    if definition.get("add_prefix_space") is False and scheme != "never":
+        raise UnsupportedError("metaspace whose add_prefix_space contradicts its prepend_scheme")
+    return mark, scheme, bool(definition.get("split", True))
 
 
-def _at_separators(prepared: str) -> list[str]:
-    return prepared.split(SEPARATOR)
-
-
-def _whole(prepared: str) -> list[str]:
-    return [prepared]
-
-
-def _flatten(definition: Definition | None) -> list[Definition]:
-    if definition is None:
-        return []
-    if definition.get("type") == "Sequence":
-        return [step for part in definition["pretokenizers"] for step in _flatten(part)]
-    return [definition]
+def _before_marks(text: str, mark: str) -> list[str]:
+    """Return the words of a text in which each mark begins one."""
+    if mark not in text:
+        return [text] if text else []
+    first, *others = text.split(mark)
+    return [first, *(mark + word for word in others)] if first else [mark + w for w in others]

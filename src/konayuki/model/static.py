@@ -15,17 +15,17 @@ from konayuki.choices import Dtype
 from konayuki.errors import CheckpointError, DimensionError, InputError
 from konayuki.model import hub
 from konayuki.model.checkpoint import (
+    LAYOUTS,
     TOKENIZER_FILE,
     layout_named,
     layout_of,
     model_folder,
-    read_bytes,
 )
+from konayuki.model.dtypes import EncodeOptions, checked_ranges
+from konayuki.model.encoders import build_encoder
 from konayuki.model.folder import write_folder
-from konayuki.model.kernel_tokenizer import KernelTokenizer
-from konayuki.model.packed import PackedTable
+from konayuki.model.model_files import LARGEST_TOKENIZER, read_model_file
 from konayuki.model.pooling import Pooler
-from konayuki.model.precision import Form, checked_ranges
 from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
@@ -42,12 +42,12 @@ class StaticModel:
     Instances are immutable, can be shared by threads and pickled.
 
     Args:
-        weights: the numbers.
-        tokenizer_json: the bytes of the `tokenizer.json` that belongs to them.
-        source: where they came from, for messages.
+        weights: The numbers.
+        tokenizer_json: The bytes of the `tokenizer.json` that belongs to them.
+        source: The folder that they came from, for messages.
 
     Raises:
-        CheckpointError: the tokenizer is damaged or knows more tokens than the table has rows.
+        CheckpointError: The tokenizer is damaged or knows more tokens than the table has rows.
     """
 
     def __init__(
@@ -56,7 +56,6 @@ class StaticModel:
         self._weights = weights
         self._tokenizer_json = tokenizer_json
         self._source = Path(source)
-        self._pooler = Pooler(weights)
         path = self._source / TOKENIZER_FILE
         self._tokenizer = build_tokenizer(tokenizer_json, path)
         if self._tokenizer.vocab_size > weights.vocab_size:
@@ -64,6 +63,7 @@ class StaticModel:
                 f"{path}: {self._tokenizer.vocab_size} tokens, but the table has "
                 f"{weights.vocab_size} rows"
             )
+        self._encoder = build_encoder(self._tokenizer, Pooler(weights))
 
     @classmethod
     def load(
@@ -74,26 +74,26 @@ class StaticModel:
         revision: str | None = None,
         token: str | bool | None = None,
     ) -> "StaticModel":
-        """Return the model of a folder or a hub id; the bundled one unless given.
+        """Return the model of a folder or a hub id.
 
         Args:
-            folder_or_hub_id: a folder in one of the two layouts, of sentence-transformers'
+            folder_or_hub_id: A folder in one of the two layouts, of sentence-transformers'
                 StaticEmbedding or of model2vec, or `owner/name`, or `owner/name@revision`. Only
-                such an id, as a string, is asked of the hub.
-            dim: keep only the first `dim` outputs.
-            revision: branch, tag or commit of a hub model.
-            token: access token of the hub, or whether to use the stored one.
+                such an id, as a string, is looked up on the hub. Default: the bundled model.
+            dim: The number of outputs to keep, the first ones. Default: all.
+            revision: The branch, tag or commit of a hub model.
+            token: The access token of the hub, or whether to use the stored one.
 
         Raises:
-            NotFoundError: there is no such folder or hub model.
-            CheckpointError: a file of the folder is damaged; the message names it.
-            DimensionError: the model has fewer than `dim` outputs.
-            MissingExtraError: it needs a package that is not installed.
+            NotFoundError: There is no such folder or hub model.
+            CheckpointError: A file of the folder is damaged; the message names it.
+            DimensionError: The model has fewer than `dim` outputs.
+            MissingExtraError: The model needs a package that is not installed.
         """
         folder = model_folder(_folder(folder_or_hub_id, revision=revision, token=token))
         weights = layout_of(folder).read(folder)
         weights = weights.crop(_checked_dim(dim, weights.dim))
-        return cls(weights, read_bytes(folder / TOKENIZER_FILE), folder)
+        return cls(weights, read_model_file(folder / TOKENIZER_FILE, LARGEST_TOKENIZER), folder)
 
     @property
     def dim(self) -> int:
@@ -112,22 +112,27 @@ class StaticModel:
 
     @property
     def weights(self) -> Weights:
-        """Return the numbers, for code that trains or measures; they are not to be changed."""
+        """Return the numbers, for code that trains or measures; do not change them."""
         return self._weights
 
     @property
     def source(self) -> Path | None:
-        """Return the folder that the model was loaded from, None where it was made in memory."""
+        """Return the folder that the model was loaded from, None if it was made in memory."""
         return None if self._source == Path() else self._source
+
+    @property
+    def bits(self) -> int:
+        """Return the bits of a value in the table: 4 or 32."""
+        return self._weights.table.bits
 
     @property
     def layout(self) -> str:
         """Return the layout that keeps the rows as they are: "q4" or "float"."""
-        return "q4" if isinstance(self._weights.table, PackedTable) else "float"
+        return next(layout.name for layout in LAYOUTS if layout.bits == self.bits)
 
     @property
     def tokenizer_backend(self) -> str:
-        """Return the library that tokenises: "kernel", "sentencepiece" or "tokenizers"."""
+        """Return what tokenises: "kernel", "python" or the library "tokenizers"."""
         return self._tokenizer.backend
 
     @cached_property
@@ -135,9 +140,7 @@ class StaticModel:
         """Return a hash of weights and tokenizer: equal fingerprints give equal vectors."""
         digest = hashlib.blake2b(self._tokenizer_json, digest_size=FINGERPRINT_BYTES)
         weights = self._weights
-        table = weights.table
-        arrays = (table.codes, table.scales) if isinstance(table, PackedTable) else (table.values,)
-        for array in (*arrays, weights.alpha, weights.beta, weights.bias):
+        for array in (*weights.table.arrays, weights.alpha, weights.beta, weights.bias):
             digest.update(str((array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -183,53 +186,58 @@ class StaticModel:
     ) -> NDArray[Any]:
         """Return one vector per text: float32, C order, (n_texts, dim); one text gives (dim,).
 
-        Generators are read as they come; beside the result, memory holds one batch. A text
+        Generators are read as they come; besides the result, memory holds one batch. A text
         without tokens gives the zero vector.
 
         Args:
-            texts: one text, or any iterable of texts.
-            dim: keep only the first `dim` outputs.
-            normalize: scale each vector to length one.
-            show_progress: draw a bar on stderr, where that is a terminal.
-            strict: refuse texts that are empty or white space.
-            batch_size: texts per batch.
-            dtype: "float32", "float16", "int8", "uint8", "binary" or "ubinary"; what each means,
-                says `konayuki.model.quantize_vectors`.
-            ranges: float32 (2, dim), from `konayuki.model.calibrate`, for int8 and uint8.
+            texts: One text, or any iterable of texts.
+            dim: The number of outputs to keep, the first ones. Default: all.
+            normalize: Whether to scale each vector to length one.
+            show_progress: Whether to draw a bar on stderr, if that is a terminal.
+            strict: Whether to refuse texts that are empty or white space.
+            batch_size: The number of texts per batch.
+            dtype: "float32", "float16", "int8", "uint8", "binary" or "ubinary"; see
+                `konayuki.model.quantize_vectors` for what each means.
+            ranges: The float32 (2, dim) from `konayuki.model.calibrate`, for int8 and uint8.
 
         Raises:
-            InputError: an item is no string or holds a lone surrogate; the message says which.
+            InputError: An item is not a string or holds a lone surrogate; the message says which.
                 Or the dtype is unknown, or the ranges do not go with it.
             EmptyTextError: `strict` is set and a text is empty.
-            DimensionError: the model has fewer than `dim` outputs.
+            DimensionError: The model has fewer than `dim` outputs.
         """
         dim = _checked_dim(dim, self.dim)
-        form = Form(dim, normalize, strict, dtype, checked_ranges(ranges, dtype, dim))
+        if dtype != "float32" or ranges is not None:
+            ranges = checked_ranges(ranges, dtype, dim)
+        options = EncodeOptions(dim, normalize, strict, dtype, ranges)
         if isinstance(texts, str):
-            vector: NDArray[Any] = self._vectors([texts], 0, form)[0]
+            vector: NDArray[Any] = self._vectors([texts], 0, options)[0]
             return vector
         blocks = []
         start = 0
         check_iterable(texts)
         total = len(texts) if isinstance(texts, Sized) else None
-        # One array for all where their number is certain: blocks would have to be copied together.
-        whole = form.empty(len(texts)) if isinstance(texts, list) else None
+        # One array for all if their number is certain: blocks would have to be copied together.
+        whole = options.empty(len(texts)) if isinstance(texts, list) else None
         shown = track(texts, "encode", total=total, unit="text", enabled=show_progress)
         for batch in batches_of(shown, batch_size):
             out = None if whole is None else whole[start : start + len(batch)]
-            blocks.append(self._vectors(batch, start, form, out))
+            blocks.append(self._vectors(batch, start, options, out))
             start += len(batch)
         if whole is not None:
             return whole
-        return np.concatenate(blocks) if blocks else form.empty(0)
+        return np.concatenate(blocks) if blocks else options.empty(0)
 
     def tokenize(self, texts: Sequence[str]) -> TokenBatch:
         """Return the token ids of the texts: ids int32 (n_tokens,), offsets int64 (n_texts + 1,).
 
         Raises:
-            InputError: an item is no string or holds a lone surrogate.
+            InputError: An item is not a string or holds a lone surrogate.
         """
-        return self._tokens(texts, 0)
+        try:
+            return self._tokenizer.encode(texts)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise lone_surrogate(texts, 0) or error from None
 
     def similarity(
         self, a: str | Sequence[str] | FloatMatrix, b: str | Sequence[str] | FloatMatrix
@@ -237,11 +245,11 @@ class StaticModel:
         """Return the cosine of each pair: float32 (len(a), len(b)); zero vectors give 0.
 
         Args:
-            a: vectors (n, dim), one vector (dim,), texts or one text.
-            b: likewise, with the same number of columns.
+            a: Vectors (n, dim), one vector (dim,), texts or one text.
+            b: The same, with the same number of columns.
 
         Raises:
-            InputError: the shapes do not fit together.
+            InputError: The shapes do not fit together.
         """
         left, right = self._unit_vectors(a), self._unit_vectors(b)
         if left.shape[1] != right.shape[1]:
@@ -256,18 +264,18 @@ class StaticModel:
         """Write a folder that `load` and sentence-transformers read.
 
         Args:
-            folder: made where it is not there; files of the same names are replaced.
+            folder: The folder, created if missing; existing files of the same names are replaced.
             layout: "float" (float32 rows) or "q4" (4-bit rows).
-            nearest: give each 4-bit row the scale with the smallest squared error, where the
-                seed's quantiser takes the row's largest value.
+            nearest: Whether to give each 4-bit row the scale with the smallest squared error.
+                Default: the row's largest value, as in the original SSE format.
 
         Raises:
-            InputError: an unknown layout, or `folder` is a file.
+            InputError: An unknown layout, or `folder` is a file.
             DimensionError: 4-bit rows of an odd number of dimensions.
         """
         chosen = layout_named(layout)
         weights = self._weights
-        if nearest and layout == "q4":
+        if nearest and chosen.bits == 4:
             weights = weights.packed(nearest=True)
         write_folder(Path(folder), weights, self._tokenizer_json, chosen)
 
@@ -275,43 +283,34 @@ class StaticModel:
         """Return how far the rows are from those of a model with the same tokens.
 
         Raises:
-            DimensionError: the tables have different shapes.
+            DimensionError: The tables have different shapes.
         """
         return largest_difference(self._weights, other._weights)
 
     def _vectors(
-        self, texts: Sequence[str], start: int, form: Form, out: NDArray[Any] | None = None
+        self,
+        texts: Sequence[str],
+        start: int,
+        options: EncodeOptions,
+        out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
-        if form.dtype == "float32":
-            return self._floats(texts, start, form, out)
-        codes = form.of(self._floats(texts, start, form, None))
+        """Return the vectors of a batch; `start` is the number of its first text, for messages."""
+        if options.strict:
+            check_not_empty(texts, start)
+        floats = out if options.dtype == "float32" else None
+        try:
+            vectors: NDArray[Any] = self._encoder.encode(
+                texts, options.dim, normalize=options.normalize, out=floats
+            )
+        except (UnicodeEncodeError, TypeError) as error:
+            raise lone_surrogate(texts, start) or error from None
+        if options.dtype == "float32":
+            return vectors
+        codes = options.stored(vectors)
         if out is None:
             return codes
         out[:] = codes
         return out
-
-    def _floats(
-        self, texts: Sequence[str], start: int, form: Form, out: FloatMatrix | None
-    ) -> FloatMatrix:
-        dim, normalize = form.dim, form.normalize
-        table = self._pooler.table
-        if table is None or not isinstance(self._tokenizer, KernelTokenizer):
-            batch = self._tokens(texts, start)
-            if form.strict:
-                check_not_empty(texts, start)
-            return self._pooler.pool(batch, dim=dim, normalize=normalize, out=out)
-        if form.strict:
-            check_not_empty(texts, start)
-        try:
-            return self._tokenizer.vectors(texts, table, dim=dim, normalize=normalize, out=out)
-        except (UnicodeEncodeError, TypeError) as error:
-            raise lone_surrogate(texts, start) or error from None
-
-    def _tokens(self, texts: Sequence[str], start: int) -> TokenBatch:
-        try:
-            return self._tokenizer.encode(texts)
-        except (UnicodeEncodeError, TypeError) as error:
-            raise lone_surrogate(texts, start) or error from None
 
     def _unit_vectors(self, values: str | Sequence[str] | FloatMatrix) -> FloatMatrix:
         if isinstance(values, str) or (
@@ -320,11 +319,11 @@ class StaticModel:
             return np.atleast_2d(self.encode(values))
         vectors = np.atleast_2d(np.asarray(values, dtype=np.float32))
         if vectors.ndim != 2:
-            raise InputError(f"vectors have shape {vectors.shape}; expected (n, dim) or (dim,)")
+            raise InputError(f"vectors have shape {vectors.shape}: expected (n, dim) or (dim,)")
         return unit_rows(vectors)
 
     def __copy__(self) -> "StaticModel":
-        return self  # nothing of it can change, so one is as good as two
+        return self  # it cannot change, so a copy would be the same
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "StaticModel":
         return self

@@ -2,24 +2,38 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from konayuki.errors import CheckpointError
+from konayuki.model.model_files import LARGEST_WEIGHTS, check_model_file
 
 T = TypeVar("T")
 FLOAT_DTYPES = ("F32", "F16", "F64")
 _NAMES_SHOWN = 6  # a transformer has hundreds
 
 
+class TensorFile(Protocol):
+    """What we use of an opened safetensors file; the package has no types."""
+
+    def keys(self) -> list[str]:
+        """Return the names of the tensors."""
+
+    def get_slice(self, name: str) -> Any:  # noqa: ANN401 - a type of the package, likewise
+        """Return a view that knows the dtype of a tensor."""
+
+    def get_tensor(self, name: str) -> NDArray[Any]:
+        """Return a tensor."""
+
+
 def tensor_names(path: Path) -> list[str]:
     """Return the names of the tensors of a file.
 
     Raises:
-        CheckpointError: it is missing or no safetensors file.
+        CheckpointError: It is missing or not a safetensors file.
     """
     return _opened(path, lambda file: sorted(file.keys()))
 
@@ -30,7 +44,7 @@ def read_tensors(
     """Return tensors of a file as finite float32.
 
     Raises:
-        CheckpointError: the file or a tensor is missing, is of another dtype or not finite.
+        CheckpointError: The file or a tensor is missing, is of another dtype or not finite.
     """
     return _opened(path, lambda file: {name: _floats(file, name, path, dtypes) for name in names})
 
@@ -39,14 +53,13 @@ def read_integers(path: Path, name: str) -> NDArray[np.int64]:
     """Return a tensor of integers.
 
     Raises:
-        CheckpointError: the file or the tensor is missing or of another dtype.
+        CheckpointError: The file or the tensor is missing or of another dtype.
     """
     return _opened(path, lambda file: _tensor(file, name, path, ("I64", "I32")).astype(np.int64))
 
 
-def _opened(path: Path, read: Callable[[Any], T]) -> T:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: missing")
+def _opened(path: Path, read: Callable[["TensorFile"], T]) -> T:
+    check_model_file(path, LARGEST_WEIGHTS)
     try:
         with safe_open(path, framework="numpy") as file:
             return read(file)
@@ -54,23 +67,22 @@ def _opened(path: Path, read: Callable[[Any], T]) -> T:
         raise CheckpointError(f"{path}: not a safetensors file ({error})") from None
 
 
-def _tensor(file: Any, name: str, path: Path, dtypes: Sequence[str]) -> NDArray[Any]:  # noqa: ANN401
+def _tensor(file: TensorFile, name: str, path: Path, dtypes: Sequence[str]) -> NDArray[Any]:
     names = list(file.keys())
     if name not in names:
         shown = ", ".join((*names[:_NAMES_SHOWN], *["..."][: len(names) > _NAMES_SHOWN]))
         raise CheckpointError(
-            f"{path}: no tensor {name!r}; it holds {shown}\n"
+            f"{path}: no tensor {name!r}: it holds {shown}\n"
             "hint: folders of konayuki, of sentence-transformers' StaticEmbedding and of model2vec "
             "can be read"
         )
     dtype = file.get_slice(name).get_dtype()
     if dtype not in dtypes:
-        raise CheckpointError(f"{path}: {name} is {dtype}; expected {' or '.join(dtypes)}")
-    tensor: NDArray[Any] = file.get_tensor(name)
-    return tensor
+        raise CheckpointError(f"{path}: {name} is {dtype}: expected {' or '.join(dtypes)}")
+    return file.get_tensor(name)
 
 
-def _floats(file: Any, name: str, path: Path, dtypes: Sequence[str]) -> NDArray[np.float32]:  # noqa: ANN401
+def _floats(file: TensorFile, name: str, path: Path, dtypes: Sequence[str]) -> NDArray[np.float32]:
     tensor = np.ascontiguousarray(_tensor(file, name, path, dtypes), dtype=np.float32)
     if not np.isfinite(tensor).all():
         raise CheckpointError(f"{path}: {name} holds a value that is not finite")

@@ -13,26 +13,27 @@ from konayuki.model.kernel_tokenizer import KernelTokenizer
 from konayuki.model.native import kernel
 from konayuki.model.normalizers import Definition, UnsupportedError
 from konayuki.model.tokens import TokenBatch, Tokenizer, as_batch
+from konayuki.model.unigram_definition import read_unigram
+from konayuki.model.unigram_reference import UnigramReference
 
 
 def build_tokenizer(content: bytes, path: Path) -> Tokenizer:
     """Return the tokenizer that a `tokenizer.json` defines.
 
-    Unigram models run in the kernel where it was built and knows their parts, else on
-    SentencePiece; whatever is not emulated there runs on `tokenizers`.
+    Unigram models run in the compiled kernel, or in plain Python if it was not built or does not
+    know one of their parts. What neither knows runs on `tokenizers`.
 
     Args:
-        content: the bytes of the file.
-        path: where they came from, for messages.
+        content: The bytes of the file.
+        path: Where they came from, for messages.
 
     Raises:
-        CheckpointError: the file is no tokenizer.
-        MissingExtraError: it needs `tokenizers`, which is not installed.
+        CheckpointError: The file is not a tokenizer.
+        MissingExtraError: It needs `tokenizers`, which is not installed.
     """
     try:
         definition = json.loads(content)
-        model = definition["model"]
-        if model.get("type") == "Unigram":
+        if definition["model"].get("type") == "Unigram":
             return _unigram_tokenizer(definition)
     except UnsupportedError:
         pass
@@ -44,15 +45,14 @@ def build_tokenizer(content: bytes, path: Path) -> Tokenizer:
 
 
 def _unigram_tokenizer(definition: Definition) -> Tokenizer:
-    found = kernel()
-    if found is not None:
+    unigram = read_unigram(definition)
+    compiled = kernel()
+    if compiled is not None:
         try:
-            return KernelTokenizer(definition, found)
+            return KernelTokenizer(unigram, compiled)
         except UnsupportedError:
             pass
-    from konayuki.model.unigram import UnigramTokenizer  # sentencepiece takes a while to import
-
-    return UnigramTokenizer(definition)
+    return UnigramReference(unigram)
 
 
 class LibraryTokenizer:
@@ -61,6 +61,7 @@ class LibraryTokenizer:
     backend = "tokenizers"
 
     def __init__(self, content: bytes, path: Path) -> None:
+        self._path = path
         library = require("tokenizers", "hub")
         try:
             self._tokenizer: Any = library.Tokenizer.from_str(content.decode())
@@ -75,6 +76,15 @@ class LibraryTokenizer:
         return 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of the texts."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        """Return the ids of the texts.
+
+        Raises:
+            CheckpointError: The library fails on a text: for want of an unknown token, say.
+        """
+        try:
+            encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        except (UnicodeEncodeError, TypeError):
+            raise
+        except Exception as error:  # the library raises bare Exception
+            raise CheckpointError(f"{self._path}: the tokenizer fails ({error})") from None
         return as_batch([np.array(encoding.ids, dtype=np.int32) for encoding in encodings])

@@ -7,6 +7,6 @@ environment variable KONAYUKI_KERNEL picks an instruction set by name (`avx512`,
 
 from konayuki.model.native.binding import Kernel, Table, describe, kernel
 from konayuki.model.native.scan import Scanner
-from konayuki.model.native.unigram import Unigram
+from konayuki.model.native.tokenizing import REWRITES, Rules, Unigram
 
-__all__ = ["Kernel", "Scanner", "Table", "Unigram", "describe", "kernel"]
+__all__ = ["REWRITES", "Kernel", "Rules", "Scanner", "Table", "Unigram", "describe", "kernel"]

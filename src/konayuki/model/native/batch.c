@@ -32,8 +32,9 @@ static int tokenize_range(void *context, int64_t first, int64_t last) {
     const struct run *run = context;
     struct reach *reaches = malloc((size_t)(run->batch->longest + 1) * sizeof *reaches);
     if (!reaches) return -1;
+    const int64_t room = unigram_ids_per_symbol(run->unigram);
     for (int64_t text = first; text < last; text++)
-        run->counts[text] = segment(run, text, reaches, run->ids + run->batch->offsets[text]);
+        run->counts[text] = segment(run, text, reaches, run->ids + room * run->batch->offsets[text]);
     free(reaches);
     return 0;
 }
@@ -48,7 +49,8 @@ static int encode_range(void *context, int64_t first, int64_t last) {
     const struct run *run = context;
     const size_t longest = (size_t)run->batch->longest;
     struct reach *reaches = malloc((longest + 1) * sizeof *reaches);
-    int32_t *ids = malloc((longest + 1) * sizeof *ids);
+    const size_t room = (size_t)unigram_ids_per_symbol(run->unigram);
+    int32_t *ids = malloc((room * longest + 1) * sizeof *ids);
     float *scratch = malloc((size_t)(run->job->table->width + POOL_PADDING) * sizeof *scratch);
     const int fault = reaches && ids && scratch ? 0 : -1;
     for (int64_t text = first; text < last && !fault; text++) {

@@ -14,13 +14,13 @@ struct batch {
     int64_t texts, longest;
 };
 
-/* Segments every text. The ids of text i go to ids[batch->offsets[i]] and after, their number to
-   counts[i]; 0, or -1 where memory ran out. */
+/* Segments every text. The ids of text i go to ids[r * batch->offsets[i]] and after, with r =
+   unigram_ids_per_symbol, their number to counts[i]; 0, or -1 if memory ran out. */
 int batch_tokenize(const struct batch *batch, const struct unigram *unigram, int32_t *ids,
                    int64_t *counts, int threads);
 
 /* Segments and pools every text; `job` says how, less its ids and offsets. Ids live only as long as
-   their text takes. 0, or -1 where memory ran out. */
+   their text takes. 0, or -1 if memory ran out. */
 int batch_encode(const struct batch *batch, const struct unigram *unigram,
                  const struct pool_job *job, pool_texts *pool, int threads);
 

@@ -40,7 +40,7 @@ static inline void *address(int64_t value) {
     return (void *)(uintptr_t)value;
 }
 
-binding bind_table, pool_ids, make_unigram, fold_character, fold_identities, tokenize, encode,
-    scan_int8, scan_sketches, make_sketches, score_int8;
+binding bind_table, pool_ids, make_unigram, fold_character, fold_identities, add_triggers, tokenize,
+    encode, scan_int8, scan_sketches, make_sketches, score_int8;
 
 #endif

@@ -16,10 +16,10 @@ void symbols_clear(struct symbol_table *table) {
 int symbols_set(struct symbol_table *table, uint32_t code_point, uint16_t symbol) {
     uint16_t **page = &table->pages[code_point / PAGE_SIZE];
     if (*page == table->blank) {
-        uint16_t *own = malloc(sizeof table->blank);
-        if (!own) return -1;
-        memcpy(own, table->blank, sizeof table->blank);
-        *page = own;
+        uint16_t *copy = malloc(sizeof table->blank);
+        if (!copy) return -1;
+        memcpy(copy, table->blank, sizeof table->blank);
+        *page = copy;
     }
     (*page)[code_point % PAGE_SIZE] = symbol;
     return 0;
@@ -30,7 +30,7 @@ int symbols_map(const struct symbol_table *table, const uint32_t *code_points, i
     unsigned unclear = 0;
     for (int64_t i = 0; i < length; i++) {
         symbols[i] = symbols_get(table, code_points[i]);
-        unclear |= symbols[i] < SYMBOL_SPACE;
+        unclear |= symbols[i] < SYMBOL_UNKNOWN;
     }
     return !unclear;
 }

@@ -2,8 +2,8 @@
  *
  * Every character that occurs in a piece has a symbol of its own. Two tables lead there: `plain` from
  * normalised characters, complete by construction, and `folded` from raw ones, which also does the
- * normalisation of every character that normalises to one character whatever stands beside it. What
- * `folded` does not know yet or cannot say is for the caller to normalise.
+ * normalisation of every character that normalises to one character whatever its neighbours are. What
+ * `folded` does not know yet or cannot tell is for the caller to normalise.
  */
 #ifndef KONAYUKI_SYMBOLS_H
 #define KONAYUKI_SYMBOLS_H
@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 enum {
-    SYMBOL_UNSEEN,    /* nobody has said yet what the character normalises to */
-    SYMBOL_IN_CONTEXT, /* what it normalises to depends on its neighbours, or is no single character */
-    SYMBOL_SPACE,     /* splits words */
-    SYMBOL_UNKNOWN,   /* in no piece */
-    SYMBOL_FIRST,     /* first of the characters of pieces */
-    SYMBOL_LIMIT = 65536
+    SYMBOL_UNSEEN,     /* not asked yet what the character normalises to */
+    SYMBOL_IN_CONTEXT, /* that depends on its neighbours, or is not a single character */
+    SYMBOL_UNKNOWN,    /* in no piece */
+    SYMBOL_FIRST,      /* first of the characters of pieces */
+    /* From `unigram.first_break` to here: added tokens, then white space that splits words. */
+    SYMBOL_SPACE = 65535,
 };
 
 enum { PAGE_SIZE = 256, PAGES = 0x110000 / PAGE_SIZE };
@@ -35,9 +35,9 @@ static inline uint16_t symbols_get(const struct symbol_table *table, uint32_t co
     return table->pages[code_point / PAGE_SIZE][code_point % PAGE_SIZE];
 }
 
-/* Whether the table says what the character becomes, whatever stands beside it. */
+/* Whether the table tells what the character becomes, whatever its neighbours are. */
 static inline int symbols_know(const struct symbol_table *table, uint32_t code_point) {
-    return symbols_get(table, code_point) >= SYMBOL_SPACE;
+    return symbols_get(table, code_point) >= SYMBOL_UNKNOWN;
 }
 
 /* Writes the symbols of `length` code points; returns whether all of them were known and free of

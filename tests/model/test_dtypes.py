@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from konayuki.errors import DimensionError, InputError
 from konayuki.model import calibrate, quantize_vectors
-from konayuki.model.precision import DTYPES
+from konayuki.model.dtypes import DTYPES
 from konayuki.model.static import StaticModel
 from konayuki.search.scan import quantize as index_codes
 
@@ -158,15 +158,15 @@ def test_faiss_takes_ubinary(model: StaticModel) -> None:
 
 def test_wrong_dtypes_and_ranges_say_what_is_wrong(model: StaticModel) -> None:
     ranges = calibrate(model.encode(TEXTS))
-    with pytest.raises(InputError, match=r"dtype is 'int4'; expected one of float32, .*, ubinary"):
+    with pytest.raises(InputError, match=r"dtype is 'int4': expected one of float32, .*, ubinary"):
         model.encode(TEXTS, dtype="int4")
-    with pytest.raises(InputError, match=r"'uint8' needs ranges(.|\n)*hint: ranges=calibrate"):
+    with pytest.raises(InputError, match=r"'uint8': expected ranges(.|\n)*hint: ranges=calibrate"):
         model.encode(TEXTS, dtype="uint8")
     with pytest.raises(InputError, match="ranges are given with dtype 'binary'"):
         model.encode(TEXTS, dtype="binary", ranges=ranges)
-    with pytest.raises(DimensionError, match=r"shape \(2, 20\); expected \(2, 8\)"):
+    with pytest.raises(DimensionError, match=r"shape \(2, 20\): expected \(2, 8\)"):
         model.encode(TEXTS, dim=8, dtype="int8", ranges=ranges)
-    with pytest.raises(InputError, match="minimum above its maximum"):
+    with pytest.raises(InputError, match="each minimum at most its maximum"):
         model.encode(TEXTS, dtype="int8", ranges=ranges[::-1])
     with pytest.raises(InputError, match=r"cannot calibrate on shape \(1, 20\)"):
         calibrate(model.encode(TEXTS[:1]))

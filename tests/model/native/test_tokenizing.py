@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from konayuki.errors import DimensionError, InputError
 from konayuki.model.native import Unigram
-from konayuki.model.native.unigram import WHITE_SPACE, _depends_on_context
+from konayuki.model.native.tokenizing import WHITE_SPACE, depends_on_context
 
 from .levels import LEVELS, at
 
@@ -106,6 +106,13 @@ def test_unknown_neighbours_are_one_piece_and_words_keep_them_apart() -> None:
     assert pieces_of({"a": -1.0}, "xyzaxy xy") == ["<unk>", "a", "<unk>", "<unk>"]
 
 
+@pytest.mark.parametrize("piece", [" ", "a b", "\u3000", "か\u2028", " a"])
+def test_a_piece_with_white_space_never_matches(piece: str) -> None:
+    assert pieces_of({piece: 0.0, "a": -1.0, "b": -2.0}, "a b か\u3000a") == [
+        *("a", "b", "<unk>", "a"),
+    ]
+
+
 def test_full_width_half_width_and_capitals_are_folded() -> None:
     vocabulary = {"ab": -1.0, "ガ": -1.0, "カ": -1.0, "株式会社": -1.0}
 
@@ -123,7 +130,7 @@ def test_every_character_that_composes_or_moves_counts_as_depending_on_context()
             if unicodedata.normalize("NFC", first + second) == character:
                 seconds.add(second)
 
-    assert {c for c in seconds if not _depends_on_context(c)} == set()
+    assert {c for c in seconds if not depends_on_context(c)} == set()
 
 
 @given(text=TEXTS)

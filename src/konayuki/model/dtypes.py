@@ -15,15 +15,15 @@ _LARGEST = np.float32(127)
 
 
 @dataclass(frozen=True)
-class Form:
+class EncodeOptions:
     """What the vectors of one call look like.
 
     Attributes:
-        dim: values of a vector.
-        normalize: whether they are scaled to length one.
-        strict: whether empty texts are refused.
-        dtype: how they are stored.
-        ranges: float32 (2, dim) of int8 and uint8, where they were given.
+        dim: The number of values of a vector.
+        normalize: Whether vectors are scaled to length one.
+        strict: Whether empty texts are refused.
+        dtype: The dtype that they are stored in.
+        ranges: The float32 (2, dim) of int8 and uint8, if they were given.
     """
 
     dim: int
@@ -33,10 +33,10 @@ class Form:
     ranges: FloatMatrix | None
 
     def empty(self, n_texts: int) -> NDArray[Any]:
-        """Return an array for the vectors of so many texts."""
+        """Return an array for the vectors of N texts."""
         return np.empty((n_texts, stored_columns(self.dtype, self.dim)), stored_dtype(self.dtype))
 
-    def of(self, vectors: FloatMatrix) -> NDArray[Any]:
+    def stored(self, vectors: FloatMatrix) -> NDArray[Any]:
         """Return float32 vectors as they are stored."""
         return quantize_vectors(vectors, self.dtype, ranges=self.ranges)
 
@@ -45,15 +45,15 @@ def stored_dtype(dtype: Dtype) -> np.dtype[Any]:
     """Return the NumPy dtype that `dtype` is stored in: bits lie in int8 or uint8.
 
     Raises:
-        InputError: there is no such dtype.
+        InputError: There is no such dtype.
     """
     if dtype not in DTYPES:
-        raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
+        raise InputError(f"dtype is {dtype!r}: expected one of {', '.join(DTYPES)}")
     return np.dtype({"binary": "int8", "ubinary": "uint8"}.get(dtype, dtype))
 
 
 def stored_columns(dtype: Dtype, dim: int) -> int:
-    """Return the columns of `dim` values: an eighth of them, rounded up, where they are bits."""
+    """Return the columns of `dim` values: an eighth of them, rounded up, if they are bits."""
     return (dim + 7) // 8 if dtype in {"binary", "ubinary"} else dim
 
 
@@ -65,39 +65,39 @@ def calibrate(vectors: FloatMatrix) -> FloatMatrix:
     them for all texts: codes of different ranges cannot be compared.
 
     Args:
-        vectors: float32 (n, dim), n at least 2.
+        vectors: The vectors, float32 (n, dim), n at least 2.
 
     Raises:
-        InputError: fewer than two vectors.
+        InputError: Fewer than two vectors.
     """
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.ndim != 2 or len(rows) < 2:
-        raise InputError(f"cannot calibrate on shape {rows.shape}; expected (n, dim), n >= 2")
+        raise InputError(f"cannot calibrate on shape {rows.shape}: expected (n, dim), n >= 2")
     return np.stack([rows.min(axis=0), rows.max(axis=0)])
 
 
 def checked_ranges(ranges: FloatMatrix | None, dtype: Dtype, dim: int) -> FloatMatrix | None:
-    """Return ranges that fit, float32 (2, dim); None where there are none and none are needed.
+    """Return ranges that fit, float32 (2, dim); None if there are none and none are needed.
 
     Raises:
-        InputError: there is no such dtype; they are missing, not asked for, or no ranges.
-        DimensionError: they are of another dimension.
+        InputError: There is no such dtype; or ranges are missing, not wanted, or damaged.
+        DimensionError: They are of another dimension.
     """
     stored_dtype(dtype)
     if ranges is None:
         if dtype == "uint8":
             raise InputError(
-                "dtype 'uint8' needs ranges; expected those of each column, (2, dim)\n"
+                "dtype is 'uint8': expected ranges of each column, (2, dim), with it\n"
                 "hint: ranges=calibrate(model.encode(sample)), with konayuki.model.calibrate"
             )
         return None
     if dtype not in {"int8", "uint8"}:
-        raise InputError(f"ranges are given with dtype {dtype!r}; expected 'int8' or 'uint8'")
+        raise InputError(f"ranges are given with dtype {dtype!r}: expected 'int8' or 'uint8'")
     limits = np.asarray(ranges, dtype=np.float32)
     if limits.shape != (2, dim):
-        raise DimensionError(f"ranges have shape {limits.shape}; expected (2, {dim})")
+        raise DimensionError(f"ranges have shape {limits.shape}: expected (2, {dim})")
     if not (np.isfinite(limits).all() and (limits[0] <= limits[1]).all()):
-        raise InputError("ranges hold a minimum above its maximum or a value that is not finite")
+        raise InputError("ranges: expected finite values, each minimum at most its maximum")
     return limits
 
 
@@ -111,18 +111,18 @@ def quantize_vectors(
       texts compare by cosine; the length of a vector is lost.
     - `int8`, `uint8` (n, dim) with `ranges`: 256 even steps from the minimum to the maximum of
       each column, code for code those of sentence-transformers' `quantize_embeddings`.
-    - `ubinary`: uint8 (n, ceil(dim / 8)), a bit per column, set where the value is above zero;
+    - `ubinary`: uint8 (n, ceil(dim / 8)), a bit per column, set if the value is above zero;
       the first column is the highest bit of the first byte, as in `numpy.packbits`, usearch's
       `b1` and faiss's binary indexes. `binary`: the same bytes less 128, as int8.
 
     Args:
-        vectors: float32 (n, dim) or (dim,).
-        dtype: which.
-        ranges: float32 (2, dim), from `calibrate`; for int8 and uint8, which needs it.
+        vectors: The vectors, float32 (n, dim) or (dim,).
+        dtype: The dtype to return.
+        ranges: The float32 (2, dim) from `calibrate`; for int8 and uint8, which needs it.
 
     Raises:
-        InputError: there is no such dtype, or the ranges do not go with it.
-        DimensionError: the ranges are of another dimension.
+        InputError: There is no such dtype, or the ranges do not go with it.
+        DimensionError: The ranges are of another dimension.
     """
     values = np.asarray(vectors, dtype=np.float32)
     limits = checked_ranges(ranges, dtype, values.shape[-1])
