@@ -119,9 +119,7 @@ def parse_object(line: str | bytes) -> dict[str, Any]:
 OnError = Callable[[DatasetError], None]
 
 
-def json_rows(
-    lines: Iterable[str], label: str, on_error: OnError | None = None
-) -> Iterator[Row]:
+def json_rows(lines: Iterable[str], label: str, on_error: OnError | None = None) -> Iterator[Row]:
     """Yield the objects of JSON Lines; empty lines are skipped.
 
     Args:

@@ -144,7 +144,7 @@ class _Update:
             yield change
 
     def _change(self, file: NamedFile) -> Change | None:
-        content = read_regular(file.place, self._selection.max_file_bytes)
+        content = read_regular(file.place, shown(file.path), self._selection.max_file_bytes)
         if self._show_progress and len(content) > _LARGE_BYTES:
             say(f"reading {shown(file.path)} ({len(content) / 2**20:.0f} MB)")
         digest = hashlib.sha256(f"{_READING} {self._cutting} {file.name}".encode())

@@ -69,7 +69,9 @@ def is_gone(name: str, source: Source | None, roots: Sequence[Path]) -> bool:
         # Passages of other origin (uploads, Python) may name a path too: only what lies in a
         # folder that was named is judged.
         roots = [root for root in roots if root.parts]
-        known = any(path.is_relative_to(root) or path.is_relative_to(root.absolute()) for root in roots)
+        known = any(
+            path.is_relative_to(root) or path.is_relative_to(root.absolute()) for root in roots
+        )
         return known and not is_there(path)
     named = path.is_absolute() or any(path.is_relative_to(root) for root in roots)
     if not source.place and not named:

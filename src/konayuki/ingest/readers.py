@@ -7,7 +7,7 @@ from pathlib import Path
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
 from konayuki.ingest.kinds import JSON_LINES
 from konayuki.ingest.records import Record, Remarks, records_of
-from konayuki.ingest.walk import read_regular
+from konayuki.ingest.walk import read_regular, shown
 
 STDIN = "-"
 
@@ -32,7 +32,8 @@ def read_records(
         NotFoundError: The file cannot be read.
         FormatError: It holds no text of a known encoding, or a row that cannot be used.
     """
-    return records_of(read_regular(path.resolve()), path.as_posix(), cutting, remarks)
+    content = read_regular(path.resolve(), shown(path))
+    return records_of(content, path.as_posix(), cutting, remarks)
 
 
 def read_stdin(

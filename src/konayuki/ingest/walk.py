@@ -114,13 +114,14 @@ def exists(path: Path) -> bool:
         return False
 
 
-def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
+def read_regular(path: Path, label: str, max_bytes: int | None = None) -> bytes:
     """Return the content of a regular file.
 
     A pipe or a device is refused without waiting for it, and a link is not followed.
 
     Args:
         path: The file, as `Path.resolve` gives it.
+        label: What errors call it.
         max_bytes: The largest size that is read; default: any.
 
     Raises:
@@ -131,20 +132,22 @@ def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | _OPEN)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise NotFoundError(f"{shown(path)} cannot be read: {reason}") from error
-    with os.fdopen(descriptor, "rb") as file:
+        raise NotFoundError(f"{label} cannot be read: {reason}") from error
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise FormatError(f"{shown(path)}: {_kind(status.st_mode)}: expected a regular file")
+            raise FormatError(f"{label}: {_kind(status.st_mode)}: expected a regular file")
         if max_bytes is not None and status.st_size > max_bytes:
             raise FormatError(
-                f"{shown(path)}: {status.st_size / 2**20:,.1f} MB: expected at most "
+                f"{label}: {status.st_size / 2**20:,.1f} MB: expected at most "
                 f"{max_bytes / 2**20:,.0f} MB\nhint: --max-file-mb {status.st_size // 2**20 + 1}"
             )
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read() if max_bytes is None else file.read(max_bytes)
-        except OSError as error:
-            raise NotFoundError(f"{shown(path)} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise NotFoundError(f"{label} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def shown(path: Path | str) -> str:
