@@ -1,4 +1,4 @@
-"""Files on disk: which of them are read, and their content without a way to hang or to lead astray."""
+"""Files on disk: which of them are read, and their content without a way to hang."""
 
 import errno
 import os
