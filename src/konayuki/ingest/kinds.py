@@ -6,6 +6,7 @@ from pathlib import PurePath
 from konayuki.ingest.html import read_html
 from konayuki.ingest.markdown import read_markdown
 from konayuki.ingest.outline import Item, Outline, Reader, Section
+from konayuki.ingest.rst import read_rst
 from konayuki.ingest.tables import read_csv, read_json_lines, read_tsv
 from konayuki.text import decode
 
@@ -37,6 +38,7 @@ JSON_LINES = Kind("JSONL", (".jsonl", ".ndjson"), read_json_lines)
 KINDS = (
     TEXT,
     Kind("Markdown", (".md", ".markdown"), read_markdown),
+    Kind("reStructuredText", (".rst",), read_rst),
     Kind("HTML", (".html", ".htm"), read_html),
     Kind("CSV", (".csv",), read_csv),
     Kind("TSV", (".tsv",), read_tsv),
