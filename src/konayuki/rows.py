@@ -3,7 +3,7 @@
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, cast
@@ -116,8 +116,16 @@ def parse_object(line: str | bytes) -> dict[str, Any]:
     return value
 
 
-def json_rows(lines: Iterable[str], label: str) -> Iterator[Row]:
+OnError = Callable[[DatasetError], None]
+
+
+def json_rows(lines: Iterable[str], label: str, on_error: OnError | None = None) -> Iterator[Row]:
     """Yield the objects of JSON Lines; empty lines are skipped.
+
+    Args:
+        lines: The lines.
+        label: What errors call them.
+        on_error: Takes the error of a bad line, which then is skipped; default: raise it.
 
     Raises:
         DatasetError: A line is not a JSON object.
@@ -127,34 +135,56 @@ def json_rows(lines: Iterable[str], label: str) -> Iterator[Row]:
             try:
                 yield Row(parse_object(line), label, number)
             except ValueError as error:
-                raise DatasetError(
-                    f"{label} line {number}: {error}: expected a JSON object"
-                ) from error
+                message = f"{label} line {number}: {error}: expected a JSON object"
+                _refuse(DatasetError(message), error, on_error)
 
 
 def delimited_rows(
-    lines: Iterable[str], label: str, dialect: str | type[csv.Dialect] = csv.excel
+    lines: Iterable[str],
+    label: str,
+    dialect: str | type[csv.Dialect] = csv.excel,
+    on_error: OnError | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of delimited text behind its header.
+
+    Args:
+        lines: The lines with their line ends.
+        label: What errors call them.
+        dialect: How cells are separated and quoted.
+        on_error: Takes the error of a bad row, which then is skipped; default: raise it.
 
     Raises:
         DatasetError: A row has more or fewer cells than the header, or does not follow the dialect.
     """
+    # Of the whole process: csv refuses cells of more than 128 KB otherwise.
+    csv.field_size_limit(max(csv.field_size_limit(), 1 << 30))
     table = csv.reader(lines, dialect)
-    try:
-        header = next(table, None)
-        if header is None:
+    header: list[str] | None = None
+    while True:
+        try:
+            cells = next(table)
+        except StopIteration:
             return
-        for cells in table:
-            if cells and len(cells) != len(header):
-                raise DatasetError(
-                    f"{label} line {table.line_num} has {len(cells)} cells: "
-                    f"the header has {len(header)}: {', '.join(map(repr, header))}"
-                )
-            if cells:
-                yield Row(dict(zip(header, cells, strict=True)), label, table.line_num)
-    except csv.Error as error:
-        raise DatasetError(f"{label} line {table.line_num}: {error}") from error
+        except csv.Error as error:
+            message = f"{label} line {table.line_num}: {error}"
+            _refuse(DatasetError(message), error, on_error)
+            continue
+        if header is None:
+            header = cells
+        elif cells and len(cells) != len(header):
+            message = (
+                f"{label} line {table.line_num} has {len(cells)} cells: "
+                f"the header has {len(header)}: {', '.join(map(repr, header))}"
+            )
+            _refuse(DatasetError(message), None, on_error)
+        elif cells:
+            yield Row(dict(zip(header, cells, strict=True)), label, table.line_num)
+
+
+def _refuse(error: DatasetError, cause: Exception | None, on_error: OnError | None) -> None:
+    if on_error is None:
+        raise error from cause
+    on_error(error)
 
 
 def _parquet_rows(path: Path, label: str) -> Iterator[Row]:

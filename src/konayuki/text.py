@@ -33,7 +33,7 @@ _CLOSING = "」』）)】］]〉》〕｝}”"
 _ENDS = "。．！？!?｡"
 _STEP = re.compile(
     rf"(?P<open>[{re.escape(_OPENING)}])|(?P<close>[{re.escape(_CLOSING)}])"
-    rf"|(?P<end>[{_ENDS}]+|\.(?=\s))|(?P<line>\n)"
+    rf"|(?P<end>[{_ENDS}]+|\.(?=\s))|(?P<line>\n(?:[ \t]*\n)*)"
 )
 _HIRAGANA_FOLLOWS = re.compile("[\u3041-\u309f、]")
 _NEW_LINE_STARTS_UNIT = re.compile(r"[ \t]*(\n|[-*+・●○■□◆◇※>|#]|\d+[.)．）]|[①-⑳])")
@@ -138,7 +138,8 @@ def sentence_ends(text: str) -> Iterator[int]:
             end = _skip_closing(text, end)
         elif step["line"]:
             solid, seen = _last_solid(text, seen, step.start()) or solid, step.start()
-            if solid not in _LINE_ENDS and not _NEW_LINE_STARTS_UNIT.match(text, end):
+            wraps = end - step.start() == 1 and solid not in _LINE_ENDS  # not an empty line
+            if wraps and not _NEW_LINE_STARTS_UNIT.match(text, end):
                 continue
             depth = 0  # an unclosed bracket must not swallow the rest
         elif depth:

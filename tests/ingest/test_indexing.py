@@ -240,3 +240,53 @@ def test_a_record_that_grows_into_passages_replaces_itself(index: Index, notes: 
 def test_a_file_without_permission_is_reported(index: Index, notes: Path):
     (notes / "a.md").chmod(0)
     assert "a.md cannot be read" in update(index, [notes]).skipped[0]
+
+
+def test_one_folder_by_any_spelling_of_its_path_is_one_folder(index: Index, notes, monkeypatch):
+    monkeypatch.chdir(notes.parent)
+    update(index, [Path("notes")])
+    ids = sorted(index.ids({"path": ["notes/a.md", "notes/b.txt"]}))
+    link = notes.parent / "link"
+    if os.name != "nt":
+        link.symlink_to(notes)
+    for working, path in [
+        (".", notes),
+        ("notes", "."),
+        ("notes", "../notes"),
+        (".", "./link/../notes"),
+    ]:
+        monkeypatch.chdir(notes.parent / working)
+        summary = update(index, [Path(path)], prune=True)
+        assert (summary.unchanged, summary.passages, summary.removed) == (2, 0, 0)
+    (notes / "a.md").write_text("# 川\n信濃川は長い。", "utf-8")
+    update(index, [Path()])
+    assert sorted(index.ids({"path": ["notes/a.md", "notes/b.txt"]})) == ids
+    assert len(index) == len(ids)
+
+
+def test_two_files_with_one_relative_name_are_two_files(index: Index, notes, monkeypatch):
+    other = notes.parent / "other"
+    other.mkdir()
+    (other / "a.md").write_text("琵琶湖", "utf-8")
+    monkeypatch.chdir(notes)
+    update(index, [Path("a.md")])
+    monkeypatch.chdir(other)
+    update(index, [Path("a.md")])
+    assert set(index.sources()) == {"a.md", (other / "a.md").as_posix()}
+    assert len(index) == 2
+
+
+def test_a_bad_row_costs_the_row(index: Index, notes: Path):
+    lines = ['{"text": "富士山"}', "{bad", '{"id": 1}', '{"text": "琵琶湖"}', "[]", "5"]
+    path = notes / "x.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    (notes / "y.csv").write_text('id,text\n1,山\n2\n3,"a"b\n4,川\n', "utf-8")
+    summary = update(index, [path, notes / "y.csv"])
+    assert (summary.passages, summary.bad_rows, summary.skipped) == (4, 6, [])
+    warning = summary.warnings[0]
+    assert "x.jsonl: 4 rows left out" in warning
+    assert "x.jsonl line 2: not JSON" in warning
+    assert "(first 3 of 4)" in warning
+    path.write_text("{bad", "utf-8")
+    with pytest.raises(FormatError, match="line 1: not JSON"):
+        update(index, [path])

@@ -9,7 +9,8 @@ from konayuki.errors import FormatError, NotFoundError
 from konayuki.files import read_bytes
 from konayuki.ingest import Cutting, find_files, read_records
 from konayuki.ingest.html import html_outline
-from konayuki.ingest.readers import Remarks
+from konayuki.ingest.records import Remarks
+from konayuki.ingest.walk import LeftOut
 from konayuki.text import decode
 
 TEXT = "富士山は、日本で一番高い山である。カタカナとひらがな。"
@@ -90,9 +91,9 @@ def test_folders_are_searched_for_known_files_once_and_in_order(tmp_path: Path):
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         "a.txt", "b.md", "sub/c.HTML", "e.py",
     ]  # fmt: skip
-    others: list[Path] = []
-    list(find_files([tmp_path], others))
-    assert others == [tmp_path / "e.py"]
+    left_out = LeftOut()
+    list(find_files([tmp_path], left_out=left_out))
+    assert left_out.others == [tmp_path / "e.py"]
     with pytest.raises(NotFoundError, match="nowhere"):
         list(find_files([tmp_path / "nowhere"]))
 
@@ -193,16 +194,20 @@ def test_a_path_of_the_rows_own_gives_way_and_is_noted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.jsonl", '{"text": "a"}\n{"text": ', r"a\.jsonl, line 2: .*expected a JSON object"),
-        ("a.jsonl", "[1]", r"line 1: expected a JSON object with a string 'text'"),
-        ("a.jsonl", '{"text": 1}', r"line 1: expected a JSON object with a string 'text'"),
+        ("a.jsonl", '{"text": "a"}\n{"text": ', r"a\.jsonl line 2: .*expected a JSON object"),
+        ("a.jsonl", "[1]", r"line 1: list instead of an object: expected a JSON object"),
+        ("a.jsonl", '{"text": 1}', r"line 1: 'text' is 1 .*: expected a string"),
         ("a.jsonl", '{"text": "a", "metadata": 1}', r":1: 'metadata' is 1"),
         ("a.jsonl", '{"text": "a", "position": -1}', r"a\.jsonl:1: .*'position' is -1"),
-        ("a.csv", "id,body\n1,a\n", r"a\.csv: columns are id, body: expected .*'text'"),
+        (
+            "a.csv",
+            "id,body\n1,a\n",
+            r"a\.csv line 2: no column 'text': the columns are 'id', 'body'",
+        ),
         ("a.csv", "", r"columns are missing"),
-        ("a.csv", "id,text\n1,a,b\n", r"line 2: not as many cells"),
-        ("a.csv", "id,text\n1\n", r"line 2: not as many cells"),
-        ("a.csv", 'id,text\n1,"a', r"a\.csv, line \d: unexpected end"),
+        ("a.csv", "id,text\n1,a,b\n", r"line 2 has \d cells: the header has 2"),
+        ("a.csv", "id,text\n1\n", r"line 2 has \d cells: the header has 2"),
+        ("a.csv", 'id,text\n1,"a', r"a\.csv line \d: unexpected end"),
     ],
 )
 def test_a_row_that_is_no_record_is_named(tmp_path: Path, name: str, text: str, message: str):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from konayuki.cli.options import add_shared
+from konayuki.errors import InputError
 
 if TYPE_CHECKING:
     from konayuki.ingest import Summary
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of the verb."""
+    from konayuki.ingest.kinds import kinds_in_words
+    from konayuki.ingest.walk import MAX_FILE_MB
+
     parser.add_argument(
         "paths",
         nargs="+",
         metavar="PATH",
-        help="file or folder (text, Markdown, HTML, CSV, TSV, JSONL); - reads JSONL from stdin; "
+        help=f"file or folder ({kinds_in_words()}); - reads JSONL from stdin; "
         "tables and JSONL need a column 'text' and may have 'id' (or '_id') and 'title'",
     )
     parser.add_argument(
@@ -38,22 +42,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also remove the passages of every indexed file that is not on disk any more",
     )
+    parser.add_argument(
+        "--follow-links", action="store_true", help="follow links that lead out of a folder"
+    )
+    parser.add_argument(
+        "--max-file-mb",
+        type=int,
+        default=MAX_FILE_MB,
+        metavar="N",
+        help="megabytes of a file at most; larger ones are skipped",
+    )
     add_shared(parser, ["--json"])
 
 
 def run(args: argparse.Namespace) -> int:
-    """Index the files; return 1 if some in a folder could not be read."""
-    from konayuki.ingest import Cutting, update
-    from konayuki.ingest.readers import STDIN, Remarks, check_there, read_stdin
+    """Index the files; return 1 if some in a folder, or some rows, could not be read."""
+    from konayuki.ingest import Cutting, Selection, update
+    from konayuki.ingest.readers import STDIN, read_stdin
+    from konayuki.ingest.records import Remarks
 
     cutting = Cutting(args.chunk_size, args.overlap)
-    files = [Path(path) for path in args.paths if path != STDIN]
-    for path in files:
-        check_there(path)  # first: a mistyped name must not leave an empty index
+    selection = Selection(args.follow_links, args.max_file_mb << 20)
+    files = [_existing(path) for path in args.paths if path != STDIN]
     with _index_at(args.out, args.model) as index:
         remarks = Remarks()
         n_read = index.add(read_stdin(cutting, remarks)) if STDIN in args.paths else 0
-        summary = update(index, files, cutting, prune=args.prune, show_progress=True)
+        summary = update(
+            index, files, cutting, selection=selection, prune=args.prune, show_progress=True
+        )
         summary.passages += n_read
         summary.take("stdin", remarks)
         n_documents = len(index)
@@ -66,7 +82,22 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report, ensure_ascii=False))
     else:
         print(f"{args.out}: {n_documents} passages; {_as_line(summary)}")
-    return 1 if summary.skipped else 0
+    return 1 if summary.skipped or summary.bad_rows else 0
+
+
+def _existing(path: str) -> Path:
+    """Return a path that exists: a mistyped name must not leave an empty index.
+
+    Raises:
+        InputError: It is "", which would be the working folder.
+        NotFoundError: It does not exist.
+    """
+    from konayuki.ingest.walk import check_there
+
+    if not path:
+        raise InputError("PATH '': expected a file or a folder\nhint: . is the working folder")
+    check_there(Path(path))
+    return Path(path)
 
 
 def _index_at(folder: Path, model_name: str | None) -> "Index":
@@ -89,4 +120,10 @@ def _as_line(summary: "Summary") -> str:
     if summary.ignored:
         kinds = ", ".join(suffix or "no suffix" for suffix in summary.ignored)
         line += f", {sum(summary.ignored.values())} files of other kinds left out ({kinds})"
+    for reason, number in summary.left_out.items():
+        line += f", {number} {reason} left out"
+    if summary.bad_rows:
+        line += f", {summary.bad_rows} unusable rows left out"
+    if summary.skipped:
+        line += f", {len(summary.skipped)} skipped"
     return line

@@ -1,7 +1,9 @@
 """Files into documents: readers by suffix, chunking, and bringing an index up to date."""
 
 from konayuki.ingest.chunker import Cutting
-from konayuki.ingest.indexing import Summary, update
-from konayuki.ingest.readers import find_files, read_records
+from konayuki.ingest.indexing import update
+from konayuki.ingest.readers import read_records
+from konayuki.ingest.summary import Summary
+from konayuki.ingest.walk import Selection, find_files
 
-__all__ = ["Cutting", "Summary", "find_files", "read_records", "update"]
+__all__ = ["Cutting", "Selection", "Summary", "find_files", "read_records", "update"]

@@ -1,30 +1,15 @@
 """Documents into passages of about one size, cut where sentences end."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from konayuki.errors import InputError
+from konayuki.ingest.outline import Section
 from konayuki.text import sentence_ends
 
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$|(?<!.) {0,3}(#{1,6})$")
-_UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*\n", re.DOTALL | re.MULTILINE)
-_TITLE_LINE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Section:
-    """Text under one heading.
-
-    Attributes:
-        headings: The headings above the text, outermost first.
-        text: What stands between this heading and the next.
-    """
-
-    headings: tuple[str, ...]
-    text: str
+_SOLID = re.compile(r"\S")
 
 
 @dataclass(frozen=True)
@@ -35,24 +20,13 @@ class Chunk:
         text: The passage, as it stands in the document.
         heading: The headings above it, joined by " > ".
         position: Its place among the passages of the document, from 0.
+        metadata: That of its section.
     """
 
     text: str
     heading: str
     position: int
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A document cut at its headings.
-
-    Attributes:
-        title: The title that the document gives itself, or "".
-        sections: Its parts in order.
-    """
-
-    title: str
-    sections: tuple[Section, ...]
+    metadata: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,7 +59,8 @@ DEFAULT_CUTTING = Cutting()
 def chunk(sections: Iterable[Section], cutting: Cutting = DEFAULT_CUTTING) -> list[Chunk]:
     """Return the passages of a document.
 
-    A passage never crosses a heading and holds whole sentences as long as one fits.
+    A passage never crosses a heading and holds whole sentences as long as one fits. Takes time
+    linear in the length of the text, whatever it holds.
 
     Args:
         sections: The parts of the document.
@@ -95,97 +70,64 @@ def chunk(sections: Iterable[Section], cutting: Cutting = DEFAULT_CUTTING) -> li
     for section in sections:
         heading = " > ".join(section.headings)
         for text in _passages(section.text, cutting.size, cutting.overlap):
-            chunks.append(Chunk(text, heading, len(chunks)))
+            chunks.append(Chunk(text, heading, len(chunks), section.metadata))
     return chunks
 
 
-def markdown_outline(text: str) -> Outline:
-    """Return the title and the sections of a Markdown text.
+class _Unit(NamedTuple):
+    """A sentence, or a piece of a long one; between `first` and `last` without outer space."""
 
-    The title comes from the front matter, else from the first heading of level 1, which then is
-    not repeated in the headings of the sections. Headings inside fenced code are code.
-    """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    title = ""
-    if front := _FRONT_MATTER.match(text):
-        found = _TITLE_LINE.search(front[1])
-        title = found[2] if found else ""
-        text = text[front.end() :]
-    return outline(_markdown_parts(text), title)
-
-
-def outline(parts: Iterable[tuple[int, str, str]], title: str = "") -> Outline:
-    """Return an outline from (level, heading, text) parts; level 0 is text before any heading."""
-    path: list[tuple[int, str]] = []
-    sections = []
-    for level, heading, text in parts:
-        path = [entry for entry in path if entry[0] < level]
-        if level == 1 and not title:
-            title = heading
-        if level and not (level == 1 and heading == title):
-            path.append((level, heading))
-        if text.strip():
-            sections.append(Section(tuple(name for _, name in path), text.strip("\n")))
-    return Outline(title, tuple(sections))
-
-
-def _markdown_parts(text: str) -> Iterator[tuple[int, str, str]]:
-    level, heading = 0, ""
-    body: list[str] = []
-    fence = ""
-    for line in text.split("\n"):
-        mark = _FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence) and not line[mark.end() :].strip():
-                fence = ""
-        elif mark:
-            fence = mark[1]
-        elif found := _HEADING.match(line):
-            yield level, heading, "\n".join(body)
-            level, heading, body = len(found[1] or found[3]), found[2] or "", []
-            continue
-        elif body and (under := _UNDERLINE.match(line)) and _is_paragraph(body):
-            title = body.pop()
-            yield level, heading, "\n".join(body)
-            level, heading, body = 1 if under[1][0] == "=" else 2, title.strip(), []
-            continue
-        body.append(line)
-    yield level, heading, "\n".join(body)
-
-
-def _is_paragraph(body: list[str]) -> bool:
-    """Whether the last line can be a heading that is underlined: one line of plain words."""
-    alone = len(body) == 1 or not body[-2].strip()
-    return alone and bool(re.match(r"[^\s\-*+>|#`]", body[-1]))
+    start: int
+    end: int
+    first: int  # == last if it is blank
+    last: int
 
 
 def _passages(text: str, size: int, overlap: int) -> Iterator[str]:
     """Yield slices of the text of at most `size` characters."""
-    start = end = 0
-    starts: list[int] = []  # of the units in the current passage
-    for unit_start, unit_end in _units(text, size):
-        if end > start and len(text[start:unit_end].strip()) > size:
-            yield text[start:end].strip()
-            room = min(overlap, size - (unit_end - unit_start))
-            start = min((place for place in starts if end - place <= room), default=unit_start)
-            starts = [place for place in starts if place >= start]
-        starts.append(unit_start)
-        end = unit_end
-    if text[start:end].strip():
-        yield text[start:end].strip()
+    units: list[_Unit] = []  # of the current passage
+    first = last = -1  # of the current passage without the space around it
+    for unit in _units(text, size):
+        solid = unit.first < unit.last
+        if units and first >= 0 and solid and unit.last - first > size:
+            yield text[first:last]
+            room = min(overlap, size - (unit.end - unit.start))
+            end = units[-1].end
+            units = [earlier for earlier in units if end - earlier.start <= room]
+            first = next((u.first for u in units if u.first < u.last), -1)
+        units.append(unit)
+        if solid:
+            first, last = (unit.first if first < 0 else first), unit.last
+    if first >= 0:
+        yield text[first:last]
 
 
-def _units(text: str, size: int) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of sentences; longer ones than `size` in pieces."""
+def _units(text: str, size: int) -> Iterator[_Unit]:
+    """Yield sentences; longer ones than `size` in pieces."""
     start = 0
     for end in sentence_ends(text):
-        while len(text[start:end].strip()) > size:
+        _, _, first, last = _unit(text, start, end)
+        # Offsets, not copies of the rest: a log of 4 MB may be one sentence.
+        while last - first > size:
             cut = _cut(text, start, size)
-            yield start, cut
+            yield _unit(text, start, cut)
             start = cut
+            if first < start:
+                first = _solid(text, start, last)
         if start < end:
-            yield start, end
+            yield _unit(text, start, end)
         start = end
+
+
+def _unit(text: str, start: int, end: int) -> _Unit:
+    last = start + len(text[start:end].rstrip())
+    return _Unit(start, end, _solid(text, start, last), last)
+
+
+def _solid(text: str, start: int, end: int) -> int:
+    """Return the offset of the first character in text[start:end] that is not white space."""
+    found = _SOLID.search(text, start, end)
+    return found.start() if found else end
 
 
 def _cut(text: str, start: int, size: int) -> int:

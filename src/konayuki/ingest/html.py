@@ -1,11 +1,15 @@
 """HTML into the text that a reader sees, cut at its headings."""
 
 import re
-from html.parser import HTMLParser
 
-from konayuki.ingest.chunker import Outline, outline
+from konayuki.ingest.markup import End, Start, tokens
+from konayuki.ingest.outline import Item, Outline, Part, outline
+from konayuki.text import decode
 
-_HIDDEN = {"script", "style", "template", "noscript", "svg", "head", "nav", "iframe", "select"}
+_HIDDEN = {
+    "script", "style", "template", "noscript", "noembed", "noframes", "svg", "head", "nav",
+    "iframe", "select", "textarea", "xmp",
+}  # fmt: skip
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "br", "caption", "dd", "details", "div", "dl",
     "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "li", "main", "ol",
@@ -16,21 +20,32 @@ _READINGS = {"rt", "rp"}  # furigana: the same word once more, between its chara
 _END_READINGS = {"rb", "rt", "rtc", "rp", "ruby"}  # that the end of a reading may go unwritten for
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _EMPTY_BLOCKS = {"br", "hr"}
+_MAX_DEPTH = 64  # of hidden elements in one another: each end tag looks through them
+_SPACES = re.compile(r"\s+")
+
+
+def read_html(content: bytes, name: str) -> list[Item]:
+    """Return the one document of an HTML file."""
+    return [html_outline(decode(content, name))]
 
 
 def html_outline(text: str) -> Outline:
     """Return the title and the sections of an HTML text; broken markup gives what can be read."""
-    parser = _Parser()
-    parser.feed(text)
-    parser.close()
-    return outline(parser.parts(), parser.title)
+    page = _Page()
+    for token in tokens(text):
+        if isinstance(token, Start):
+            page.start(token)
+        elif isinstance(token, End):
+            page.end(token.name)
+        else:
+            page.text(token)
+    return outline(page.parts(), page.title)
 
 
-class _Parser(HTMLParser):
+class _Page:
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.title = ""
-        self._done: list[tuple[int, str, str]] = []
+        self._title: list[str] = []
+        self._done: list[Part] = []
         self._level = 0
         self._heading: list[str] = []
         self._body: list[str] = []
@@ -39,19 +54,26 @@ class _Parser(HTMLParser):
         self._in_heading = ""
         self._n_preformatted = 0
 
-    def parts(self) -> list[tuple[int, str, str]]:
+    @property
+    def title(self) -> str:
+        """The title of the page, on one line."""
+        return " ".join("".join(self._title).split())
+
+    def parts(self) -> list[Part]:
         """Return (level, heading, text) in order."""
         return [*self._done, self._part()]
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def start(self, token: Start) -> None:
+        """Take a start tag."""
+        tag = token.name
+        self._in_title = tag == "title" and "svg" not in self._hidden
         if tag in _END_READINGS or tag in _BLOCKS:
             self._end_reading()
-        if tag == "title" and "svg" not in self._hidden:
-            self._in_title = True
-        elif tag == "body":
+        if tag == "body":
             self._hidden.clear()  # a head that nobody closed must not hide the page
         elif tag in _HIDDEN or tag in _READINGS:
-            self._hidden.append(tag)
+            if len(self._hidden) < _MAX_DEPTH:
+                self._hidden.append(tag)
         elif self._hidden:
             return
         elif tag in _HEADINGS:
@@ -65,12 +87,12 @@ class _Parser(HTMLParser):
         elif tag in _CELLS:
             self._body.append(" ")
 
-    def handle_endtag(self, tag: str) -> None:
+    def end(self, tag: str) -> None:
+        """Take an end tag."""
+        self._in_title = False
         if tag == "ruby" or tag in _BLOCKS:
             self._end_reading()
-        if tag == "title":
-            self._in_title = False
-        elif tag in self._hidden:
+        if tag in self._hidden:
             while self._hidden.pop() != tag:
                 pass
         elif tag in _HEADINGS:
@@ -80,15 +102,16 @@ class _Parser(HTMLParser):
             self._n_preformatted = max(0, self._n_preformatted - (tag == "pre"))
             self._body.append("\n")
 
-    def handle_data(self, data: str) -> None:
+    def text(self, data: str) -> None:
+        """Take text."""
         if self._in_title:
-            self.title = f"{self.title}{data}".strip()
+            self._title.append(data)
         elif self._hidden:
             return
         elif self._in_heading:
             self._heading.append(data)
         else:
-            self._body.append(data if self._n_preformatted else re.sub(r"\s+", " ", data))
+            self._body.append(data if self._n_preformatted else _SPACES.sub(" ", data))
 
     def _end_reading(self) -> None:
         while self._hidden and self._hidden[-1] in _READINGS:
@@ -101,7 +124,7 @@ class _Parser(HTMLParser):
         elif self._in_heading:
             self._heading.append(" ")
 
-    def _part(self) -> tuple[int, str, str]:
+    def _part(self) -> Part:
         heading = " ".join("".join(self._heading).split())
         # A single space in front is what is left of wrapping; more of them are indented code.
         lines = [re.sub(r"^ (?! )", "", line.rstrip()) for line in "".join(self._body).split("\n")]

@@ -3,65 +3,31 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from konayuki.errors import FormatError, NotFoundError
-from konayuki.files import read_bytes
+from konayuki.errors import FormatError, MissingExtraError, NotFoundError
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
-from konayuki.ingest.claims import Claims, is_there
-from konayuki.ingest.readers import Record, Remarks, find_files, read_records
-from konayuki.progress import track
+from konayuki.ingest.claims import Claims
+from konayuki.ingest.names import NamedFile, Names, is_gone
+from konayuki.ingest.records import Remarks, records_of
+from konayuki.ingest.storing import Change, batches, store
+from konayuki.ingest.summary import Summary
+from konayuki.ingest.walk import (
+    DEFAULT_SELECTION,
+    File,
+    LeftOut,
+    Selection,
+    placed_files,
+    read_regular,
+    shown,
+)
+from konayuki.progress import say, track
 from konayuki.search.documents import Source
 from konayuki.search.index import Index
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
-_READING = 2
-
-
-@dataclass
-class Summary:
-    """What an update did.
-
-    Attributes:
-        files: Files that were read or had not changed.
-        unchanged: How many of them had not changed.
-        passages: Passages that were taken in.
-        removed: Passages that were removed.
-        empty: Rows of tables and JSON Lines without text and title, which were left out.
-        ignored: Numbers of files in folders that are of other kinds than are read, by suffix.
-        skipped: Files in folders that could not be read, with reasons.
-        warnings: What was changed or left out in files that were read.
-    """
-
-    files: int = 0
-    unchanged: int = 0
-    passages: int = 0
-    removed: int = 0
-    empty: int = 0
-    ignored: dict[str, int] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def take(self, name: str, remarks: Remarks) -> None:
-        """Take in what the reader of a file has to say."""
-        self.empty += remarks.n_empty
-        if remarks.n_paths:
-            self.warnings.append(
-                f"{name}: 'path' of {remarks.n_paths} rows gave way to the path of the file"
-            )
-        if remarks.repeated:
-            self.warnings.append(
-                f"{name}: {named(remarks.repeated)} more than once: the last row counts"
-            )
-
-
-def named(ids: Sequence[str]) -> str:
-    """Return ids in words, three of them at most."""
-    shown = ", ".join(map(repr, ids[:3]))
-    if len(ids) > 3:
-        return f"{len(ids)} ids ({shown}, …)"
-    return f"id {shown}" if len(ids) == 1 else f"ids {shown}"
+_READING = 3
+_LARGE_BYTES = 16 << 20  # of which the reading is announced, as it takes seconds
 
 
 def update(
@@ -69,84 +35,80 @@ def update(
     paths: Sequence[Path],
     cutting: Cutting = DEFAULT_CUTTING,
     *,
+    selection: Selection = DEFAULT_SELECTION,
     prune: bool = False,
     show_progress: bool = False,
 ) -> Summary:
     """Index the files under these paths; those that did not change since last time cost nothing.
 
-    An id belongs to the file that had it first, as long as this file is there and has it: rows of
+    A file is known by its place, however its path is spelled; the index calls it by the path that
+    it was first named with. Its passages, the removal of earlier ones and the note of the file are
+    stored together, some files at a time.
+
+    An id belongs to the file that had it first, as long as this file exists and has it: rows of
     other files with the same id are left out with a warning, and read again once it is free.
 
     Args:
         index: Where the passages go.
         paths: Files and folders.
         cutting: How documents are cut.
+        selection: Which files of folders are read.
         prune: Also remove the passages of every indexed file that is not on disk any more, whether
             or not it lay under these paths.
-        show_progress: Draw a bar where stderr is a terminal.
+        show_progress: Draw a bar on stderr, or write lines if it is not a terminal.
 
     Raises:
-        NotFoundError: A path is not there.
+        NotFoundError: A path does not exist.
         FormatError: A file that was named itself cannot be read. Such a file inside a folder is
             skipped, and the summary names it.
     """
-    others: list[Path] = []
-    files = list(find_files(paths, others))
-    known = index.sources()
-    gone = {name for name, source in known.items() if prune and _is_gone(name, source, paths)}
-    reading = _Reading(index, set(paths), cutting, known)
-    reading.remove(identity for name in gone for identity in index.ids({"path": name}))
-    tracked = track(files, "index", total=len(files), unit=" files", enabled=show_progress)
-    reading.read(tracked)
-    reading.read(reading.claims.freed())
-    index.remember_sources({**reading.sources, **dict.fromkeys(gone)})
-    summary = reading.summary()
-    summary.ignored = dict(sorted(Counter(path.suffix for path in others).items()))
+    left_out = LeftOut()
+    files = list(placed_files(paths, selection, left_out))
+    update = _Update(index, set(paths), cutting, selection, show_progress=show_progress)
+    if prune:
+        update.prune(paths)
+    update.read(track(files, "index", total=len(files), unit=" files", enabled=show_progress))
+    update.read(update.claims.freed())
+    summary = update.summary()
+    summary.skipped = [*left_out.errors, *summary.skipped]
+    summary.left_out = dict(sorted(left_out.by_reason.items()))
+    summary.ignored = dict(sorted(Counter(path.suffix for path in left_out.others).items()))
     return summary
 
 
-def _is_gone(name: str, source: Source, roots: Sequence[Path]) -> bool:
-    """Whether a file that was indexed is not there any more.
-
-    A relative path may have been meant from another working folder than ours.
-    """
-    path = Path(name)
-    named = path.is_absolute() or any(path.is_relative_to(root) for root in roots)
-    if not source.place and not named:
-        return False  # of an earlier version, which did not note where it lay
-    return not is_there(path) and not is_there(Path(source.place or name))
-
-
-class _Reading:
-    """The state of one update while its records stream into the index."""
+class _Update:
+    """The state of one update."""
 
     def __init__(
-        self, index: Index, named: set[Path], cutting: Cutting, known: dict[str, Source]
+        self,
+        index: Index,
+        named: set[Path],
+        cutting: Cutting,
+        selection: Selection,
+        *,
+        show_progress: bool,
     ) -> None:
-        self.claims = Claims(index, known)
-        self.sources: dict[str, Source] = {}
+        self._known = index.sources()
+        self.claims = Claims(index, self._known)
+        self._names = Names(self._known)
         self._index = index
         self._named = named
         self._cutting = cutting
-        self._known = known
-        self._stale: set[str] = set()
+        self._selection = selection
+        self._show_progress = show_progress
         self._remarks: dict[str, Remarks] = {}
         self._skipped: list[str] = []
         self._n_unchanged = 0
         self._n_removed = 0
 
-    def read(self, files: Iterable[Path]) -> None:
-        """Bring the index up to date with files."""
-        # One stream for all files: committing after each would cost more than reading it.
-        self._index.add(self._records(files))
-        # A record may have moved to another file.
-        self.remove(self._stale - self.claims.taken.keys())
-        self._stale.clear()
+    def prune(self, roots: Sequence[Path]) -> None:
+        """Remove the passages of files that do not exist any more."""
+        gone = [name for name, source in self._known.items() if is_gone(name, source, roots)]
+        self._store(Change(name, None) for name in gone)
 
-    def remove(self, ids: Iterable[str]) -> None:
-        """Remove passages."""
-        if stale := set(ids):
-            self._n_removed += self._index.delete(stale, chunks=False)
+    def read(self, files: Iterable[File | NamedFile]) -> None:
+        """Bring the index up to date with files."""
+        self._store(change for file in files for change in self._changes(file))
 
     def summary(self) -> Summary:
         """Return what was done, in numbers."""
@@ -158,37 +120,44 @@ class _Reading:
             skipped=self._skipped,
         )
         for name, remarks in self._remarks.items():
-            summary.take(name, remarks)
-            for owner, ids in self.claims.lost.get(name, {}).items():
-                which = "it" if len(ids) == 1 else "them"
-                warning = f"{name}: {named(ids)} left out: {owner} had {which} first"
-                summary.warnings.append(warning)
+            summary.take(name, remarks, self.claims.lost.get(name, {}))
         return summary
 
-    def _records(self, files: Iterable[Path]) -> Iterator[Record]:
-        """Yield the records of changed files, noting what they replace."""
-        for path in files:
-            try:
-                yield from self._changed(path)
-            except (FormatError, NotFoundError) as error:
-                if path in self._named:
-                    raise
-                self._skipped.append(str(error))
+    def _store(self, changes: Iterable[Change]) -> None:
+        for batch in batches(changes):
+            self._n_removed += store(self._index, batch)
 
-    def _changed(self, path: Path) -> list[Record]:
-        name = path.as_posix()
-        content = read_bytes(path)
-        digest = hashlib.sha256(f"{_READING} {self._cutting}".encode() + content).hexdigest()
-        source = Source(digest, path.absolute().as_posix())
-        if self._known.get(name, Source("")).digest == digest:
+    def _changes(self, file: File | NamedFile) -> Iterator[Change]:
+        """Yield what a file changes: nothing if it is as before or cannot be read."""
+        doubles: list[str] = []
+        if not isinstance(file, NamedFile):
+            file, doubles = self._names.of(file)
+        try:
+            change = self._change(file)
+        except (FormatError, NotFoundError, MissingExtraError) as error:
+            if file.path in self._named:
+                raise
+            self._skipped.append(str(error))
+            return
+        yield from (Change(name, None) for name in doubles)
+        if change is not None:
+            yield change
+
+    def _change(self, file: NamedFile) -> Change | None:
+        content = read_regular(file.place, shown(file.path), self._selection.max_file_bytes)
+        if self._show_progress and len(content) > _LARGE_BYTES:
+            say(f"reading {shown(file.path)} ({len(content) / 2**20:.0f} MB)")
+        digest = hashlib.sha256(f"{_READING} {self._cutting} {file.name}".encode())
+        digest.update(content)
+        source = Source(digest.hexdigest(), file.place.as_posix())
+        if self._known.get(file.name) == source:
             self._n_unchanged += 1
-            if self._known[name] != source:
-                self.sources[name] = source
-            return []
+            return None
         remarks = Remarks()
-        # All of them first: a bad record costs its file, not the whole stream.
-        records = self.claims.of(path, list(read_records(path, self._cutting, remarks)))
-        self._remarks[name] = remarks
-        self._stale.update(set(self._index.ids({"path": name})) - {r["id"] for r in records})
-        self.sources[name] = source._replace(digest="") if name in self.claims.lost else source
-        return records
+        # All of them first: a bad record costs its file, not the whole batch.
+        records = list(records_of(content, file.name, self._cutting, remarks))
+        taken = self.claims.of(file, records)
+        self._remarks[file.name] = remarks
+        if file.name in self.claims.lost:
+            source = source._replace(digest="")
+        return Change(file.name, source, taken)

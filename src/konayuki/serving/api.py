@@ -8,7 +8,7 @@ import numpy as np
 import konayuki
 from konayuki.search import Hit
 from konayuki.serving.engine import Engine
-from konayuki.serving.files import records_of, replace_file
+from konayuki.serving.files import records_of_upload, replace_file
 from konayuki.serving.problems import Problem
 from konayuki.serving.schemas import (
     DeletedResponse,
@@ -154,7 +154,7 @@ def add_file(engine: Engine, request: FileUpload) -> DocumentsResponse:
         InputError: The file cannot be read as what its name says.
         Problem: This server has no index, or does not change it.
     """
-    records = list(records_of(request.content, request.name))
+    records = records_of_upload(request.content, request.name)
     with engine.writer() as index:
         stored = replace_file(index, request.name, records)
     return DocumentsResponse(stored, len(engine.open_index()))

@@ -1,19 +1,14 @@
 """Text files that arrive over the wire: into the passages of an index."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Sequence
 
-from konayuki.errors import FormatError, InputError
-from konayuki.ingest.readers import SUFFIXES, read_records
+from konayuki.errors import FormatError, InputError, MissingExtraError
+from konayuki.ingest.records import Record, records_of
 from konayuki.search import Index
 
-Record = dict[str, Any]
 
-
-def records_of(content: bytes, name: str) -> Iterator[Record]:
-    """Yield the records of a file, as `konayuki index` would make them of a file on disk.
+def records_of_upload(content: bytes, name: str) -> list[Record]:
+    """Return the records of a file, as `konayuki index` would make them of a file on disk.
 
     Args:
         content: The bytes, in any encoding that Japanese text comes in.
@@ -21,18 +16,13 @@ def records_of(content: bytes, name: str) -> Iterator[Record]:
             content is read; an unknown one is read as plain text.
 
     Raises:
-        InputError: The bytes are not what the name says; the message names the file.
+        InputError: The bytes are not what the name says, or the server lacks the extra that reads
+            this kind; the message names the file.
     """
-    suffix = PurePosixPath(name).suffix.lower()
-    suffix = suffix if suffix in SUFFIXES else ".txt"
-    with tempfile.TemporaryDirectory(prefix="konayuki-") as folder:
-        path = Path(folder) / f"file{suffix}"
-        path.write_bytes(content)
-        try:
-            for record in read_records(path):
-                yield _renamed(record, path, name)
-        except FormatError as error:
-            raise InputError(str(error).replace(path.as_posix(), name)) from error
+    try:
+        return list(records_of(content, name))
+    except (FormatError, MissingExtraError) as error:
+        raise InputError(str(error)) from error
 
 
 def replace_file(index: Index, name: str, records: Sequence[Record]) -> int:
@@ -43,16 +33,3 @@ def replace_file(index: Index, name: str, records: Sequence[Record]) -> int:
     if gone:
         index.delete(gone)
     return stored
-
-
-def _renamed(record: Record, path: Path, name: str) -> Record:
-    """Return the record as if the file had its own name all along."""
-    there = path.as_posix()
-    renamed = dict(record)
-    for field in ("id", "chunk_of"):
-        if renamed.get(field):
-            renamed[field] = renamed[field].replace(there, name, 1)
-    if renamed.get("title") == path.stem:
-        renamed["title"] = PurePosixPath(name).stem
-    renamed["metadata"] = {**record["metadata"], "path": name}
-    return renamed

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from konayuki.ingest.kinds import kinds_in_words
 from konayuki.serving import api
 from konayuki.serving.engine import Engine
 from konayuki.serving.schemas import (
@@ -142,7 +143,7 @@ OPERATIONS = (
     Operation(
         "PUT",
         "/files/{name}",
-        "Store the passages of a text, Markdown, HTML, CSV or JSONL file",
+        f"Store the passages of a file ({kinds_in_words()})",
         api.add_file,
         FileUpload,
         DocumentsResponse,

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from konayuki.ingest.kinds import KINDS
 from konayuki.serving.observe import ROUTE
 
 FOLDER = "/page/"
@@ -56,8 +57,15 @@ def page_files() -> list[PageFile]:
         kind = _TYPES.get("." + entry.name.rpartition(".")[2])
         if kind is not None:
             path = _AT.get(entry.name, FOLDER + entry.name)
-            found.append(PageFile(path, entry.read_bytes(), kind))
+            found.append(PageFile(path, _with_kinds(entry.read_bytes()), kind))
     return found
+
+
+def _with_kinds(content: bytes) -> bytes:
+    """Return a file of the page with the kinds of files that can be added."""
+    accept = ",".join(suffix for kind in KINDS for suffix in kind.suffixes)
+    shown = " ".join(kind.suffixes[0] for kind in KINDS)
+    return content.replace(b"{{ACCEPT}}", accept.encode()).replace(b"{{KINDS}}", shown.encode())
 
 
 def page_route(file: PageFile) -> Route:

@@ -1,0 +1,71 @@
+"""What an update of an index did."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from konayuki.ingest.records import Remarks
+
+
+@dataclass
+class Summary:
+    """What an update did.
+
+    Attributes:
+        files: Files that were read or had not changed.
+        unchanged: How many of them had not changed.
+        passages: Passages that were taken in.
+        removed: Passages that were removed.
+        empty: Rows of tables and JSON Lines without text and title, which were left out.
+        bad_rows: Rows that cannot be used, which were left out.
+        ignored: Numbers of files in folders that are of other kinds than are read, by suffix.
+        left_out: Numbers of files in folders that were left out on purpose, by reason.
+        skipped: Files in folders that could not be read, with reasons.
+        warnings: What was changed or left out in files that were read.
+    """
+
+    files: int = 0
+    unchanged: int = 0
+    passages: int = 0
+    removed: int = 0
+    empty: int = 0
+    bad_rows: int = 0
+    ignored: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def take(
+        self, name: str, remarks: Remarks, lost: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Take in what the reading of a file gave.
+
+        Args:
+            name: The file.
+            remarks: What its reader has to say.
+            lost: Ids of rows that it did not get, by the file that has them.
+        """
+        self.empty += remarks.n_empty
+        self.bad_rows += remarks.n_bad
+        if remarks.n_bad:
+            more = f"\n(first {len(remarks.errors)} of {remarks.n_bad})"
+            shown = "\n".join(remarks.errors) + more * (remarks.n_bad > len(remarks.errors))
+            self.warnings.append(f"{name}: {remarks.n_bad} rows left out:\n{shown}")
+        if remarks.n_paths:
+            self.warnings.append(
+                f"{name}: 'path' of {remarks.n_paths} rows gave way to the path of the file"
+            )
+        if remarks.repeated:
+            self.warnings.append(
+                f"{name}: {named(remarks.repeated)} more than once: the last row counts"
+            )
+        for owner, ids in (lost or {}).items():
+            which = "it" if len(ids) == 1 else "them"
+            self.warnings.append(f"{name}: {named(ids)} left out: {owner} had {which} first")
+
+
+def named(ids: Sequence[str]) -> str:
+    """Return ids in words, three of them at most."""
+    shown = ", ".join(map(repr, ids[:3]))
+    if len(ids) > 3:
+        return f"{len(ids)} ids ({shown}, …)"
+    return f"id {shown}" if len(ids) == 1 else f"ids {shown}"

@@ -1,0 +1,119 @@
+"""Files of a folder: what is read, what is left out, and why."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from konayuki.errors import FormatError, NotFoundError
+from konayuki.ingest import Selection, find_files, update
+from konayuki.ingest.walk import DEFAULT_SELECTION, LeftOut, read_regular
+from konayuki.search import Index
+from search.stand_in import HashEncoder
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and pipes")
+
+
+@pytest.fixture
+def index(fresh):
+    with Index.open(fresh("index"), HashEncoder()) as index:
+        yield index
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "good.txt").write_text("富士山", "utf-8")
+    return folder
+
+
+def names(folder: Path, selection: Selection = DEFAULT_SELECTION, left_out: LeftOut | None = None):
+    files = find_files([folder], selection, left_out)
+    return [file.relative_to(folder).as_posix() for file in files]
+
+
+def test_one_bad_file_does_not_stop_the_others(index: Index, folder: Path):
+    (folder / "loop.txt").symlink_to("loop.txt")
+    (folder / "nowhere.txt").symlink_to("nothing")
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "marked.html").write_text("<![<![x", "utf-8")
+    (folder / "null.txt").symlink_to("/dev/null")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\x93\xfa\x96\x7b.txt")).write_text("x", "utf-8")
+    summary = update(index, [folder], selection=Selection(follow_links=True))
+    assert [hit.text for hit in index.search("富士山", 1)] == ["富士山"]
+    reasons = "\n".join(summary.skipped)
+    assert len(summary.skipped) == 5
+    assert "loop.txt: a link to itself" in reasons
+    assert "nowhere.txt: a link to nothing" in reasons
+    assert "pipe.txt: a pipe: expected a regular file" in reasons
+    assert "null.txt: a device: expected a regular file" in reasons
+    assert r"\udc93\udcfa\udc96{.txt: the name is not UTF-8" in reasons
+    reasons.encode()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_that_cannot_be_listed_is_named(folder: Path):
+    (folder / "sub").chmod(0)
+    left_out = LeftOut()
+    try:
+        assert names(folder, left_out=left_out) == ["good.txt"]
+    finally:
+        (folder / "sub").chmod(0o700)
+    assert "sub cannot be listed: Permission denied" in left_out.errors[0]
+
+
+def test_a_folder_that_vanishes_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    (folder / "sub" / "a.txt").write_text("x", "utf-8")
+    scan = os.scandir
+
+    def failing(path: Path):
+        if Path(path).name == "sub":
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("konayuki.ingest.walk.os.scandir", failing)
+    left_out = LeftOut()
+    assert names(folder, left_out=left_out) == ["good.txt"]
+    assert left_out.errors == [f"{folder}/sub cannot be listed: Permission denied"]
+
+
+def test_links_out_of_a_folder_are_followed_when_asked(folder: Path, tmp_path: Path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.txt").write_text("秘密", "utf-8")
+    (tmp_path / "outside" / "back").symlink_to(folder)
+    (folder / "link.txt").symlink_to(tmp_path / "outside" / "secret.txt")
+    (folder / "linked").symlink_to(tmp_path / "outside")
+    left_out = LeftOut()
+    assert names(folder, left_out=left_out) == ["good.txt"]
+    assert left_out.by_reason == {"links out of the folder": 2}
+    assert names(folder, Selection(follow_links=True)) == ["good.txt", "link.txt"]
+    (folder / "link.txt").unlink()
+    assert names(folder, Selection(follow_links=True)) == ["good.txt", "linked/secret.txt"]
+
+
+def test_a_link_does_not_stand_in_for_the_file(folder: Path):
+    (folder / "a.txt").symlink_to("good.txt")
+    (folder / "sub" / "up").symlink_to(folder)
+    assert names(folder, Selection(follow_links=True)) == ["good.txt"]
+
+
+def test_folders_may_be_nested_deeper_than_the_stack(folder: Path):
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=place)
+        inner = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+    assert names(folder) == ["good.txt"]
+
+
+def test_only_regular_files_of_bounded_size_are_read(folder: Path, tmp_path: Path):
+    assert read_regular(folder / "good.txt", "good.txt", 9) == "富士山".encode()
+    with pytest.raises(FormatError, match=r"good\.txt: .* MB: expected at most(.|\n)*hint: --max-"):
+        read_regular(folder / "good.txt", "good.txt", 8)
+    (tmp_path / "link").symlink_to(folder / "good.txt")
+    for path, error in ((folder, FormatError), (tmp_path / "link", NotFoundError)):
+        with pytest.raises(error, match=r"as given(: a folder| cannot be read)"):
+            read_regular(path, "as given")
