@@ -20,6 +20,7 @@ import torch
 from transformers import TrainerCallback
 
 from environment import environment
+from konayuki.training.engines import Job
 from konayuki.training.optimisation import Optimisation
 from konayuki.training.preparation import Prepared, network_of, prepare
 from konayuki.training.recipe import Recipe
@@ -112,15 +113,7 @@ def stock_turn(recipe: Recipe, prepared: Prepared, folder: Path) -> list[Clock]:
     """Train with the Trainer; return when each step ended."""
     clock = StepClock()
     network = network_of(prepared, recipe, folder, folder)
-    train_with_trainer(
-        recipe,
-        prepared,
-        network,
-        folder,
-        resume=False,
-        show_progress=False,
-        callbacks=[clock],
-    )
+    train_with_trainer(Job(recipe, prepared, network, folder, show_progress=False), [clock])
     return clock.ends
 
 

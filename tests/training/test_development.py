@@ -10,7 +10,7 @@ from konayuki.errors import InputError
 from konayuki.model.packed import FloatTable
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, hold_out, mean_ndcg, named_scores, score_tasks
-from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.pair_store import PairStore, SourceRows
 from konayuki.training.recipe import DevelopmentSettings
 
 
@@ -20,7 +20,7 @@ def store_of(*sources):
     table = np.column_stack([table, np.full(len(table), -1)]).astype(np.int32)
     ends = np.cumsum([len(source) for source in sources]).tolist()
     stretches = tuple(
-        Stretch(f"s{number}", end - len(source), end, 1.0)
+        SourceRows(f"s{number}", end - len(source), end, 1.0)
         for number, (source, end) in enumerate(zip(sources, ends, strict=True))
     )
     n_texts = int(table.max()) + 1

@@ -1,6 +1,5 @@
 """The Trainer of sentence-transformers as an engine, beside our own loop."""
 
-import dataclasses
 import json
 import os
 import re
@@ -19,17 +18,20 @@ pytest.importorskip("datasets")
 from konayuki import StaticModel  # noqa: E402 - torch is optional
 from konayuki.cli import main  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
+from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.training.__main__ import main as main_of_torchrun  # noqa: E402
 from konayuki.training.development import score_tasks  # noqa: E402
 from konayuki.training.engines import STOCK_CHECKPOINTS, check_engine  # noqa: E402
+from konayuki.training.losses import LOSSES, Sides  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
+from konayuki.training.pair_store import StoredTexts  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
-from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
 from konayuki.training.results import development_sets  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
-from konayuki.training.text_tables import StoredTexts, data_sets  # noqa: E402
-from konayuki.training.trainer_engine import last_checkpoint  # noqa: E402
+from konayuki.training.start import Run, read_start, started_network  # noqa: E402
+from konayuki.training.trainer_data import data_sets  # noqa: E402
+from konayuki.training.trainer_engine import last_checkpoint, nested_loss  # noqa: E402
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SOURCE = RECIPES.parent / "src"
@@ -221,7 +223,7 @@ def test_what_the_trainer_cannot_do_is_said_before_data_is_read(section, said) -
 
 
 def test_unknown_engines_are_refused() -> None:
-    with pytest.raises(InputError, match=r"training\.engine is 'x'; expected one of 'fused'"):
+    with pytest.raises(InputError, match=r"training\.engine is 'x': expected one of 'fused'"):
         recipe_from({"sources": [{"files": "*"}], "training": {"engine": "x"}})
 
 
@@ -285,28 +287,20 @@ def test_weights_set_how_many_pairs_a_table_has(tmp_path: Path) -> None:
     assert len(set(found["a"]["query"])) == 10
 
 
-@pytest.mark.parametrize("symmetric", [False, True])
-def test_the_stock_loss_is_the_fused_loss(run: Path, symmetric: bool) -> None:
+@pytest.mark.parametrize("kind", LOSSES)
+def test_the_stock_loss_is_the_fused_loss(run: Path, kind: str) -> None:
     from sentence_transformers import SentenceTransformer
 
-    from konayuki.training.stock import nested_loss
-
-    recipe = read_recipe(RECIPES / "smoke.toml")
-    weights = tuple(1.0 + number for number in range(len(recipe.model.dims))) * symmetric
-    chosen = dataclasses.replace(recipe.loss, symmetric=symmetric, dim_weights=weights)
-    recipe = dataclasses.replace(recipe, loss=chosen)
+    recipe = read_recipe(RECIPES / "smoke.toml", [f"loss.kind={kind!r}", "training.bf16=false"])
     model = SentenceTransformer(str(run / "float"), trust_remote_code=True, device="cpu")
     texts = [["雪の朝", "犬と猫", "川"], ["冬は寒い", "動物と暮らす", "水が流れる"]]
     batches = [model[0].preprocess(side) for side in texts]
     loss = nested_loss(model, recipe, gather=False)(batches, None)
-    vectors = [model(model[0].preprocess(side))["sentence_embedding"] for side in texts]
-    wanted = nested_ranking_loss(
-        *vectors,
-        dims=recipe.model.dims,
-        weights=weights,
-        scale=recipe.loss.scale,
-        symmetric=symmetric,
-    )
+    start = read_start(Run(RECIPES / "smoke.toml", recipe, run, run / "float"))
+    assert start is not None
+    network = started_network(start, model[0].tokenizer, 64)
+    tokenizer = build_tokenizer((run / "float" / "tokenizer.json").read_bytes(), run)
+    wanted = LOSSES[kind](network, Sides(*(tokenizer.encode(side) for side in texts)), recipe)
 
     torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)
 
