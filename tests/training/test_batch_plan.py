@@ -11,7 +11,7 @@ from konayuki.training.pair_store import PairStore, SourceRows
 def store(pairs: list[tuple[int, int]], weights: tuple[float, float] = (1.0, 1.0)) -> PairStore:
     table = np.array([(a, b, -1) for a, b in pairs], dtype=np.int32).reshape(-1, 3)
     half = len(pairs) // 2
-    stretches = (
+    sources = (
         SourceRows("a", 0, half, weights[0]),
         SourceRows("b", half, len(pairs), weights[1]),
     )
@@ -61,7 +61,7 @@ def test_too_few_pairs_for_a_batch_is_an_error() -> None:
 
 def test_sources_of_one_group_share_batches_and_no_others() -> None:
     table = np.array([(n, 1000 + n, -1) for n in range(300)], dtype=np.int32)
-    stretches = (
+    sources = (
         SourceRows("a", 0, 50, 1.0, group="both"),
         SourceRows("b", 50, 100, 1.0, group="both"),
         SourceRows("c", 100, 200, 1.0),

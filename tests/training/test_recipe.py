@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "recipes" / "smoke.toml"
 
 
-@pytest.mark.parametrize("key", all_keys(), ids=lambda key: key.name)
+@pytest.mark.parametrize("key", [*all_keys()], ids=lambda key: key.name)
 def test_every_key_has_a_meaning_and_every_number_bounds(key: Key) -> None:
     assert key.field.description
     types = {key.field.annotation, *get_args(key.field.annotation)[:1]}
