@@ -65,10 +65,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
         ("training.seed=7", r"training\.seed = 0, not 7"),
         ("training.steps=3", r"training\.steps = 6, not 3"),
         ("training.runs=2", r"training\.runs = 1, not 2"),
-        (
-            "training.engine='sentence-transformers'",
-            r"training\.engine = 'fused', not 'sentence-transformers'",
-        ),
+        ("loss.scale=10.0", r"loss\.scale = 20\.0, not 10\.0"),
         ("model.dims=[64]", r"model\.dims = \[64, 32\], not \[64\]"),
     ],
 )

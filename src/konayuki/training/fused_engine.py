@@ -10,8 +10,8 @@ from pathlib import Path
 from konayuki.progress import say, track
 from konayuki.training.development import named_scores, score_tasks
 from konayuki.training.distillation import Distillation
-from konayuki.training.engines import Job, Outcome, score_line
 from konayuki.training.finish import Parameters, mean_of_runs
+from konayuki.training.job import Job, Outcome, score_line
 from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import Optimisation
 

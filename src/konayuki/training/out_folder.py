@@ -14,7 +14,6 @@ from typing import Any
 
 from konayuki.errors import CheckpointError, InputError
 from konayuki.files import FileLock, replace_file
-from konayuki.training.engines import STOCK_CHECKPOINTS, is_main_process
 from konayuki.training.fused_engine import RUN_FOLDER, run_folder
 from konayuki.training.optimisation import CHECKPOINT
 from konayuki.training.pair_store import PairStore
@@ -25,6 +24,7 @@ from konayuki.training.start import START_FOLDER
 BEGUN = "run.json"
 CACHE = "cache"
 LOCK = ".lock"
+TRAINER_CHECKPOINTS = "checkpoints"  # of runs of tools/trainer
 RUNS = "training.runs"
 
 
@@ -64,7 +64,7 @@ def check_folder(out: Path, data: Path, cache: Path, *, resume: bool) -> None:
 
 def started(out: Path) -> bool:
     """Return whether a folder holds a run with something to resume from."""
-    names = (RECORD, CHECKPOINT, STOCK_CHECKPOINTS, START_FOLDER, run_folder(out, 0).name)
+    names = (RECORD, CHECKPOINT, TRAINER_CHECKPOINTS, START_FOLDER, run_folder(out, 0).name)
     return any((out / name).exists() for name in names)
 
 
@@ -75,9 +75,6 @@ def claimed(out: Path, cache: Path) -> Iterator[None]:
     Raises:
         InputError: Another process trains into it, or it cannot be written to.
     """
-    if not is_main_process():
-        yield
-        return
     lock = FileLock(
         out / LOCK,
         lambda holder: InputError(
@@ -146,7 +143,7 @@ def remove_checkpoints(out: Path) -> None:
     """Remove what a finished run no longer needs."""
     for name in (CHECKPOINT, BEGUN):
         (out / name).unlink(missing_ok=True)
-    for folder in [*out.glob(f"{RUN_FOLDER}*"), *out.glob(STOCK_CHECKPOINTS)]:
+    for folder in [*out.glob(f"{RUN_FOLDER}*"), *out.glob(TRAINER_CHECKPOINTS)]:
         shutil.rmtree(folder)
 
 

@@ -1,9 +1,9 @@
 """Recipes: every setting of a training run, each in one place.
 
-A key has here its default, its bounds, its meaning, the engine that knows it and whether a resumed
-run may change it. Errors, the check of the engine, the comparison with a run to resume and
-docs/reference/recipe.md all read these declarations. A recipe is a value: it is checked when it is
-made, never changed, and written into `train.json` next to the weights.
+A key has here its default, its bounds, its meaning, and whether a resumed run may change it.
+Errors, the comparison with a run to resume and docs/reference/recipe.md all read these
+declarations. A recipe is a value: it is checked when it is made, never changed, and written into
+`train.json` next to the weights.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,6 @@ from pydantic.fields import FieldInfo
 
 from konayuki.errors import InputError
 
-FUSED: Literal["fused"] = "fused"
-STOCK: Literal["sentence-transformers"] = "sentence-transformers"
 MOST = 2**31 - 1  # steps, seeds, rows and the like: what the libraries below take
 
 
@@ -33,23 +31,15 @@ CountOrZero = Annotated[int, Field(ge=0, le=MOST), Expected(f"0 or more, at most
 Threads = Annotated[int, Field(ge=0, le=1024), Expected("a number from 0 to 1024")]
 
 
-def key(
-    default: object,
-    meaning: str,
-    *,
-    engine: str = "",
-    resumable: bool = False,
-) -> Any:  # noqa: ANN401 - stands for a default of any type
+def key(default: object, meaning: str, *, resumable: bool = False) -> Any:  # noqa: ANN401
     """Declare a key.
 
     Args:
         default: Its value if a recipe does not set it.
         meaning: What it does, for the table of keys.
-        engine: The only engine that knows it; default: both do.
         resumable: Whether a resumed run may change it: it has no effect on the model.
     """
-    about: dict[str, Any] = {"engine": engine, "resumable": resumable}
-    return Field(default, description=meaning, json_schema_extra=about)
+    return Field(default, description=meaning, json_schema_extra={"resumable": resumable})
 
 
 def _require(holds: bool, message: str) -> None:
@@ -137,9 +127,6 @@ class LossSettings(Section):
 class TrainingSettings(Section):
     """The optimisation: the table `[training]`."""
 
-    engine: Literal["fused", "sentence-transformers"] = key(
-        FUSED, "Our own loop, or the Trainer of sentence-transformers."
-    )
     batch_size: Count = key(3072, "Pairs in a batch, per process.")
     gradient_accumulation: Count = key(10, "Batches in a step.")
     epochs: Positive = key(2.0, "How often the pairs are seen; `steps` overrides it.")
@@ -156,21 +143,16 @@ class TrainingSettings(Section):
         "no_duplicates", "Whether a batch may hold a text twice."
     )
     source_batches: Share = key(
-        0.0, "The share of each large group of sources in batches of its own.", engine=FUSED
+        0.0, "The share of each large group of sources in batches of its own."
     )
     max_query_tokens: CountOrZero = key(0, "Queries are cut after N tokens; 0 cuts nothing.")
     max_passage_tokens: CountOrZero = key(0, "Passages are cut after N tokens; 0 cuts nothing.")
-    token_dropout: Share = key(0.0, "The share of tokens left out of each text.", engine=FUSED)
+    token_dropout: Share = key(0.0, "The share of tokens left out of each text.")
     quantized_share: Share = key(
-        0.0, "The last share of the steps, in which the rows are rounded to 4 bits.", engine=FUSED
+        0.0, "The last share of the steps, in which the rows are rounded to 4 bits."
     )
-    workers: Threads = key(0, "Processes of the Trainer that tokenise; the fused engine has none.")
-    runs: Count = key(
-        1, "Runs from one start, each with draws of its own; the mean is kept.", engine=FUSED
-    )
-    start_share: Share = key(
-        0.0, "The share of the rows of `model.start` in that mean.", engine=FUSED
-    )
+    runs: Count = key(1, "Runs from one start, each with draws of its own; the mean is kept.")
+    start_share: Share = key(0.0, "The share of the rows of `model.start` in that mean.")
     neighbour_share: Share = key(0.0, "How far rows turn to their nearest rows in the end.")
     seed: CountOrZero = key(0, "Decides all random draws.")
     threads: Threads = key(0, "Processor threads; 0 leaves it to torch.", resumable=True)
@@ -297,7 +279,7 @@ class Recipe(Section):
     sources: tuple[SourceSettings, ...] = key((), "Where the pairs are.")
     development: tuple[DevelopmentSettings, ...] = key((), "What is held out.")
     distillation: DistillationSettings = key(
-        DistillationSettings(), "What is learned from teachers.", engine=FUSED
+        DistillationSettings(), "What is learned from teachers."
     )
 
     @model_validator(mode="after")
@@ -338,21 +320,19 @@ class Key(NamedTuple):
 
     name: str
     field: FieldInfo
-    engine: str  # "" if both engines know it
     resumable: bool
 
 
-def all_keys(section: type[Section] = Recipe, prefix: str = "", engine: str = "") -> Iterator[Key]:
+def all_keys(section: type[Section] = Recipe, prefix: str = "") -> Iterator[Key]:
     """Yield every key of a recipe in the order of this file, tables left out."""
     for name, field in section.model_fields.items():
         about: Any = field.json_schema_extra
-        known_to = about["engine"] or engine
         inner = section_of(field.annotation)
         if inner is None:
-            yield Key(prefix + name, field, known_to, about["resumable"])
+            yield Key(prefix + name, field, about["resumable"])
         else:
             mark = "[]" if inner is not field.annotation else ""
-            yield from all_keys(inner, f"{prefix}{name}{mark}.", known_to)
+            yield from all_keys(inner, f"{prefix}{name}{mark}.")
 
 
 def section_of(annotation: object) -> type[Section] | None:

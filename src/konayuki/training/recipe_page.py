@@ -13,8 +13,7 @@ HEAD = """# The recipe
 
 A recipe is a TOML file; `konayuki train` runs it. Unknown keys and values out of range are errors
 that name the key. `--set training.steps=400` replaces a value for one run. A run is resumed with
-the recipe that it began with, except for the keys marked "resume". Keys marked "fused" are known to
-that engine only.
+the recipe that it began with; the keys marked "free" may differ.
 
 This page is generated: `python -m konayuki.training.recipe_page > docs/reference/recipe.md`.
 """
@@ -24,7 +23,7 @@ def page() -> str:
     """Return the Markdown page of every key."""
     tables = [HEAD]
     for table, keys in groupby(all_keys(), lambda key: key.name.rpartition(".")[0]):
-        lines = [f"## {_heading(table)}", "", "| key | default | allowed | meaning | |"]
+        lines = [f"## {_heading(table)}", "", "| key | default | allowed | meaning | on resume |"]
         tables.append("\n".join([*lines, "|---|---|---|---|---|", *map(_row, keys)]) + "\n")
     return "\n".join(tables)
 
@@ -38,13 +37,12 @@ def _heading(table: str) -> str:
 def _row(key: Key) -> str:
     field = key.field
     default = "" if field.default in ("", ()) else f"`{json.dumps(field.default)}`"
-    marks = ["fused"] * bool(key.engine) + ["resume"] * key.resumable
     cells = (
         f"`{key.name.rpartition('.')[2]}`",
         default,
         expected_of(field),
         field.description or "",
-        ", ".join(marks),
+        "free" if key.resumable else "",
     )
     return "| " + " | ".join(cells) + " |"
 

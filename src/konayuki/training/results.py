@@ -22,12 +22,12 @@ from konayuki.files import replace_file
 from konayuki.model import StaticModel
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, named_scores, score_tasks
-from konayuki.training.engines import Outcome, n_processes
 from konayuki.training.finish import LAYOUTS
+from konayuki.training.job import Outcome
 from konayuki.training.pair_store import StoredTexts
 from konayuki.training.precision import product_dtype
 from konayuki.training.preparation import Prepared
-from konayuki.training.recipe import FUSED, Recipe
+from konayuki.training.recipe import Recipe
 
 RECORD = "train.json"
 HELD_OUT = "held-out"
@@ -64,9 +64,12 @@ def record_of(
         "n_steps": outcome.n_steps,
         "wall_s": round(wall_s, 1),
         "data": str(data),
-        **_machinery(recipe),
+        "konayuki": konayuki.__version__,
+        "sentence_transformers": version("sentence-transformers"),
+        "torch": torch.__version__,
+        "device": "cpu",
+        "precision": str(product_dtype(recipe.training.bf16)).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "processes": n_processes(),
         "development": {
             layout: named_scores(score_tasks(weights, store, tasks, dims))
             for layout, weights in {**before, **layouts}.items()
@@ -77,22 +80,6 @@ def record_of(
         },
         "decontamination": list(store.dropped),
         "history": outcome.history,
-    }
-
-
-def _machinery(recipe: Recipe) -> dict[str, str]:
-    """Return what a run was computed with: versions, device, precision of matrix products."""
-    training = recipe.training
-    fused = training.engine == FUSED
-    precision = product_dtype(training.bf16)  # the one that the fused engine found worthwhile
-    if not fused:
-        precision = torch.bfloat16 if training.bf16 else torch.float32
-    return {
-        "konayuki": konayuki.__version__,
-        "sentence_transformers": version("sentence-transformers"),
-        "torch": torch.__version__,
-        "device": "cpu" if fused or not torch.cuda.is_available() else "cuda",
-        "precision": str(precision).removeprefix("torch."),
     }
 
 

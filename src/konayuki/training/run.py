@@ -7,17 +7,9 @@ from typing import Any
 
 import torch
 
-from konayuki.errors import InputError
-from konayuki.training.engines import (
-    Job,
-    Outcome,
-    check_engine,
-    is_main_process,
-    main_process_first,
-    wait_for_all,
-)
 from konayuki.training.finish import layouts_of, turn_to_neighbours
 from konayuki.training.fused_engine import train_fused
+from konayuki.training.job import Job
 from konayuki.training.out_folder import (
     CACHE,
     begin,
@@ -28,7 +20,6 @@ from konayuki.training.out_folder import (
     remove_checkpoints,
 )
 from konayuki.training.preparation import network_of, prepare
-from konayuki.training.recipe import FUSED
 from konayuki.training.results import record_of, write_results
 from konayuki.training.start import Run, list_runs, read_start
 
@@ -46,8 +37,7 @@ def train(
     """Train the model of a recipe; return the record that is also written as `train.json`.
 
     `out/float` and `out/q4` are model folders in the two layouts, each with its card; `SOURCES.tsv`
-    lists what the model was trained on; `loss.png` and `ndcg.png` show the run. Under `torchrun`
-    every process calls this; the first one writes.
+    lists what the model was trained on; `loss.png` and `ndcg.png` show the run.
 
     Args:
         recipe_path: A TOML recipe.
@@ -65,19 +55,16 @@ def train(
             is not resumed or other files, or another process trains into it.
         NotFoundError: The recipe or its data does not exist.
     """
-    *earlier, last = runs = list_runs(recipe_path, out, changes)
-    _check_engines(runs)
+    *earlier, last = list_runs(recipe_path, out, changes)
     cache = cache or out / CACHE
-    if is_main_process():  # the others must not find what the first one has just begun
-        check_folder(out, data, cache, resume=resume)
+    check_folder(out, data, cache, resume=resume)
     if record := finished_record(out, last.recipe):
         return record
     if resume:
         check_recipe(out, last.recipe)
     seconds = 0.0
     with claimed(out, cache):
-        for run in earlier:  # all processes train each of them together
-            wait_for_all()  # before one makes the folder that tells others of a begun run
+        for run in earlier:  # one that was trained, or begun, in an earlier attempt is not repeated
             record = finished_record(run.out, run.recipe)
             if record is None:
                 check_recipe(run.out, run.recipe)
@@ -87,43 +74,23 @@ def train(
         return _train_one(last, data, cache, seconds, resume, show_progress)
 
 
-def _check_engines(runs: Sequence[Run]) -> None:
-    for run in runs:
-        try:
-            check_engine(run.recipe)
-        except InputError as error:
-            raise InputError(f"{run.path}: {error}") from None
-
-
 def _train_one(
     run: Run, data: Path, cache: Path, seconds: float, resume: bool, show_progress: bool
 ) -> dict[str, Any]:
     """Train a run, whose start is trained; `seconds` is what that took."""
     recipe, out = run.recipe, run.out
     before = read_start(run)
-    with main_process_first():
-        torch.manual_seed(recipe.training.seed)
-        torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
-        prepared = prepare(recipe, data, cache, run.path.parent, before)
-        network = network_of(prepared, recipe, data, cache)
-    if is_main_process():
-        begin(out, recipe, prepared.store, resume=resume)
-    start = time.perf_counter()
-    outcome = _train(Job(recipe, prepared, network, out, resume, show_progress))
+    torch.manual_seed(recipe.training.seed)
+    torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
+    prepared = prepare(recipe, data, cache, run.path.parent, before)
+    network = network_of(prepared, recipe, data, cache)
+    begin(out, recipe, prepared.store, resume=resume)
+    start = time.perf_counter()  # preparation is not counted: a cache makes it seconds or an hour
+    outcome = train_fused(Job(recipe, prepared, network, out, resume, show_progress))
     weights = turn_to_neighbours(outcome.weights, recipe.training.neighbour_share)
     seconds += outcome.earlier_seconds + time.perf_counter() - start
     layouts = layouts_of(weights, recipe, before.weights if before else None)
     record = record_of(recipe, prepared, outcome, layouts, seconds, data)
-    if is_main_process():
-        write_results(recipe, prepared, layouts, record, out)
-        remove_checkpoints(out)
-    wait_for_all()
+    write_results(recipe, prepared, layouts, record, out)
+    remove_checkpoints(out)
     return record
-
-
-def _train(job: Job) -> Outcome:
-    if job.recipe.training.engine == FUSED:
-        return train_fused(job)
-    from konayuki.training.trainer_engine import train_with_trainer  # imports transformers: seconds
-
-    return train_with_trainer(job)

@@ -1,4 +1,4 @@
-"""The engine `sentence-transformers`: its Trainer, its losses, its samplers, our module.
+"""The Trainer of sentence-transformers with its losses and samplers, on our module.
 
 Batches hold one source each, as the Trainer's multi-data-set sampler draws them, in proportion to
 the sources' sizes. Every text is tokenised again in every epoch; the fused engine does not.
@@ -39,17 +39,12 @@ except ImportError:
 from konayuki.errors import CheckpointError, InputError
 from konayuki.progress import say
 from konayuki.training.development import named_scores, score_tasks
-from konayuki.training.engines import (
-    MEAN_SCORE,
-    STOCK_CHECKPOINTS,
-    Job,
-    Outcome,
-    n_processes,
-    score_line,
-)
+from konayuki.training.job import MEAN_SCORE, Job, Outcome, score_line
 from konayuki.training.optimisation import check_loss
+from konayuki.training.out_folder import TRAINER_CHECKPOINTS
 from konayuki.training.recipe import Recipe, TrainingSettings
-from konayuki.training.trainer_data import data_sets
+from trainer.data import data_sets
+from trainer.processes import n_processes
 
 STATE = "trainer_state.json"  # of a checkpoint; the Trainer writes it last
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -101,11 +96,14 @@ class RunCallback(TrainerCallback):
             check_loss(float(logs["loss"]), state.global_step, self._settings)
 
 
-def train_with_trainer(job: Job, callbacks: Sequence[TrainerCallback] = ()) -> Outcome:
+def train_with_trainer(
+    job: Job, *, workers: int = 0, callbacks: Sequence[TrainerCallback] = ()
+) -> Outcome:
     """Train the network in place.
 
     Args:
         job: The run.
+        workers: Processes that tokenise.
         callbacks: Further callbacks of the Trainer.
 
     Raises:
@@ -127,7 +125,7 @@ def train_with_trainer(job: Job, callbacks: Sequence[TrainerCallback] = ()) -> O
     evaluator = DevelopmentEvaluator(job)
     trainer = SentenceTransformerTrainer(
         model=model,
-        args=arguments(job, steps),
+        args=arguments(job, steps, workers),
         train_dataset=sets,
         loss=nested_loss(model, recipe, gather=n_processes() > 1),
         evaluator=evaluator if prepared.tasks else None,
@@ -171,7 +169,7 @@ def nested_loss(model: SentenceTransformer, recipe: Recipe, *, gather: bool) -> 
     return MatryoshkaLoss(model, loss, matryoshka_dims=list(recipe.model.dims))
 
 
-def arguments(job: Job, steps: int) -> SentenceTransformerTrainingArguments:
+def arguments(job: Job, steps: int, workers: int) -> SentenceTransformerTrainingArguments:
     """Return the Trainer's arguments for a run of so many steps."""
     settings = job.recipe.training
     evaluates = bool(settings.evaluation_steps and job.recipe.development)
@@ -179,7 +177,7 @@ def arguments(job: Job, steps: int) -> SentenceTransformerTrainingArguments:
     if settings.batch_sampler == "no_duplicates":  # compared by hash if the version can
         sampler = getattr(BatchSamplers, "NO_DUPLICATES_HASHED", BatchSamplers.NO_DUPLICATES)
     return SentenceTransformerTrainingArguments(
-        output_dir=str(job.out / STOCK_CHECKPOINTS),
+        output_dir=str(job.out / TRAINER_CHECKPOINTS),
         max_steps=steps,
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation,
@@ -193,7 +191,7 @@ def arguments(job: Job, steps: int) -> SentenceTransformerTrainingArguments:
         bf16=settings.bf16,
         use_cpu=not torch.cuda.is_available(),
         batch_sampler=sampler,
-        dataloader_num_workers=settings.workers,
+        dataloader_num_workers=workers,
         eval_strategy="steps" if evaluates else "no",
         eval_steps=settings.evaluation_steps or None,
         save_strategy="steps" if settings.checkpoint_steps else "no",
@@ -209,7 +207,7 @@ def arguments(job: Job, steps: int) -> SentenceTransformerTrainingArguments:
 
 def last_checkpoint(out: Path) -> Path | None:
     """Return the newest checkpoint of a run that was written to its end, or None."""
-    checkpoints = (out / STOCK_CHECKPOINTS).glob("checkpoint-*")
+    checkpoints = (out / TRAINER_CHECKPOINTS).glob("checkpoint-*")
     return max(filter(_is_complete, checkpoints), key=step_of, default=None)
 
 
