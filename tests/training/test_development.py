@@ -55,7 +55,9 @@ def test_no_held_out_passage_is_trained_on_as_a_negative():
     store = store_of([(n, 100 + n) for n in range(60)])
     store.pairs[:, 2] = np.roll(store.pairs[:, 1], 1)
     store.pairs[::3, 2] = -1
-    (task,), rows = hold_out(store, [DevelopmentSettings(source="s0", held_out=10, queries=10, corpus=30)])
+    (task,), rows = hold_out(
+        store, [DevelopmentSettings(source="s0", held_out=10, queries=10, corpus=30)]
+    )
     needles = {int(task.corpus[place]) for answers in task.answers for place in answers}
 
     assert not needles & set(store.pairs[rows].ravel().tolist())

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -9,13 +10,20 @@ pytest.importorskip("sentence_transformers")
 
 from torch.nn import functional  # noqa: E402 - torch is optional
 
+from konayuki.model.tokens import as_batch  # noqa: E402
 from konayuki.training.losses import (  # noqa: E402
     LOSSES,
+    Sides,
     nested,
     nested_divergence,
     ranking_loss,
 )
 from konayuki.training.recipe import LossSettings  # noqa: E402
+from konayuki.training.recipe_file import recipe_from  # noqa: E402
+from training.test_module import network  # noqa: E402
+
+QUERIES, PASSAGES = [[1], [2, 3], [4]], [[1, 2], [3], [4, 5], [6, 1]]  # the last is a negative
+MODEL = {"dims": [8]}
 
 
 def units(n: int, dim: int, seed: int) -> "torch.Tensor":
@@ -51,6 +59,25 @@ def test_nested_loss_is_matryoshka_over_multiple_negatives() -> None:
     )
     found = nested(ranking_loss, queries, candidates, (64, 32, 8))
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_the_symmetric_loss_is_the_mean_of_both_directions() -> None:
+    module, recipe = network(dim=8), recipe_from({"sources": [{"files": "*"}], "model": MODEL})
+    bags = [as_batch([np.array(bag, np.int32) for bag in side]) for side in (QUERIES, PASSAGES)]
+    queries, passages = (functional.normalize(module.outputs(side), dim=1) for side in bags)
+    scores, labels = 20 * queries @ passages.T, torch.arange(len(QUERIES))
+    wanted = functional.cross_entropy(scores, labels)
+    wanted = (wanted + functional.cross_entropy(scores.T[: len(QUERIES)], labels)) / 2
+
+    found = LOSSES["symmetric"](module, Sides(*bags), recipe)
+
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    for one, other in zip(
+        torch.autograd.grad(found, list(module.parameters())),
+        torch.autograd.grad(wanted, list(module.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_bfloat16_products_stay_near() -> None:

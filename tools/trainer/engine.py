@@ -7,6 +7,7 @@ the sources' sizes. Every text is tokenised again in every epoch; the fused engi
 import json
 import sys
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,16 @@ def nested_loss(model: SentenceTransformer, recipe: Recipe, *, gather: bool) -> 
         gather: Rank for the passages of all processes, so that two with half of the batch each
             learn what one with the whole batch does.
     """
-    loss = MultipleNegativesRankingLoss(
-        model, scale=recipe.loss.scale, gather_across_devices=gather
-    )
+    chosen: dict[str, Any] = {"scale": recipe.loss.scale, "gather_across_devices": gather}
+    kind = MultipleNegativesRankingLoss
+    if recipe.loss.kind == "symmetric" and "directions" in signature(kind).parameters:
+        chosen["directions"] = ("query_to_doc", "doc_to_query")
+        chosen["partition_mode"] = "per_direction"
+    elif recipe.loss.kind == "symmetric":
+        from sentence_transformers import losses
+
+        kind = losses.MultipleNegativesSymmetricRankingLoss
+    loss = kind(model, **chosen)
     return MatryoshkaLoss(model, loss, matryoshka_dims=list(recipe.model.dims))
 
 

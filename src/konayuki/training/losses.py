@@ -232,5 +232,19 @@ def ranking(network: TrainedSSE, sides: Sides, recipe: Recipe) -> torch.Tensor:
     return nested(one_dim, queries, passages, recipe.model.dims)
 
 
+def symmetric(network: TrainedSSE, sides: Sides, recipe: Recipe) -> torch.Tensor:
+    """Return the mean of `ranking` and of the loss of finding the query of each passage."""
+    dtype, scale = product_dtype(recipe.training.bf16), recipe.loss.scale
+
+    def both_ways(queries: torch.Tensor, passages: torch.Tensor) -> torch.Tensor:
+        # Negatives answer no query, so that only the first n passages have one to find.
+        there = ranking_loss(queries, passages, scale=scale, dtype=dtype)
+        back = ranking_loss(passages[: len(queries)], queries, scale=scale, dtype=dtype)
+        return (there + back) / 2
+
+    queries, passages = network.outputs(sides.queries), network.outputs(sides.passages)
+    return nested(both_ways, queries, passages, recipe.model.dims)
+
+
 # What `loss.kind` of a recipe may be.
-LOSSES: Mapping[str, Loss] = {"ranking": ranking}
+LOSSES: Mapping[str, Loss] = {"ranking": ranking, "symmetric": symmetric}

@@ -120,7 +120,9 @@ class ModelSettings(Section):
 class LossSettings(Section):
     """The loss of the pairs: the table `[loss]`."""
 
-    kind: Literal["ranking"] = key("ranking", "Which loss of `konayuki.training.losses`.")
+    kind: Literal["ranking", "symmetric"] = key(
+        "ranking", "Which loss of `konayuki.training.losses`."
+    )
     scale: Positive = key(20.0, "Cosines are multiplied by it before the softmax.")
 
 
