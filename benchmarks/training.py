@@ -1,6 +1,6 @@
 """Steps per second of the fused engine against the Trainer of sentence-transformers.
 
-    python benchmarks/training.py --pairs FILE.parquet [--out FILE.json]
+    PYTHONPATH=tools python benchmarks/training.py --pairs FILE.parquet [--out FILE.json]
 
 The same recipe, pairs, batch size and network in the same process; the engines take turns. Wall
 time is what a user waits for, processor time is what a busy machine does not change. Neither
@@ -20,11 +20,12 @@ import torch
 from transformers import TrainerCallback
 
 from environment import environment
+from konayuki.training.job import Job
 from konayuki.training.optimisation import Optimisation
 from konayuki.training.preparation import Prepared, network_of, prepare
 from konayuki.training.recipe import Recipe
 from konayuki.training.recipe_file import recipe_from
-from konayuki.training.trainer_engine import train_with_trainer
+from trainer.engine import train_with_trainer
 
 RESULT = Path(__file__).parent / "results" / "training.json"
 PACKAGES = ("numpy", "torch", "sentence-transformers", "transformers", "datasets", "tokenizers")
@@ -113,13 +114,7 @@ def stock_turn(recipe: Recipe, prepared: Prepared, folder: Path) -> list[Clock]:
     clock = StepClock()
     network = network_of(prepared, recipe, folder, folder)
     train_with_trainer(
-        recipe,
-        prepared,
-        network,
-        folder,
-        resume=False,
-        show_progress=False,
-        callbacks=[clock],
+        Job(recipe, prepared, network, folder, show_progress=False), callbacks=[clock]
     )
     return clock.ends
 

@@ -9,7 +9,7 @@ import numpy as np
 from konayuki.model import StaticModel
 from konayuki.model.packed import FloatTable
 from konayuki.model.weights import Weights
-from konayuki.training.vocabulary import tokenizer_json
+from vocabulary.pieces import tokenizer_json
 
 DIM = 32
 _KANJI = (

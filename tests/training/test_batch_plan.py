@@ -5,15 +5,18 @@ from hypothesis import strategies as st
 
 from konayuki.errors import InputError
 from konayuki.training.batch_plan import BatchPlan
-from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.pair_store import PairStore, SourceRows
 
 
 def store(pairs: list[tuple[int, int]], weights: tuple[float, float] = (1.0, 1.0)) -> PairStore:
     table = np.array([(a, b, -1) for a, b in pairs], dtype=np.int32).reshape(-1, 3)
     half = len(pairs) // 2
-    stretches = (Stretch("a", 0, half, weights[0]), Stretch("b", half, len(pairs), weights[1]))
+    sources = (
+        SourceRows("a", 0, half, weights[0]),
+        SourceRows("b", half, len(pairs), weights[1]),
+    )
     ids = np.empty(0, dtype=np.uint16)
-    return PairStore(ids, np.zeros(table.max(initial=0) + 2, dtype=np.int64), table, stretches, 10)
+    return PairStore(ids, np.zeros(table.max(initial=0) + 2, dtype=np.int64), table, sources, 10)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=16, max_size=80))
@@ -58,15 +61,15 @@ def test_too_few_pairs_for_a_batch_is_an_error() -> None:
 
 def test_sources_of_one_group_share_batches_and_no_others() -> None:
     table = np.array([(n, 1000 + n, -1) for n in range(300)], dtype=np.int32)
-    stretches = (
-        Stretch("a", 0, 50, 1.0, group="both"),
-        Stretch("b", 50, 100, 1.0, group="both"),
-        Stretch("c", 100, 200, 1.0),
-        Stretch("small", 200, 215, 1.0),
-        Stretch("smaller", 215, 225, 1.0),
+    sources = (
+        SourceRows("a", 0, 50, 1.0, group="both"),
+        SourceRows("b", 50, 100, 1.0, group="both"),
+        SourceRows("c", 100, 200, 1.0),
+        SourceRows("small", 200, 215, 1.0),
+        SourceRows("smaller", 215, 225, 1.0),
     )
     ids = np.empty(0, dtype=np.uint16)
-    full = PairStore(ids, np.zeros(1302, dtype=np.int64), table, stretches, 10)
+    full = PairStore(ids, np.zeros(1302, dtype=np.int64), table, sources, 10)
     plan = BatchPlan(full, np.arange(225), 10, source_batches=1.0)
     kinds = [
         {("both", "c", "rest")[min(2, row // 100)] for row in batch} for batch in plan.batches(22)
@@ -92,7 +95,7 @@ def test_no_negative_is_a_side_of_any_pair_of_its_batch(
     table = table.reshape(-1, 3)
     ids = np.empty(0, dtype=np.uint16)
     full = PairStore(
-        ids, np.zeros(62, dtype=np.int64), table, (Stretch("a", 0, len(table), 1.0),), 1
+        ids, np.zeros(62, dtype=np.int64), table, (SourceRows("a", 0, len(table), 1.0),), 1
     )
     try:
         batches = list(BatchPlan(full, np.arange(len(table)), 4, seed=1).batches(6))
@@ -107,7 +110,7 @@ def test_no_negative_is_a_side_of_any_pair_of_its_batch(
 def test_pairs_of_a_batch_may_share_a_negative() -> None:
     table = np.array([(n, 100 + n, 999) for n in range(8)], dtype=np.int32)
     ids = np.empty(0, dtype=np.uint16)
-    full = PairStore(ids, np.zeros(1001, dtype=np.int64), table, (Stretch("a", 0, 8, 1.0),), 1)
+    full = PairStore(ids, np.zeros(1001, dtype=np.int64), table, (SourceRows("a", 0, 8, 1.0),), 1)
     (batch,) = BatchPlan(full, np.arange(8), 8).batches(1)
     assert sorted(batch) == list(range(8))
 

@@ -10,7 +10,7 @@ from konayuki.errors import InputError
 from konayuki.model.packed import FloatTable
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, hold_out, mean_ndcg, named_scores, score_tasks
-from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.pair_store import PairStore, SourceRows
 from konayuki.training.recipe import DevelopmentSettings
 
 
@@ -20,7 +20,7 @@ def store_of(*sources):
     table = np.column_stack([table, np.full(len(table), -1)]).astype(np.int32)
     ends = np.cumsum([len(source) for source in sources]).tolist()
     stretches = tuple(
-        Stretch(f"s{number}", end - len(source), end, 1.0)
+        SourceRows(f"s{number}", end - len(source), end, 1.0)
         for number, (source, end) in enumerate(zip(sources, ends, strict=True))
     )
     n_texts = int(table.max()) + 1
@@ -36,7 +36,7 @@ pairs = st.lists(
 @given(pairs, pairs, st.integers(1, 8), st.integers(1, 8))
 def test_nothing_that_a_task_asks_is_trained_on(first, second, held_out, n_queries):
     store = store_of(first, second)
-    wanted = DevelopmentSettings("s0", held_out=held_out, queries=n_queries, corpus=12)
+    wanted = DevelopmentSettings(source="s0", held_out=held_out, queries=n_queries, corpus=12)
     (task,), rows = hold_out(store, [wanted])
     needles = {int(task.corpus[place]) for answers in task.answers for place in answers}
     trained = store.pairs[rows][:, :2]
@@ -55,7 +55,9 @@ def test_no_held_out_passage_is_trained_on_as_a_negative():
     store = store_of([(n, 100 + n) for n in range(60)])
     store.pairs[:, 2] = np.roll(store.pairs[:, 1], 1)
     store.pairs[::3, 2] = -1
-    (task,), rows = hold_out(store, [DevelopmentSettings("s0", 10, 10, 30)])
+    (task,), rows = hold_out(
+        store, [DevelopmentSettings(source="s0", held_out=10, queries=10, corpus=30)]
+    )
     needles = {int(task.corpus[place]) for answers in task.answers for place in answers}
 
     assert not needles & set(store.pairs[rows].ravel().tolist())
@@ -67,7 +69,7 @@ def test_no_right_passage_of_a_query_counts_as_wrong():
     many = [(query, 200 + 3 * query + number) for query in range(60) for number in range(3)]
     elsewhere = [(query, 200 + (query * 7) % 180) for query in range(60)]
     store = store_of(many, [pair for pair in elsewhere if pair not in many])
-    wanted = DevelopmentSettings("s0", held_out=20, queries=60, corpus=180)
+    wanted = DevelopmentSettings(source="s0", held_out=20, queries=60, corpus=180)
     (task,), rows = hold_out(store, [wanted])
     corpus = task.corpus.tolist()
 
@@ -82,7 +84,7 @@ def test_no_right_passage_of_a_query_counts_as_wrong():
 
 def test_tasks_are_always_the_same_draws():
     store = store_of([(n, 100 + n) for n in range(60)])
-    wanted = [DevelopmentSettings("s*", held_out=10, queries=10, corpus=30)] * 2
+    wanted = [DevelopmentSettings(source="s*", held_out=10, queries=10, corpus=30)] * 2
     (one, another), _ = hold_out(store, wanted)
     again = hold_out(store, wanted)[0][0]
 
@@ -93,7 +95,7 @@ def test_tasks_are_always_the_same_draws():
 
 def test_unknown_sources_are_named():
     with pytest.raises(InputError, match="no source is named 'x'; the sources are s0"):
-        hold_out(store_of([(0, 1)]), [DevelopmentSettings("x")])
+        hold_out(store_of([(0, 1)]), [DevelopmentSettings(source="x")])
 
 
 def test_without_tasks_there_is_no_score_and_every_row_is_left():

@@ -16,9 +16,7 @@ from sentence_transformers import SentenceTransformer  # noqa: E402 - torch is o
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
 from konayuki.model.tokens import TokenBatch  # noqa: E402
-from konayuki.training import stock  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
-from konayuki.training.recipe_file import recipe_from  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 PIECES = "雪雨風山川海空星月日犬猫鳥魚花木"
@@ -173,15 +171,6 @@ def test_the_trainer_saves_and_loads_the_module(tmp_path: Path) -> None:
         again.encode(PASSAGES, convert_to_tensor=True),
         model.encode(PASSAGES, convert_to_tensor=True),
     )
-
-
-def test_gathering_is_asked_of_the_loss() -> None:
-    model = SentenceTransformer(modules=[network()], device="cpu")
-    recipe = recipe_from({"sources": [{"files": "*"}], "model": {"dims": [8, 4]}})
-    loss = stock.nested_loss(model, recipe, gather=True)
-
-    assert loss.loss.gather_across_devices
-    assert tuple(loss.matryoshka_dims) == (8, 4)
 
 
 def test_rounded_rows_are_those_of_the_layout_and_let_gradients_through() -> None:

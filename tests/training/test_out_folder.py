@@ -9,10 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
-from konayuki.search.lock import WriterLock  # noqa: E402
 
 from konayuki.cli import main  # noqa: E402 - torch is optional
 from konayuki.errors import CheckpointError, InputError  # noqa: E402
+from konayuki.files import FileLock  # noqa: E402
 from konayuki.training.optimisation import CHECKPOINT, Optimisation  # noqa: E402
 from konayuki.training.out_folder import BEGUN, CACHE, LOCK, check_folder, differences  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
@@ -65,10 +65,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
         ("training.seed=7", r"training\.seed = 0, not 7"),
         ("training.steps=3", r"training\.steps = 6, not 3"),
         ("training.runs=2", r"training\.runs = 1, not 2"),
-        (
-            "training.engine='sentence-transformers'",
-            r"training\.engine = 'fused', not 'sentence-transformers'",
-        ),
+        ("loss.scale=10.0", r"loss\.scale = 20\.0, not 10\.0"),
         ("model.dims=[64]", r"model\.dims = \[64, 32\], not \[64\]"),
     ],
 )
@@ -118,7 +115,7 @@ def test_a_loss_noted_after_a_resume_is_that_of_all_its_steps(tmp_path: Path, ca
 def test_a_checkpoint_behind_the_last_step_is_refused(tmp_path: Path, cache: Path) -> None:
     killed_run(tmp_path / "out", cache)
     (tmp_path / "out" / BEGUN).unlink()
-    with pytest.raises(CheckpointError, match=r"behind step 4, but the recipe has 3"):
+    with pytest.raises(CheckpointError, match=r"is at step 4: expected at most 3"):
         resumed(tmp_path / "out", cache, "training.steps=3")
 
 
@@ -175,7 +172,7 @@ def test_files_of_others_are_left_alone(
     for options in ([], ["--resume"], ["--data", str(tmp_path)]):
         assert main([*command, *options]) == 2
     said = capsys.readouterr().err
-    assert "holds 'SOURCES.tsv' and no run; expected an empty folder" in said
+    assert "holds 'SOURCES.tsv' and no run: expected an empty folder" in said
     assert "is the folder of the data" in said
     assert [path.name for path in tmp_path.iterdir()] == ["SOURCES.tsv"]
 
@@ -203,7 +200,7 @@ def test_folders_that_cannot_be_are_named(
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path, cache: Path) -> None:
-    other = WriterLock(tmp_path / LOCK)
+    other = FileLock(tmp_path / LOCK, InputError)
     other.acquire()
     with pytest.raises(InputError, match="another process is training into"):
         resumed(tmp_path, cache)

@@ -16,7 +16,7 @@ from konayuki.evaluation import Passage, RetrievalSet
 from konayuki.model.tokens import as_batch
 from konayuki.training.batch_plan import BatchPlan
 from konayuki.training.decontamination import Decontaminator
-from konayuki.training.pair_store import PairStore, Stretch, build_store, open_store
+from konayuki.training.pair_store import PairStore, SourceRows, build_store, open_store
 from konayuki.training.recipe import SourceSettings
 from konayuki.training.recipe_file import read_recipe, recipe_from
 from konayuki.training.sources import Pair, find_sources, read_pairs
@@ -36,7 +36,7 @@ class Letters:
 def store_of(pairs, stretches=None):
     table = np.array([(*pair, -1) for pair in pairs], dtype=np.int32).reshape(-1, 3)
     n_texts = int(table.max()) + 1
-    found = stretches or (Stretch("all", 0, len(table), 1.0),)
+    found = stretches or (SourceRows("all", 0, len(table), 1.0),)
     return PairStore(np.zeros(n_texts, np.int32), np.arange(n_texts + 1), table, found, 1)
 
 
@@ -70,7 +70,7 @@ def test_a_plan_is_the_same_for_the_same_seed_and_differs_by_seed():
 
 def test_weights_set_how_often_pairs_are_seen_and_rows_left_out_never_are():
     pairs = [(n, 1000 + n) for n in range(400)]
-    stretches = (Stretch("half", 0, 200, 0.5), Stretch("twice", 200, 400, 2.0))
+    stretches = (SourceRows("half", 0, 200, 0.5), SourceRows("twice", 200, 400, 2.0))
     plan = BatchPlan(store_of(pairs, stretches), np.arange(1, 400), 20, seed=0)
     counts = np.bincount(np.concatenate(list(plan.batches(plan.pairs_per_epoch // 20))))
 
@@ -81,7 +81,7 @@ def test_weights_set_how_often_pairs_are_seen_and_rows_left_out_never_are():
 
 def test_source_batches_hold_one_source():
     pairs = [(n, 1000 + n) for n in range(400)]
-    stretches = (Stretch("a", 0, 200, 1.0), Stretch("b", 200, 400, 1.0))
+    stretches = (SourceRows("a", 0, 200, 1.0), SourceRows("b", 200, 400, 1.0))
     plan = BatchPlan(store_of(pairs, stretches), np.arange(400), 20, seed=0, source_batches=1.0)
 
     for batch in plan.batches(20):
@@ -176,8 +176,8 @@ def test_settings_can_be_changed_from_outside() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("training.steps", "is no setting"),
-        ("training.steps=many", "is no setting"),
+        ("training.steps", "is not a setting"),
+        ("training.steps=many", "is not a setting"),
         ("training.stepz=3", "unknown key training.stepz"),
         ("training.steps=0.5", "expected a value of type int"),
     ],

@@ -1,6 +1,5 @@
 """`konayuki train` on the data of the repository."""
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -22,16 +21,16 @@ from konayuki.model.packed import FloatTable, quantize  # noqa: E402
 from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.model.weights import Weights, straight_tanh  # noqa: E402
 from konayuki.training.development import mean_ndcg, score_tasks  # noqa: E402
-from konayuki.training.neighbours import leaning_on_neighbours  # noqa: E402
+from konayuki.training.finish import (  # noqa: E402
+    layouts_of,
+    learned_on_the_grid,
+    turn_to_neighbours,
+)
 from konayuki.training.optimisation import CHECKPOINT, Optimisation, rate  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.recipe import Recipe, TrainingSettings  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
-from konayuki.training.results import (  # noqa: E402
-    layouts_of,
-    learned_on_the_grid,
-    write_held_out,
-)
+from konayuki.training.results import write_held_out  # noqa: E402
 from konayuki.training.run import train  # noqa: E402
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -133,8 +132,8 @@ def test_several_runs_give_the_mean_of_their_tables(run: Path, tmp_path: Path) -
     recipe = read_recipe(SMOKE, ["training.steps=15"])
     prepared = prepare(recipe, RECIPES, run / "cache", RECIPES)
     network = network_of(prepared, recipe, RECIPES, run / "cache")
-    other = dataclasses.replace(recipe.training, seed=recipe.training.seed + 1)
-    other_recipe = dataclasses.replace(recipe, training=other)
+    other = recipe.training.model_copy(update={"seed": recipe.training.seed + 1})
+    other_recipe = recipe.model_copy(update={"training": other})
     list(Optimisation(network, prepared.store, prepared.rows, other_recipe).steps())
     second = network.weights().float_table().values
     assert np.abs(first - second).max() > 0.01
@@ -229,14 +228,6 @@ def test_a_wrong_recipe_names_the_key(
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0, 1.0, 1.0, 1.0]])
-def test_dims_have_a_weight_each_or_none(weights: list[float]) -> None:
-    values = read_recipe(RECIPES / "konayuki-ja.toml").as_dict()
-    with pytest.raises(InputError, match="dim_weights"):
-        recipe_from(values | {"loss": values["loss"] | {"dim_weights": weights}})
-    recipe_from(values | {"loss": values["loss"] | {"dim_weights": [1, 2, 1, 1, 1]}})
-
-
 @pytest.mark.parametrize(
     ("changes", "nearest"),
     [
@@ -250,8 +241,8 @@ def test_rows_that_learned_the_seeds_scales_keep_them(
     changes: dict[str, Any], nearest: bool
 ) -> None:
     recipe = read_recipe(SMOKE)
-    training = dataclasses.replace(recipe.training, **changes)
-    recipe = dataclasses.replace(recipe, training=training)
+    training = recipe.training.model_copy(update=changes)
+    recipe = recipe.model_copy(update={"training": training})
     assert learned_on_the_grid(recipe) is not nearest
 
 
@@ -260,8 +251,8 @@ def test_the_scales_are_those_that_rows_learned_or_the_nearest() -> None:
     weights = Weights(FloatTable(rows), *straight_tanh(16))
     recipe = read_recipe(SMOKE)
     for share in (0.0, 0.5):
-        training = dataclasses.replace(recipe.training, quantized_share=share)
-        asked = dataclasses.replace(recipe, training=training)
+        training = recipe.training.model_copy(update={"quantized_share": share})
+        asked = recipe.model_copy(update={"training": training})
         table = layouts_of(weights, asked)["q4"].packed_table()
         np.testing.assert_array_equal(table.codes, quantize(rows, nearest=not share).codes)
 
@@ -271,7 +262,7 @@ def test_rows_lean_on_their_neighbours_in_the_end(run: Path, tmp_path: Path) -> 
     before = tables_of(run, tmp_path / "before")
     after = tables_of(run, tmp_path / "after", "training.neighbour_share=0.5")
     weights = Weights(FloatTable(before), *straight_tanh(64))
-    expected = leaning_on_neighbours(weights, 0.5).float_table()
+    expected = turn_to_neighbours(weights, 0.5).float_table()
     np.testing.assert_allclose(after, expected.values, atol=1e-6)
 
 
@@ -309,7 +300,10 @@ def test_without_tanh_the_folder_gives_the_means(run: Path, tmp_path: Path) -> N
 def test_a_static_embedding_is_written_as_that_library_reads_it(run: Path, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
-    from konayuki.training.stock import StaticEmbedding
+    try:
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    except ImportError:  # sentence-transformers 5
+        from sentence_transformers.models import StaticEmbedding
 
     recipe = tmp_path / "control.toml"
     text = SMOKE.read_text("utf-8").replace(

@@ -1,6 +1,5 @@
 """Where pairs come from: files with a catalogue, and data sets of the hub in a local folder."""
 
-import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -77,7 +76,7 @@ def test_the_card_names_its_14_sets() -> None:
 
 
 def test_every_set_of_the_card_reads_from_a_folder_in_the_hubs_layout(hub: Path) -> None:
-    local = [dataclasses.replace(source, hub=str(hub)) for source in CARD.sources]
+    local = [source.model_copy(update={"hub": str(hub)}) for source in CARD.sources]
     sources = find_sources(local, hub)
 
     assert [source.name for source in sources] == [f"{hub}/{name}" for name in CARD_SETS]
@@ -93,7 +92,7 @@ def test_a_third_column_is_the_negative_and_a_run_is_prepared_from_the_hub(hub: 
     recipe = recipe_from({"sources": [source]})
     prepared = prepare(recipe, hub, hub / "cache", hub)
 
-    (stretch,) = prepared.store.stretches
+    (stretch,) = prepared.store.sources
     assert (stretch.name, len(stretch)) == (f"{hub}/mmarco_ja_hard", 3)
     texts = prepared.store.texts()
     assert {texts[number] for number in prepared.store.pairs[:, 2]} == {"違う"}
@@ -104,9 +103,9 @@ def test_a_third_column_is_the_negative_and_a_run_is_prepared_from_the_hub(hub: 
 )
 def test_what_the_hub_does_not_have_is_named(hub: Path, change, monkeypatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    settings = dataclasses.replace(CARD.sources[0], **{"hub": str(hub), **change})
+    settings = CARD.sources[0].model_copy(update={"hub": str(hub), **change})
     (source,) = find_sources([settings], hub)
-    with pytest.raises(NotFoundError, match="cannot be had from the hub"):
+    with pytest.raises(NotFoundError, match="cannot be loaded from the hub"):
         list(read_pairs(source))
 
 
@@ -172,7 +171,7 @@ def test_the_record_says_what_was_left_out_and_why(tmp_path):
         {"source": "a", "reason": "repeated", "dropped": 1},
         {"source": "b", "reason": "repeated", "dropped": 1},
     ]
-    assert [len(stretch) for stretch in prepared.store.stretches] == [1, 1]
+    assert [len(stretch) for stretch in prepared.store.sources] == [1, 1]
 
 
 def write_lines(path: Path, *rows: dict[str, object]) -> None:
@@ -195,7 +194,7 @@ def test_a_negative_column_is_read_where_the_recipe_names_no_columns(tmp_path):
     for settings in recipe_from({"sources": [{"files": "a.*"}, {"files": "b.*"}]}).sources:
         (source,) = find_sources([settings], tmp_path)
         assert list(read_pairs(source)) == expected
-        named = dataclasses.replace(source.settings, columns=("query", "positive"))
+        named = source.settings.model_copy(update={"columns": ("query", "positive")})
         (source,) = find_sources([named], tmp_path)
         assert list(read_pairs(source)) == [Pair(*pair[:2]) for pair in expected]
 
@@ -259,9 +258,9 @@ def test_no_name_of_a_file_leads_out_of_the_results(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"negative": ["夏", "春"]}, r"'negative' is \['夏', '春'\]; expected a string\nhint: "),
-        ({"positive": "冬\ud800"}, r"'positive' has half a character, '\\ud800', at 1; expected"),
-        ({"query": 3}, "'query' is 3; expected a string"),
+        ({"negative": ["夏", "春"]}, r"'negative' is \['夏', '春'\]: expected a string\nhint: "),
+        ({"positive": "冬\ud800"}, r"'positive' has half a character, '\\ud800', at 1: expected"),
+        ({"query": 3}, "'query' is 3: expected a string"),
         ({"query": None}, "expected strings"),
     ],
 )

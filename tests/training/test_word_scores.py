@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 pytest.importorskip("scipy")
 
 from konayuki.model.tokens import as_batch
-from konayuki.training.word_scores import K1, B, WordScores
+from konayuki.search.bm25 import K1, B
+from konayuki.training.word_scores import WordScores
 
 BAGS = st.lists(st.lists(st.integers(0, 6), max_size=8), min_size=1, max_size=5)
 

@@ -51,8 +51,8 @@ class BatchPlan:
         allowed = np.zeros(len(store.pairs), dtype=bool)
         allowed[rows] = True
         self._sources = [
-            (stretch, stretch.start + np.flatnonzero(allowed[stretch.start : stretch.stop]))
-            for stretch in store.stretches
+            (source, source.start + np.flatnonzero(allowed[source.start : source.stop]))
+            for source in store.sources
         ]
         self._batch_size = batch_size
         self._seed = seed
@@ -67,7 +67,7 @@ class BatchPlan:
     @property
     def pairs_per_epoch(self) -> int:
         """Return how many pairs the weights give for an epoch."""
-        return sum(round(stretch.weight * len(rows)) for stretch, rows in self._sources)
+        return sum(round(source.weight * len(rows)) for source, rows in self._sources)
 
     def batches(self, n_batches: int) -> Iterator[Rows]:
         """Yield `n_batches` batches of rows, int64 (batch_size,)."""
@@ -87,12 +87,12 @@ class BatchPlan:
             epoch += 1
 
     def _epoch(self, rng: np.random.Generator) -> Iterator[Rows]:
-        drawn = [draw_rows(rows, stretch.weight, rng) for stretch, rows in self._sources]
+        drawn = [draw_rows(rows, source.weight, rng) for source, rows in self._sources]
         if not self._source_batches:
             return self._without_repeats(np.concatenate(drawn), rng)
         groups: dict[str, list[Rows]] = {}
-        for (stretch, _), rows in zip(self._sources, drawn, strict=True):
-            groups.setdefault(stretch.group or stretch.name, []).append(rows)
+        for (source, _), rows in zip(self._sources, drawn, strict=True):
+            groups.setdefault(source.group or source.name, []).append(rows)
         mixed: list[Rows] = []
         batches: list[Rows] = []
         for parts in groups.values():

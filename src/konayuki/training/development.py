@@ -17,7 +17,7 @@ from konayuki.errors import InputError
 from konayuki.evaluation.metrics import ndcg
 from konayuki.model.pooling import Pooler
 from konayuki.model.weights import Weights
-from konayuki.training.pair_store import PairStore, Stretch
+from konayuki.training.pair_store import PairStore, SourceRows
 from konayuki.training.recipe import DevelopmentSettings
 
 CUT_OFF = 10
@@ -46,7 +46,7 @@ def hold_out(
         InputError: no source has the name that a task asks for.
     """
     tasks = [
-        make_task(store, _stretch_of(store, one.source), one, seed=number)
+        make_task(store, _source_named(store, one.source), one, seed=number)
         for number, one in enumerate(settings)
     ]
     held = np.zeros(store.n_texts + 1, dtype=bool)  # the last place is that of "no negative"
@@ -60,7 +60,7 @@ def hold_out(
 
 
 def make_task(
-    store: PairStore, stretch: Stretch, settings: DevelopmentSettings, *, seed: int
+    store: PairStore, source: SourceRows, settings: DevelopmentSettings, *, seed: int
 ) -> Task:
     """Return the task held out of one source.
 
@@ -68,7 +68,7 @@ def make_task(
     saw them, so that they are no needles, and they are no hay either.
     """
     rng = np.random.default_rng(seed)
-    pairs = np.asarray(store.pairs[stretch.start : stretch.stop, :2], dtype=np.int64)
+    pairs = np.asarray(store.pairs[source.start : source.stop, :2], dtype=np.int64)
     passages = rng.permutation(np.unique(pairs[:, 1]))
     corpus = passages[: settings.corpus]
     held = passages[: min(settings.held_out, len(corpus))]
@@ -80,7 +80,7 @@ def make_task(
     corpus = corpus[~np.isin(corpus, _unjudged(store, queries, held))]
     place = {int(passage): number for number, passage in enumerate(corpus)}
     answers = tuple(frozenset(place[one] for one in answered[int(query)]) for query in queries)
-    return Task(stretch.name, queries, corpus, answers)
+    return Task(source.name, queries, corpus, answers)
 
 
 def _unjudged(
@@ -128,9 +128,9 @@ def mean_ndcg(queries: FloatMatrix, passages: FloatMatrix, task: Task) -> float:
     return total / max(1, len(queries))
 
 
-def _stretch_of(store: PairStore, pattern: str) -> Stretch:
-    for stretch in store.stretches:
-        if fnmatch(stretch.name, pattern):
-            return stretch
-    known = ", ".join(stretch.name for stretch in store.stretches)
+def _source_named(store: PairStore, pattern: str) -> SourceRows:
+    for source in store.sources:
+        if fnmatch(source.name, pattern):
+            return source
+    known = ", ".join(source.name for source in store.sources)
     raise InputError(f"no source is named {pattern!r}; the sources are {known}")

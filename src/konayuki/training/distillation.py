@@ -20,11 +20,11 @@ import torch
 
 from konayuki.errors import InputError
 from konayuki.model.tokens import TokenBatch
+from konayuki.training.losses import nested_divergence
 from konayuki.training.network import TrainedSSE
 from konayuki.training.pair_store import some_bags
 from konayuki.training.precision import product_dtype
 from konayuki.training.recipe import Recipe
-from konayuki.training.teacher_loss import nested_divergence
 from konayuki.training.word_scores import WordScores
 
 Numbers = npt.NDArray[np.int64]
@@ -147,9 +147,7 @@ class Distillation:
             outputs if chosen.same else network.outputs(found),
             logits,
             dims=self._recipe.model.dims,
-            weights=self._recipe.loss.dim_weights,
             scale=settings.scale,
-            same=chosen.same,
             dtype=product_dtype(training.bf16),
         )
 

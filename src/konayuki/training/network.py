@@ -12,15 +12,16 @@ import torch
 import torch.nn.functional as functional
 from tokenizers import Tokenizer
 
+from konayuki.arrays import HALF_RANGE, LEVELS, MARGIN
 from konayuki.model.export.SSE import SSE
 from konayuki.model.packed import FloatTable
 from konayuki.model.tokens import TokenBatch
 from konayuki.model.weights import Weights, straight_tanh
 from konayuki.training.recipe import ModelSettings
 
-LEVELS = 15
-HALF_RANGE = 7.5
-MARGIN = 1e-8
+ALPHA = 0.5  # the slope of a fresh tanh, so that the first means stay in its straight part
+TEACHER_SHARE = 0.9  # of the variance of a row that starts from a teacher's vector
+EVENNESS = 0.5  # of principal components: 0 keeps their strengths, 1 makes them equal
 
 Features = dict[str, torch.Tensor]
 
@@ -106,10 +107,10 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def rounded_rows(rows: torch.Tensor) -> torch.Tensor:
-    """Return rows as the 4-bit layout gives them back: (vocab_size, dim), the seed's formula."""
-    scales = rows.abs().amax(dim=1, keepdim=True) + MARGIN
-    levels = ((rows / scales + 1) * HALF_RANGE).round_().clamp_(0, LEVELS)
-    return levels.div_(HALF_RANGE).sub_(1).mul_(scales)
+    """Return rows as the 4-bit layout of the original SSE format gives them back."""
+    scales = rows.abs().amax(dim=1, keepdim=True) + float(MARGIN)
+    levels = ((rows / scales + 1) * float(HALF_RANGE)).round_().clamp_(0, float(LEVELS))
+    return levels.div_(float(HALF_RANGE)).sub_(1).mul_(scales)
 
 
 def rarity(token_counts: np.ndarray[Any, Any], power: float) -> torch.Tensor:
@@ -119,17 +120,17 @@ def rarity(token_counts: np.ndarray[Any, Any], power: float) -> torch.Tensor:
     return torch.from_numpy(((lengths / lengths.mean()) ** power).astype(np.float32))
 
 
-def piece_directions(vectors: np.ndarray[Any, Any], dim: int, evenness: float) -> torch.Tensor:
+def piece_directions(vectors: np.ndarray[Any, Any], dim: int) -> torch.Tensor:
     """Return a teacher's vectors of the pieces as table columns: float32 (vocab_size, dim).
 
     Principal components, the strongest first, so that the first columns, which the nested
-    dimensions share, hold most; `evenness` 1 gives each component the same variance, 0 its own.
-    Columns beyond the teacher's are zero; the mean square of the others is 1.
+    dimensions share, hold most; their strengths are evened out by half. Columns beyond the
+    teacher's are zero; the mean square of the others is 1.
     """
     centred = torch.from_numpy(np.asarray(vectors, dtype=np.float32))
     centred = centred - centred.mean(dim=0)
     left, strengths, _ = torch.linalg.svd(centred, full_matrices=False)
-    components = left * (strengths / strengths[0]) ** (1 - evenness)
+    components = left * (strengths / strengths[0]) ** (1 - EVENNESS)
     components /= components.square().mean().sqrt()
     columns = torch.zeros(len(components), dim)
     shared = min(dim, components.shape[1])
@@ -159,18 +160,16 @@ def fresh_network(
     generator = torch.Generator().manual_seed(seed)
     table = torch.randn(vocab_size, dim, generator=generator)
     if piece_vectors is not None:
-        share = settings.piece_share
-        columns = piece_directions(piece_vectors, dim, settings.piece_evenness)
+        columns = piece_directions(piece_vectors, dim)
         # The teacher fills its columns; the total of both parts keeps the mean square at 1.
         fill = (columns.square().mean() + 1e-12).rsqrt()
-        table = table * (1 - share) ** 0.5 + columns * fill * share**0.5
+        table = table * (1 - TEACHER_SHARE) ** 0.5 + columns * fill * TEACHER_SHARE**0.5
     if settings.rarity_power:
         table *= rarity(token_counts, settings.rarity_power)[:, None]
-    table *= settings.table_scale
     # A piece that no training text holds would stay noise: it says nothing, so it weighs nothing.
     table[torch.from_numpy(token_counts == 0)] = 0.0
     with torch.no_grad():
         network.embedding.weight.copy_(table)
         if settings.tanh:
-            network.dyt.alpha.fill_(settings.alpha)
+            network.dyt.alpha.fill_(ALPHA)
     return network

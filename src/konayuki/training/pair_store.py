@@ -16,7 +16,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -32,7 +32,10 @@ from konayuki.training.sources import Pair, Source
 
 FORMAT = 2  # 1 was read without the column `negative`
 TEXTS_AT_ONCE = 8192
+BYTES_AT_ONCE = 1 << 24
+NEWLINE = ord("\n")  # inside a text JSON writes it as \\n
 SUMMARY = "store.json"
+TEXTS = "texts.txt"
 
 
 class Tokenize(Protocol):
@@ -49,7 +52,7 @@ class Tokenize(Protocol):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class SourceRows:
     """The pairs of one source: rows `start` to `stop` of the table of pairs."""
 
     name: str
@@ -71,7 +74,7 @@ class PairStore:
     ids: NDArray[np.integer]
     offsets: NDArray[np.int64]
     pairs: NDArray[np.int32]
-    stretches: tuple[Stretch, ...]
+    sources: tuple[SourceRows, ...]
     vocab_size: int
     dropped: tuple[Mapping[str, Any], ...] = ()
     folder: Path | None = field(default=None, compare=False)
@@ -95,8 +98,7 @@ class PairStore:
         Raises:
             DatasetError: the store was not read from a folder.
         """
-        lines = (self.text_folder() / "texts.txt").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return list(StoredTexts(self.text_folder()))
 
     def text_folder(self) -> Path:
         """Return the folder that the texts are kept in.
@@ -105,8 +107,34 @@ class PairStore:
             DatasetError: the store was not read from a folder.
         """
         if self.folder is None:
-            raise DatasetError("this store keeps no texts")
+            raise DatasetError("this store has no folder: expected one that was opened")
         return self.folder
+
+
+class StoredTexts:
+    """The texts of a store by number, each read from its mapped file when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._bytes = np.memmap(folder / TEXTS, dtype=np.uint8, mode="r")
+        # In blocks: a comparison of the whole file would take as much memory as the file.
+        ends = [
+            start + np.flatnonzero(self._bytes[start : start + BYTES_AT_ONCE] == NEWLINE)
+            for start in range(0, len(self._bytes), BYTES_AT_ONCE)
+        ]
+        self._ends = np.concatenate(ends)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, number: int) -> str:
+        if not 0 <= number < len(self._ends):
+            raise IndexError(number)
+        start = self._ends[number - 1] + 1 if number else 0
+        text: str = json.loads(bytes(self._bytes[start : self._ends[number]]))
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[number] for number in range(len(self)))
 
 
 def some_bags(
@@ -149,7 +177,7 @@ def store_key(
         if not source.settings.hub:
             stat = Path(source.place).stat()
             stamp = (stat.st_size, stat.st_mtime_ns)
-        digest.update(repr((source.name, asdict(source.settings), stamp)).encode())
+        digest.update(repr((source.name, source.settings.model_dump(), stamp)).encode())
     digest.update(repr((FORMAT, len(evaluation))).encode())
     for folder in evaluation:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -189,7 +217,7 @@ def build_store(
         if n_repeated := start + n_read - len(pairs):
             repeated.append({"source": source.name, "reason": "repeated", "dropped": n_repeated})
         stretches.append(
-            Stretch(
+            SourceRows(
                 source.name,
                 start,
                 len(pairs),
@@ -232,7 +260,7 @@ def open_store(folder: Path, key: str) -> PairStore:
     if summary["key"] != key:
         raise DatasetError(f"{folder} holds other pairs: key {summary['key']}, expected {key}")
     ids, offsets, pairs = arrays
-    stretches = tuple(Stretch(**values) for values in summary["stretches"])
+    stretches = tuple(SourceRows(**values) for values in summary["stretches"])
     if len(ids) != offsets[-1] or (len(pairs) and pairs.max() >= len(offsets) - 1):
         raise DatasetError(f"{folder}: its arrays do not fit each other")
     return PairStore(
@@ -248,7 +276,7 @@ def _write_tokens(texts: Sequence[str], tokenizer: Tokenize, folder: Path) -> No
     ids, lengths = [], []
     remaining = iter(texts)
     blocks = iter(lambda: list(islice(remaining, TEXTS_AT_ONCE)), [])
-    with (folder / "texts.txt").open("w", encoding="utf-8", newline="\n") as file:
+    with (folder / TEXTS).open("w", encoding="utf-8", newline="\n") as file:
         for block in track(blocks, "tokenise", total=-(-len(texts) // TEXTS_AT_ONCE), unit="block"):
             batch = tokenizer.encode(block)
             ids.append(batch.ids.astype(dtype))

@@ -18,47 +18,20 @@ from konayuki.evaluation.plan import Plan, evaluate
 from konayuki.evaluation.plots import Line, draw_history
 from konayuki.evaluation.report import Report, as_json
 from konayuki.evaluation.written_sets import write_set
+from konayuki.files import replace_file
 from konayuki.model import StaticModel
-from konayuki.model.packed import PackedTable
 from konayuki.model.weights import Weights
 from konayuki.training.development import Task, named_scores, score_tasks
-from konayuki.training.engines import FUSED, Outcome, n_processes
+from konayuki.training.finish import LAYOUTS
+from konayuki.training.job import Outcome
+from konayuki.training.pair_store import StoredTexts
 from konayuki.training.precision import product_dtype
 from konayuki.training.preparation import Prepared
 from konayuki.training.recipe import Recipe
-from konayuki.training.rounding import rounded_onto
-from konayuki.training.start import Start
-from konayuki.training.text_tables import StoredTexts, texts_of
 
 RECORD = "train.json"
 HELD_OUT = "held-out"
-LAYOUTS = ("float", "q4")
 SUFFIX = "ndcg@10"
-
-
-def layouts_of(weights: Weights, recipe: Recipe, start: Start | None = None) -> dict[str, Weights]:
-    """Return the weights as each layout keeps them: float rows, and 4-bit ones.
-
-    Args:
-        weights: of the run, with float rows.
-        recipe: of the run.
-        start: the model that it went on from.
-    """
-    table = start.weights.crop(weights.dim).table if start else None
-    if learned_on_the_grid(recipe):
-        packed = weights.packed()
-    elif isinstance(table, PackedTable):
-        packed = rounded_onto(weights, table, seed=recipe.training.seed)
-    else:
-        packed = weights.packed(nearest=True)
-    return dict(zip(LAYOUTS, (weights, packed), strict=True))
-
-
-def learned_on_the_grid(recipe: Recipe) -> bool:
-    """Say whether the rows of a run learned to be rounded with the seed's scales, as they are."""
-    training = recipe.training
-    moved = training.runs > 1 or training.start_share or training.neighbour_share
-    return bool(training.quantized_share) and not moved
 
 
 def record_of(
@@ -91,9 +64,12 @@ def record_of(
         "n_steps": outcome.n_steps,
         "wall_s": round(wall_s, 1),
         "data": str(data),
-        **_machinery(recipe),
+        "konayuki": konayuki.__version__,
+        "sentence_transformers": version("sentence-transformers"),
+        "torch": torch.__version__,
+        "device": "cpu",
+        "precision": str(product_dtype(recipe.training.bf16)).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "processes": n_processes(),
         "development": {
             layout: named_scores(score_tasks(weights, store, tasks, dims))
             for layout, weights in {**before, **layouts}.items()
@@ -107,22 +83,6 @@ def record_of(
     }
 
 
-def _machinery(recipe: Recipe) -> dict[str, str]:
-    """Return what a run was computed with: versions, device, precision of matrix products."""
-    training = recipe.training
-    fused = training.engine == FUSED
-    precision = product_dtype(training.bf16)  # the one that the fused engine found worthwhile
-    if not fused:
-        precision = torch.bfloat16 if training.bf16 else torch.float32
-    return {
-        "konayuki": konayuki.__version__,
-        "sentence_transformers": version("sentence-transformers"),
-        "torch": torch.__version__,
-        "device": "cpu" if fused or not torch.cuda.is_available() else "cuda",
-        "precision": str(precision).removeprefix("torch."),
-    }
-
-
 def write_results(
     recipe: Recipe,
     prepared: Prepared,
@@ -132,23 +92,21 @@ def write_results(
 ) -> None:
     """Write everything, the record last: a folder with it is complete."""
     lines = ["file\trows\tsource\tlicence", *_source_lines(prepared)]
-    (out / SOURCES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    replace_file(out / SOURCES_FILE, "\n".join(lines) + "\n")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     if recipe.model.static_embedding:
         write_static_embedding(layouts[LAYOUTS[0]], prepared.tokenizer_json, out / LAYOUTS[0])
     else:
         _write_layouts(recipe, prepared, layouts, text, out)
-    partial = out / f"{RECORD}.new"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(out / RECORD)
+    replace_file(out / RECORD, text)
 
 
 def _source_lines(prepared: Prepared) -> list[str]:
     """Return a line for each source of the run, and of the model that it started from."""
     found = {
         one.name: f"{one.name}\t{len(one)}\t{one.origin}\t{one.licence}"
-        for one in prepared.store.stretches
+        for one in prepared.store.sources
     }
     for line in prepared.start.sources if prepared.start else ():
         found.setdefault(line.partition("\t")[0], line)
@@ -181,7 +139,10 @@ def write_static_embedding(weights: Weights, tokenizer_json: bytes, folder: Path
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-    from konayuki.training.stock import StaticEmbedding
+    try:  # sentence-transformers 6
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    except ImportError:
+        from sentence_transformers.models import StaticEmbedding
 
     table = weights.table.rows(np.arange(weights.vocab_size), weights.dim)
     module = StaticEmbedding(Tokenizer.from_str(tokenizer_json.decode()), embedding_weights=table)
@@ -198,7 +159,7 @@ def _write_card(folder: Path, recipe: Recipe, sets: Sequence[RetrievalSet]) -> N
 
 def development_sets(prepared: Prepared) -> list[RetrievalSet]:
     """Return the held-out tasks as evaluation sets, named after their source."""
-    texts = texts_of(prepared.store)
+    texts = StoredTexts(prepared.store.text_folder())
     return [_as_set(task, texts) for task in prepared.tasks]
 
 

@@ -2,24 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from konayuki.errors import InputError
-from konayuki.training.engines import (
-    FUSED,
-    Outcome,
-    check_engine,
-    is_main_process,
-    main_process_first,
-    wait_for_all,
-)
+from konayuki.training.finish import layouts_of, turn_to_neighbours
 from konayuki.training.fused_engine import train_fused
-from konayuki.training.neighbours import leaning_on_neighbours
-from konayuki.training.network import TrainedSSE
+from konayuki.training.job import Job
 from konayuki.training.out_folder import (
     CACHE,
     begin,
@@ -29,33 +19,9 @@ from konayuki.training.out_folder import (
     finished_record,
     remove_checkpoints,
 )
-from konayuki.training.preparation import Prepared, network_of, prepare
-from konayuki.training.recipe import Recipe
-from konayuki.training.recipe_file import read_recipe
-from konayuki.training.results import (
-    LAYOUTS,
-    layouts_of,
-    record_of,
-    write_results,
-)
-from konayuki.training.start import START_FOLDER, read_start
-
-
-class Engine(Protocol):
-    """Trains a network in place."""
-
-    def __call__(
-        self,
-        recipe: Recipe,
-        prepared: Prepared,
-        network: TrainedSSE,
-        out: Path,
-        *,
-        resume: bool,
-        show_progress: bool,
-    ) -> Outcome:
-        """Return what came of it; checkpoints lie in `out`."""
-        ...
+from konayuki.training.preparation import network_of, prepare
+from konayuki.training.results import record_of, write_results
+from konayuki.training.start import Run, list_runs, read_start
 
 
 def train(
@@ -71,95 +37,60 @@ def train(
     """Train the model of a recipe; return the record that is also written as `train.json`.
 
     `out/float` and `out/q4` are model folders in the two layouts, each with its card; `SOURCES.tsv`
-    lists what the model was trained on; `loss.png` and `ndcg.png` show the run. Under `torchrun`
-    every process calls this; the first one writes.
+    lists what the model was trained on; `loss.png` and `ndcg.png` show the run.
 
     Args:
-        recipe_path: a TOML recipe.
-        data: the folder from which the recipe names its files.
-        out: made where it is not there; it must be empty, but for `out/cache`, unless the run is
-            resumed.
-        cache: keeps tokenised pairs for other runs; `out/cache` unless given.
-        changes: settings that replace those of the recipe, as in `training.steps=400`.
-        resume: go on from the last checkpoint in `out`, with the same recipe; a finished run is
+        recipe_path: A TOML recipe.
+        data: The folder from which the recipe names its files.
+        out: The folder of the results; it is created, and must be empty, but for `out/cache`,
+            unless the run is resumed.
+        cache: The folder that keeps tokenised pairs for other runs; default: `out/cache`.
+        changes: Settings that replace those of the recipe, as in `training.steps=400`.
+        resume: Resume from the last checkpoint in `out`, with the same recipe; a finished run is
             left as it is.
-        show_progress: bars (lines, where there is no terminal) and held-out scores on stderr.
+        show_progress: Whether to show bars (lines, without a terminal) and scores on stderr.
 
     Raises:
-        InputError: the recipe is wrong or not that of the run to resume, `out` holds a run that
+        InputError: The recipe is wrong or not that of the run to resume, `out` holds a run that
             is not resumed or other files, or another process trains into it.
-        NotFoundError: the recipe or its data is not there.
+        NotFoundError: The recipe or its data does not exist.
     """
-    recipe = read_recipe(recipe_path, changes)
-    check_engine(recipe)
+    *earlier, last = list_runs(recipe_path, out, changes)
     cache = cache or out / CACHE
-    if is_main_process():  # the others must not find what the first one has just begun
-        check_folder(out, data, cache, resume=resume)
-    if finished := finished_record(out, recipe):  # there is nothing to go on with
-        return finished
+    check_folder(out, data, cache, resume=resume)
+    if record := finished_record(out, last.recipe):
+        return record
     if resume:
-        check_recipe(out, recipe)
+        check_recipe(out, last.recipe)
+    seconds = 0.0
     with claimed(out, cache):
-        return _trained(recipe, recipe_path, data, out, cache, resume, show_progress)
+        for run in earlier:  # one that was trained, or begun, in an earlier attempt is not repeated
+            record = finished_record(run.out, run.recipe)
+            if record is None:
+                check_recipe(run.out, run.recipe)
+                with claimed(run.out, cache):
+                    record = _train_one(run, data, cache, seconds, True, show_progress)
+            seconds = record["wall_s"]
+        return _train_one(last, data, cache, seconds, resume, show_progress)
 
 
-def _trained(
-    recipe: Recipe,
-    recipe_path: Path,
-    data: Path,
-    out: Path,
-    cache: Path,
-    resume: bool,
-    show_progress: bool,
+def _train_one(
+    run: Run, data: Path, cache: Path, seconds: float, resume: bool, show_progress: bool
 ) -> dict[str, Any]:
-    first = partial(_trained_first, data, out, cache, show_progress)
-    before = read_start(recipe.model, recipe_path.parent, first)  # all processes train it together
-    with main_process_first():
-        torch.manual_seed(recipe.training.seed)
-        torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
-        prepared = prepare(recipe, data, cache, recipe_path.parent, before)
-        network = network_of(prepared, recipe, data, cache)
-    if is_main_process():
-        begin(out, recipe, prepared.store, resume=resume)
-    start = time.perf_counter()
-    outcome = _engine(recipe)(
-        recipe, prepared, network, out, resume=resume, show_progress=show_progress
-    )
-    weights = leaning_on_neighbours(outcome.weights, recipe.training.neighbour_share)
-    seconds = outcome.earlier_seconds + time.perf_counter() - start
-    seconds += before.seconds if before else 0.0
-    layouts = layouts_of(weights, recipe, before)
+    """Train a run, whose start is trained; `seconds` is what that took."""
+    recipe, out = run.recipe, run.out
+    before = read_start(run)
+    torch.manual_seed(recipe.training.seed)
+    torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
+    prepared = prepare(recipe, data, cache, run.path.parent, before)
+    network = network_of(prepared, recipe, data, cache)
+    begin(out, recipe, prepared.store, resume=resume)
+    start = time.perf_counter()  # preparation is not counted: a cache makes it seconds or an hour
+    outcome = train_fused(Job(recipe, prepared, network, out, resume, show_progress))
+    weights = turn_to_neighbours(outcome.weights, recipe.training.neighbour_share)
+    seconds += outcome.earlier_seconds + time.perf_counter() - start
+    layouts = layouts_of(weights, recipe, before.weights if before else None)
     record = record_of(recipe, prepared, outcome, layouts, seconds, data)
-    if is_main_process():
-        write_results(recipe, prepared, layouts, record, out)
-        remove_checkpoints(out)
-    wait_for_all()
+    write_results(recipe, prepared, layouts, record, out)
+    remove_checkpoints(out)
     return record
-
-
-def _trained_first(
-    data: Path, out: Path, cache: Path, show_progress: bool, start: Path
-) -> tuple[Path, float]:
-    """Train the recipe that another one starts from, unless it is finished.
-
-    Returns the folder of its model with float rows, and the seconds that it took.
-
-    Raises:
-        InputError: its engine cannot do what the recipe asks for; the message names it.
-    """
-    folder = out / START_FOLDER
-    try:
-        check_engine(read_recipe(start))
-    except InputError as error:
-        raise InputError(f"{start}: {error}") from None
-    wait_for_all()  # before one makes the folder that tells others of a run that has begun
-    record = train(start, data, folder, cache=cache, resume=True, show_progress=show_progress)
-    return folder / LAYOUTS[0], record["wall_s"]
-
-
-def _engine(recipe: Recipe) -> Engine:
-    if recipe.training.engine == FUSED:
-        return train_fused
-    from konayuki.training.trainer_engine import train_with_trainer
-
-    return train_with_trainer

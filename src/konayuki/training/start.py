@@ -1,14 +1,13 @@
-"""The model that a run starts from, where it does not start from a random table.
+"""The runs that a recipe stands for, and the model that each of them starts from.
 
 `model.start` names the bundled model, a model folder, or another recipe, which is trained first.
-The run takes its tokenizer, its rows and its tanh, and lists what it was trained on beside its own
-sources.
+So a recipe is a list of runs, the asked one last; each takes tokenizer, rows and tanh of its start,
+and lists what that was trained on next to its own sources.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
 from tokenizers import Tokenizer
@@ -19,86 +18,109 @@ from konayuki.model import StaticModel
 from konayuki.model.checkpoint import TOKENIZER_FILE, model_folder
 from konayuki.model.static import BUNDLED
 from konayuki.model.weights import Weights, is_straight
+from konayuki.training.finish import LAYOUTS
 from konayuki.training.network import TrainedSSE
-from konayuki.training.recipe import ModelSettings
-from konayuki.training.recipe_file import RECIPE_SUFFIX
+from konayuki.training.recipe import ModelSettings, Recipe
+from konayuki.training.recipe_file import RECIPE_SUFFIX, read_recipe
 
 BUNDLED_NAME = "bundled"
-START_FOLDER = "start"  # of the run of a recipe that is trained first
+START_FOLDER = "start"  # in the folder of a run: the run of the recipe that is trained first
 
-TrainFirst: TypeAlias = Callable[[Path], tuple[Path, float]]
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe to train.
+
+    Attributes:
+        path: The file of the recipe; it names other files relative to its folder.
+        recipe: Its settings.
+        out: The folder of its results.
+        start: The folder of the model to start from; None starts from random rows.
+    """
+
+    path: Path
+    recipe: Recipe
+    out: Path
+    start: Path | None
 
 
 @dataclass(frozen=True)
 class Start:
-    """A trained model to go on from.
+    """A trained model to start from.
 
     Attributes:
-        weights: with all their outputs.
-        tokenizer_json: bytes of the tokenizer.
-        sources: lines of its SOURCES.tsv without the heading.
-        seconds: that it took to train, where that was part of this run.
+        weights: The weights with all their outputs.
+        tokenizer_json: The bytes of the tokenizer.
+        sources: The lines of its SOURCES.tsv without the heading.
     """
 
     weights: Weights
     tokenizer_json: bytes
     sources: tuple[str, ...] = ()
-    seconds: float = 0.0
 
 
-def read_start(model: ModelSettings, folder: Path, train_first: TrainFirst) -> Start | None:
-    """Return what `model.start` names, or None for nothing.
+def list_runs(path: Path, out: Path, changes: Sequence[str] = ()) -> list[Run]:
+    """Return the runs that lead to a recipe, in the order in which they are trained.
 
     Args:
-        model: settings; `start` is "bundled", a model folder, a recipe, or "".
-        folder: that of the recipe, from which the others are named.
-        train_first: trains a recipe; returns the folder of its model and the seconds that it took.
+        path: The recipe.
+        out: The folder of its results; a recipe that is trained first has its own inside.
+        changes: Settings that replace those of the recipe.
 
     Raises:
-        NotFoundError: there is no such folder or recipe.
-        CheckpointError: the folder holds no model, or a damaged one.
-        DimensionError: it has fewer dimensions than the run is to have.
-        InputError: it has a tanh, which a StaticEmbedding cannot keep.
+        NotFoundError: A recipe or a folder to start from does not exist.
+        InputError: A recipe is wrong.
     """
-    if not model.start:
-        return None
-    start = _find(model.start, folder, train_first)
-    if start.weights.dim < model.dims[0]:
-        raise DimensionError(
-            f"model.dims begins with {model.dims[0]}, but model.start has {start.weights.dim} "
-            "dimensions"
-        )
-    if model.static_embedding and not is_straight(start.weights):
-        raise InputError(
-            f"model.static_embedding is true, but {model.start!r} of model.start has a tanh, which "
-            "a StaticEmbedding cannot keep\nhint: leave model.static_embedding out"
-        )
-    return start
-
-
-def _find(name: str, folder: Path, train_first: TrainFirst) -> Start:
+    recipe = read_recipe(path, changes)
+    name = recipe.model.start
+    if not name:
+        return [Run(path, recipe, out, None)]
     if name.endswith(RECIPE_SUFFIX):
-        trained, seconds = train_first(folder / name)
-        return _read(trained, seconds=seconds)
-    if name == BUNDLED_NAME:
-        return _read(BUNDLED, unlisted=f"{BUNDLED_NAME}\t-\tthe model of konayuki\tits NOTICE.md")
-    model = folder / name
-    if not model.is_dir():
+        earlier = list_runs(path.parent / name, out / START_FOLDER)
+        return [*earlier, Run(path, recipe, out, earlier[-1].out / LAYOUTS[0])]
+    folder = BUNDLED if name == BUNDLED_NAME else path.parent / name
+    if not folder.is_dir():
         raise NotFoundError(
-            f"model.start is {name!r}, but there is no folder {model}\n"
+            f"model.start is {name!r}: expected a folder {folder}\n"
             'hint: "bundled", a model folder, or a recipe that ends in .toml'
         )
-    return _read(model, unlisted=f"{model.name}\t-\tthe model that training started from\tunknown")
+    return [Run(path, recipe, out, folder)]
 
 
-def _read(folder: Path, *, unlisted: str = "", seconds: float = 0.0) -> Start:
-    """Return the model of a folder; `unlisted` stands for its sources where it lists none."""
-    weights = StaticModel.load(folder).weights
-    lines = [unlisted]
-    if (folder / SOURCES_FILE).is_file():
-        lines = (folder / SOURCES_FILE).read_text(encoding="utf-8").splitlines()[1:]
-    tokenizer = (model_folder(folder) / TOKENIZER_FILE).read_bytes()
-    return Start(weights, tokenizer, tuple(lines), seconds)
+def read_start(run: Run) -> Start | None:
+    """Return the model that a run starts from, or None for random rows.
+
+    Raises:
+        CheckpointError: The folder holds no model, or a damaged one.
+        DimensionError: It has fewer dimensions than the run is to have.
+        InputError: It has a tanh, which a StaticEmbedding cannot keep.
+    """
+    if run.start is None:
+        return None
+    settings, weights = run.recipe.model, StaticModel.load(run.start).weights
+    if weights.dim < settings.dims[0]:
+        raise DimensionError(
+            f"model.dims begins with {settings.dims[0]}: "
+            f"expected at most {weights.dim}, the dimensions of model.start"
+        )
+    if settings.static_embedding and not is_straight(weights):
+        raise InputError(
+            f"model.static_embedding is true, but {settings.start!r} of model.start has a tanh, "
+            "which a StaticEmbedding cannot keep\nhint: leave model.static_embedding out"
+        )
+    tokenizer = (model_folder(run.start) / TOKENIZER_FILE).read_bytes()
+    return Start(weights, tokenizer, _sources(settings, run.start))
+
+
+def _sources(settings: ModelSettings, folder: Path) -> tuple[str, ...]:
+    """Return the lines of a model's SOURCES.tsv, or one that names the model itself."""
+    of_run = settings.start.endswith(RECIPE_SUFFIX)  # next to its layouts, of which one may be bare
+    listed = (folder.parent if of_run else folder) / SOURCES_FILE
+    if listed.is_file():
+        return tuple(listed.read_text(encoding="utf-8").splitlines()[1:])
+    if settings.start == BUNDLED_NAME:
+        return (f"{BUNDLED_NAME}\t-\tthe model of konayuki\tits NOTICE.md",)
+    return (f"{folder.name}\t-\tthe model that training started from\tunknown",)
 
 
 def started_network(start: Start, tokenizer: Tokenizer, dim: int) -> TrainedSSE:
@@ -106,8 +128,8 @@ def started_network(start: Start, tokenizer: Tokenizer, dim: int) -> TrainedSSE:
     weights = start.weights.crop(dim)
     straight = is_straight(weights)
     network = TrainedSSE(tokenizer, weights.vocab_size, dim, tanh=not straight)
-    values = {"embedding.weight": weights.float_table().values}
+    arrays = {"embedding.weight": weights.float_table().values}
     if not straight:
-        values |= {f"dyt.{name}": getattr(weights, name) for name in ("alpha", "beta", "bias")}
-    network.load_state_dict({name: torch.from_numpy(one.copy()) for name, one in values.items()})
+        arrays |= {f"dyt.{name}": getattr(weights, name) for name in ("alpha", "beta", "bias")}
+    network.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in arrays.items()})
     return network

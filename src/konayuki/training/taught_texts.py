@@ -23,7 +23,7 @@ from konayuki.training.gathered_texts import (
     Numbering,
 )
 from konayuki.training.pair_store import PairStore, Tokenize
-from konayuki.training.recipe import DistillationSettings, DistillationSource
+from konayuki.training.recipe import DistillationSettings
 from konayuki.training.teacher_cache import Encoder, TeacherCache
 from konayuki.training.teacher_head import learned_head
 
@@ -56,12 +56,13 @@ def taught_texts(
         show_progress: a bar on stderr while the teacher works.
     """
     gathered = Gathered(store.texts(), seed)
-    for stretch in store.stretches:
-        source = _source_of(stretch.name, settings.sources)
-        if source is not None:
-            allowed = rows[(rows >= stretch.start) & (rows < stretch.stop)]
+    for source in store.sources:
+        # The first table that fits a source counts; a source that none fits is not taught.
+        asked = next((one for one in settings.sources if fnmatch(source.name, one.files)), None)
+        if asked is not None:
+            allowed = rows[(rows >= source.start) & (rows < source.stop)]
             pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
-            gathered.add(stretch.name, pairs, source)
+            gathered.add(source.name, pairs, asked)
     taught = gathered.taught
     vectors = _vectors(taught, list(KINDS), teacher, cache, show_progress)
     second_vectors = None
@@ -148,7 +149,3 @@ def _centred(vectors: torch.Tensor) -> torch.Tensor:
 
 def _is_large(one: TextSet) -> bool:
     return min(len(one.queries), len(one.candidates)) > 1
-
-
-def _source_of(name: str, sources: Sequence[DistillationSource]) -> DistillationSource | None:
-    return next((one for one in sources if fnmatch(name, one.files)), None)

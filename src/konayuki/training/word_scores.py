@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from konayuki.extras import require
 from konayuki.model.tokens import TokenBatch
-
-K1 = 1.2
-B = 0.75
+from konayuki.search.bm25 import idf, saturate
 
 
 class WordScores:
@@ -30,7 +28,7 @@ class WordScores:
         counts = self._counts(passages)
         n_passages = counts.shape[0]
         frequency = np.bincount(counts.indices, minlength=vocab_size)
-        self._weights = np.log1p((n_passages - frequency + 0.5) / (frequency + 0.5)).astype("f4")
+        self._weights = idf(n_passages, frequency.astype(np.float64)).astype(np.float32)
         self._mean_length = max(1.0, float(counts.sum()) / max(1, n_passages))
 
     def scores(self, queries: TokenBatch, passages: TokenBatch) -> NDArray[np.float32]:
@@ -40,8 +38,7 @@ class WordScores:
         found = self._counts(passages)
         lengths = np.asarray(found.sum(axis=1)).ravel()
         rows = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-        damping = K1 * (1 - B + B * lengths[rows] / self._mean_length)
-        found.data = found.data * (K1 + 1) / (found.data + damping)
+        found.data = saturate(found.data, lengths[rows], self._mean_length)
         most = np.maximum(np.asarray(asked.sum(axis=1)), 1e-6)
         scores: NDArray[np.float32] = (asked @ found.T).toarray().astype(np.float32) / most
         return scores

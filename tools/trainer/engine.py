@@ -1,4 +1,4 @@
-"""The engine `sentence-transformers`: its Trainer, its losses, its samplers, our module.
+"""The Trainer of sentence-transformers with its losses and samplers, on our module.
 
 Batches hold one source each, as the Trainer's multi-data-set sampler draws them, in proportion to
 the sources' sizes. Every text is tokenised again in every epoch; the fused engine does not.
@@ -7,6 +7,7 @@ the sources' sizes. Every text is tokenised again in every epoch; the fused engi
 import json
 import sys
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +25,38 @@ from transformers import (
     TrainingArguments,
 )
 
+try:  # sentence-transformers 6
+    from sentence_transformers.base.sampler import BatchSamplers
+    from sentence_transformers.sentence_transformer.evaluation import SentenceEvaluator
+    from sentence_transformers.sentence_transformer.losses import (
+        MatryoshkaLoss,
+        MultipleNegativesRankingLoss,
+    )
+except ImportError:
+    from sentence_transformers.evaluation import SentenceEvaluator
+    from sentence_transformers.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
+    from sentence_transformers.training_args import BatchSamplers
+
 from konayuki.errors import CheckpointError, InputError
 from konayuki.progress import say
-from konayuki.training import stock
-from konayuki.training.development import Task, named_scores, score_tasks
-from konayuki.training.engines import (
-    MEAN_SCORE,
-    STOCK_CHECKPOINTS,
-    Outcome,
-    n_processes,
-    score_line,
-)
-from konayuki.training.network import TrainedSSE
+from konayuki.training.development import named_scores, score_tasks
+from konayuki.training.job import MEAN_SCORE, Job, Outcome, score_line
 from konayuki.training.optimisation import check_loss
-from konayuki.training.pair_store import PairStore
-from konayuki.training.preparation import Prepared
+from konayuki.training.out_folder import TRAINER_CHECKPOINTS
 from konayuki.training.recipe import Recipe, TrainingSettings
-from konayuki.training.text_tables import data_sets
+from trainer.data import data_sets
+from trainer.processes import n_processes
 
 STATE = "trainer_state.json"  # of a checkpoint; the Trainer writes it last
-SCHEDULES = {
-    "cosine": "cosine",
-    "linear": "linear",
-    "constant": "constant_with_warmup",
-}
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
-class DevelopmentEvaluator(stock.SentenceEvaluator):
+class DevelopmentEvaluator(SentenceEvaluator):
     """Scores the held-out tasks whenever the Trainer evaluates."""
 
-    def __init__(self, network: TrainedSSE, store: PairStore, tasks: list[Task]) -> None:
+    def __init__(self, job: Job) -> None:
         super().__init__()
-        self._network, self._store, self._tasks = network, store, tasks
+        self._job = job
         self.primary_metric = MEAN_SCORE
 
     def __call__(
@@ -66,26 +67,22 @@ class DevelopmentEvaluator(stock.SentenceEvaluator):
         steps: int = -1,
     ) -> dict[str, float]:
         """Return nDCG@10 of every task and their mean."""
-        weights = self._network.weights()
-        return named_scores(score_tasks(weights, self._store, self._tasks, [weights.dim]))
+        weights, prepared = self._job.network.weights(), self._job.prepared
+        return named_scores(score_tasks(weights, prepared.store, prepared.tasks, [weights.dim]))
 
 
-class ScoreLines(TrainerCallback):
-    """Says the held-out scores on stderr, by the first process alone."""
+class RunCallback(TrainerCallback):
+    """Shows the held-out scores on stderr, and ends a run whose loss is not a finite number."""
+
+    def __init__(self, settings: TrainingSettings, *, show_scores: bool) -> None:
+        self._settings, self._show_scores = settings, show_scores
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Say what the evaluation that has just ended came to."""
-        if state.is_world_process_zero:
+        """Show what the evaluation that has just ended came to, from the first process only."""
+        if self._show_scores and state.is_world_process_zero:
             say(score_line(history_of(state.log_history), state.max_steps))
-
-
-class LossGuard(TrainerCallback):
-    """Ends a run whose loss is no number any more, when the loss is noted."""
-
-    def __init__(self, settings: TrainingSettings) -> None:
-        self._settings = settings
 
     def on_log(
         self,
@@ -101,56 +98,47 @@ class LossGuard(TrainerCallback):
 
 
 def train_with_trainer(
-    recipe: Recipe,
-    prepared: Prepared,
-    network: TrainedSSE,
-    out: Path,
-    *,
-    resume: bool,
-    show_progress: bool,
-    callbacks: Sequence[TrainerCallback] = (),
+    job: Job, *, workers: int = 0, callbacks: Sequence[TrainerCallback] = ()
 ) -> Outcome:
     """Train the network in place.
 
     Args:
-        recipe: the settings; `check_engine` has seen it.
-        prepared: pairs and tasks.
-        network: at its start.
-        out: the folder of the run, for checkpoints.
-        resume: go on from the last checkpoint; without one, start.
-        show_progress: the held-out scores on stderr, and a bar where that is a terminal.
-        callbacks: of the Trainer, besides its own.
+        job: The run.
+        workers: Processes that tokenise.
+        callbacks: Further callbacks of the Trainer.
 
     Raises:
-        CheckpointError: the last checkpoint is damaged or of another recipe.
-        InputError: no pair is left to train on, or the loss is no number any more.
+        CheckpointError: The last checkpoint is damaged or of another recipe.
+        InputError: No pair is left to train on, or the loss is no longer a finite number.
     """
-    settings = recipe.training
+    recipe, prepared, settings = job.recipe, job.prepared, job.recipe.training
     longest: Any = settings.max_query_tokens or None  # the module declares None only
-    network.max_seq_length = longest
+    job.network.max_seq_length = longest
     if not len(prepared.rows):
         raise InputError("no pair is left to train on: everything is held out or left out")
     sets = data_sets(prepared.store, prepared.rows, seed=settings.seed)
-    steps = n_steps(recipe, sum(map(len, sets.values())))
+    per_step = settings.batch_size * settings.gradient_accumulation * n_processes()
+    n_pairs = sum(map(len, sets.values()))
+    steps = settings.steps or max(1, int(settings.epochs * n_pairs / per_step))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # Its own checkpoints name a class that is not the library's, so it asks for this.
-    model = SentenceTransformer(modules=[network], device=device, trust_remote_code=True)
-    evaluator = DevelopmentEvaluator(network, prepared.store, prepared.tasks)
+    model = SentenceTransformer(modules=[job.network], device=device, trust_remote_code=True)
+    evaluator = DevelopmentEvaluator(job)
     trainer = SentenceTransformerTrainer(
         model=model,
-        args=arguments(recipe, out, steps, bar=show_progress and sys.stderr.isatty()),
+        args=arguments(job, steps, workers),
         train_dataset=sets,
-        loss=stock.nested_loss(model, recipe, gather=recipe.loss.gather and n_processes() > 1),
+        loss=nested_loss(model, recipe, gather=n_processes() > 1),
         evaluator=evaluator if prepared.tasks else None,
-        callbacks=[*callbacks, LossGuard(settings), *([ScoreLines()] if show_progress else [])],
+        callbacks=[*callbacks, RunCallback(settings, show_scores=job.show_progress)],
     )
     trainer.remove_callback(PrinterCallback)  # it writes to stdout, which is for data
-    checkpoint = last_checkpoint(out) if resume else None
-    _train(trainer, checkpoint, steps)
+    _train(trainer, last_checkpoint(job.out) if job.resume else None, steps)
     history = history_of(trainer.state.log_history)
-    if prepared.tasks and not any(one["step"] == steps and "loss" not in one for one in history):
+    scored = any(entry["step"] == steps and "loss" not in entry for entry in history)
+    if prepared.tasks and not scored:
         history.append({"step": steps, **evaluator(model)})
-    return Outcome(network.weights(), steps, history)
+    return Outcome(job.network.weights(), steps, history)
 
 
 def _train(trainer: SentenceTransformerTrainer, checkpoint: Path | None, steps: int) -> None:
@@ -163,31 +151,45 @@ def _train(trainer: SentenceTransformerTrainer, checkpoint: Path | None, steps: 
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         if checkpoint is None or trainer.state.global_step > step_of(checkpoint):
-            raise  # it went on for a while: the checkpoint is not to blame
+            raise  # it had resumed: the checkpoint is not to blame
         raise CheckpointError(f"{checkpoint} cannot be resumed: {error}") from error
 
 
-def n_steps(recipe: Recipe, n_pairs: int) -> int:
-    """Return the optimiser steps of a run."""
-    settings = recipe.training
-    per_step = settings.batch_size * settings.gradient_accumulation * n_processes()
-    return settings.steps or max(1, int(settings.epochs * n_pairs / per_step))
+def nested_loss(model: SentenceTransformer, recipe: Recipe, *, gather: bool) -> Any:  # noqa: ANN401
+    """Return MatryoshkaLoss over MultipleNegativesRankingLoss for a recipe.
+
+    Args:
+        model: The model.
+        recipe: Gives dimensions and scale.
+        gather: Rank for the passages of all processes, so that two with half of the batch each
+            learn what one with the whole batch does.
+    """
+    chosen: dict[str, Any] = {"scale": recipe.loss.scale, "gather_across_devices": gather}
+    kind = MultipleNegativesRankingLoss
+    if recipe.loss.kind == "symmetric" and "directions" in signature(kind).parameters:
+        chosen["directions"] = ("query_to_doc", "doc_to_query")
+        chosen["partition_mode"] = "per_direction"
+    elif recipe.loss.kind == "symmetric":
+        from sentence_transformers import losses
+
+        kind = losses.MultipleNegativesSymmetricRankingLoss
+    loss = kind(model, **chosen)
+    return MatryoshkaLoss(model, loss, matryoshka_dims=list(recipe.model.dims))
 
 
-def arguments(
-    recipe: Recipe, out: Path, steps: int, *, bar: bool
-) -> SentenceTransformerTrainingArguments:
-    """Return the Trainer's arguments for a recipe."""
-    settings = recipe.training
-    evaluates = bool(settings.evaluation_steps and recipe.development)
+def arguments(job: Job, steps: int, workers: int) -> SentenceTransformerTrainingArguments:
+    """Return the Trainer's arguments for a run of so many steps."""
+    settings = job.recipe.training
+    evaluates = bool(settings.evaluation_steps and job.recipe.development)
+    sampler = BatchSamplers.BATCH_SAMPLER
+    if settings.batch_sampler == "no_duplicates":  # compared by hash if the version can
+        sampler = getattr(BatchSamplers, "NO_DUPLICATES_HASHED", BatchSamplers.NO_DUPLICATES)
     return SentenceTransformerTrainingArguments(
-        output_dir=str(out / STOCK_CHECKPOINTS),
+        output_dir=str(job.out / TRAINER_CHECKPOINTS),
         max_steps=steps,
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation,
         learning_rate=settings.learning_rate,
-        adam_beta1=settings.adam_beta1,
-        adam_beta2=settings.adam_beta2,
         adam_epsilon=settings.adam_epsilon,
         weight_decay=0.0,
         max_grad_norm=settings.max_grad_norm,
@@ -196,25 +198,25 @@ def arguments(
         warmup_steps=max(1, round(settings.warmup_ratio * steps)),
         bf16=settings.bf16,
         use_cpu=not torch.cuda.is_available(),
-        batch_sampler=stock.batch_sampler(settings.batch_sampler),
-        dataloader_num_workers=settings.workers,
+        batch_sampler=sampler,
+        dataloader_num_workers=workers,
         eval_strategy="steps" if evaluates else "no",
         eval_steps=settings.evaluation_steps or None,
         save_strategy="steps" if settings.checkpoint_steps else "no",
         save_steps=settings.checkpoint_steps or 500,
         save_total_limit=2,
         logging_steps=settings.log_steps,
-        logging_nan_inf_filter=False,  # it would hide such a loss from LossGuard
+        logging_nan_inf_filter=False,  # it would hide such a loss from RunCallback
         report_to="none",
-        disable_tqdm=not bar,
+        disable_tqdm=not (job.show_progress and sys.stderr.isatty()),
         seed=settings.seed,
     )
 
 
 def last_checkpoint(out: Path) -> Path | None:
     """Return the newest checkpoint of a run that was written to its end, or None."""
-    found = (out / STOCK_CHECKPOINTS).glob("checkpoint-*")
-    return max(filter(_is_complete, found), key=step_of, default=None)
+    checkpoints = (out / TRAINER_CHECKPOINTS).glob("checkpoint-*")
+    return max(filter(_is_complete, checkpoints), key=step_of, default=None)
 
 
 def _is_complete(checkpoint: Path) -> bool:
@@ -239,6 +241,6 @@ def history_of(log: list[dict[str, Any]]) -> list[dict[str, float]]:
             if name.startswith("eval_") and name.endswith("ndcg@10")
         }
         if "loss" in entry or scores:
-            kept = scores or {"loss": float(entry["loss"])}
-            history.append({"step": int(entry["step"]), **kept})
+            noted = scores or {"loss": float(entry["loss"])}
+            history.append({"step": int(entry["step"]), **noted})
     return history

@@ -1,12 +1,12 @@
-"""The Trainer of sentence-transformers as an engine, beside our own loop."""
+"""The Trainer of sentence-transformers, compared with our own loop."""
 
-import dataclasses
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,22 +17,25 @@ pytest.importorskip("sentence_transformers")
 pytest.importorskip("datasets")
 
 from konayuki import StaticModel  # noqa: E402 - torch is optional
-from konayuki.cli import main  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
-from konayuki.training.__main__ import main as main_of_torchrun  # noqa: E402
+from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.training.development import score_tasks  # noqa: E402
-from konayuki.training.engines import STOCK_CHECKPOINTS, check_engine  # noqa: E402
+from konayuki.training.losses import LOSSES, Sides  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
+from konayuki.training.out_folder import TRAINER_CHECKPOINTS  # noqa: E402
+from konayuki.training.pair_store import StoredTexts  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
-from konayuki.training.ranking_loss import nested_ranking_loss  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
 from konayuki.training.results import development_sets  # noqa: E402
-from konayuki.training.run import train  # noqa: E402
-from konayuki.training.text_tables import StoredTexts, data_sets  # noqa: E402
-from konayuki.training.trainer_engine import last_checkpoint  # noqa: E402
+from konayuki.training.run import train as train_fused  # noqa: E402
+from konayuki.training.start import Run, read_start, started_network  # noqa: E402
+from trainer.__main__ import main  # noqa: E402
+from trainer.data import data_sets  # noqa: E402
+from trainer.engine import last_checkpoint, nested_loss  # noqa: E402
+from trainer.run import check_recipe_for_trainer, train  # noqa: E402
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-SOURCE = RECIPES.parent / "src"
+ROOT = Path(__file__).resolve().parents[3]
+RECIPES = ROOT / "recipes"
 
 # The libraries below us warn of their own affairs.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -40,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def write_recipe(folder: Path, **changes: str) -> Path:
     """Write the smoke recipe for the Trainer, with some keys of [training] changed."""
-    keys = {"engine": '"sentence-transformers"', **changes}
+    keys = changes
     lines = (RECIPES / "smoke.toml").read_text("utf-8").splitlines()
     lines = [line for line in lines if line.partition(" =")[0] not in keys]
     place = lines.index("[training]") + 1
@@ -75,11 +78,11 @@ def test_the_trainer_lowers_the_loss_and_leaves_what_the_fused_engine_leaves(
     weights = network_of(prepared, recipe, RECIPES, run / "cache").weights()
     before = score_tasks(weights, prepared.store, prepared.tasks, recipe.model.dims[:1])["mean"]
     assert before < record["development"]["float"]["mean_ndcg@10"] - 0.02
-    assert record["settings"]["training"]["engine"] == "sentence-transformers"
+    assert record["trainer"] == "sentence-transformers"
     assert (record["n_steps"], record["n_pairs"]) == (30, 176)
     for name in ("loss.png", "ndcg.png", "SOURCES.tsv", "q4/README.md", "float/README.md"):
         assert (run / name).stat().st_size > 30
-    assert not (run / STOCK_CHECKPOINTS).exists()
+    assert not (run / TRAINER_CHECKPOINTS).exists()
     exact, packed = StaticModel.load(run / "float"), StaticModel.load(run / "q4")
     texts = ["熱中症の手当て", "だしの取り方"]
     assert (exact.encode(texts) * packed.encode(texts)).sum(axis=1).min() > 0.95
@@ -94,16 +97,15 @@ def test_the_card_tells_of_the_run(run: Path) -> None:
     assert score is not None
     wanted = record["development"]["q4"]["mean_ndcg@10"]
     assert float(score[1]) == pytest.approx(wanted, abs=1e-3)
-    assert "| `training.engine` | sentence-transformers |" in card
     assert "(assets/loss.png)" in card
 
 
 def test_both_engines_say_the_held_out_scores(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for engine in ("fused", "sentence-transformers"):
-        recipe = write_recipe(tmp_path, engine=f'"{engine}"', steps="4", evaluation_steps="2")
-        record = train(recipe, RECIPES, tmp_path / engine)
+    for name, engine in (("fused", train_fused), ("trainer", train)):
+        recipe = write_recipe(tmp_path, steps="4", evaluation_steps="2")
+        record = engine(recipe, RECIPES, tmp_path / name)
         # A bar of the libraries below may still stand on the line.
         said = re.findall(r"step (\d) of 4: .*nDCG@10 (\S+)$", capsys.readouterr().err, re.M)
         scores = [
@@ -125,7 +127,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_ends(
         pass
 
     def die(self: object) -> None:
-        if len(list((out / STOCK_CHECKPOINTS).glob("checkpoint-15"))):
+        if len(list((out / TRAINER_CHECKPOINTS).glob("checkpoint-15"))):
             raise Killed
 
     kept = TrainedSSE.weights
@@ -143,7 +145,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_ends(
 
 
 def written_checkpoint(out: Path, step: int, state: str = "{}") -> None:
-    folder = out / STOCK_CHECKPOINTS / f"checkpoint-{step}"
+    folder = out / TRAINER_CHECKPOINTS / f"checkpoint-{step}"
     folder.mkdir(parents=True)
     (folder / "trainer_state.json").write_text(state, encoding="utf-8")
 
@@ -151,7 +153,7 @@ def written_checkpoint(out: Path, step: int, state: str = "{}") -> None:
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     written_checkpoint(out, 15)
-    command = ["train", str(write_recipe(tmp_path)), "--data", str(RECIPES), "--out", str(out)]
+    command = [str(write_recipe(tmp_path)), "--data", str(RECIPES), "--out", str(out)]
     assert main([*command, "--resume"]) == 1
     assert "checkpoint-15 cannot be resumed" in capsys.readouterr().err
 
@@ -160,7 +162,7 @@ def test_a_checkpoint_that_was_cut_off_gives_way_to_an_older_one(tmp_path: Path)
     written_checkpoint(tmp_path, 9, '{"epoch": 1}')
     written_checkpoint(tmp_path, 36)
     written_checkpoint(tmp_path, 39, '{"epoch": 1, "glo')
-    (tmp_path / STOCK_CHECKPOINTS / "checkpoint-42").mkdir()
+    (tmp_path / TRAINER_CHECKPOINTS / "checkpoint-42").mkdir()
 
     found = last_checkpoint(tmp_path)
     assert found is not None
@@ -180,9 +182,9 @@ def test_a_run_killed_behind_its_last_step_takes_no_other(
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("konayuki.training.run.write_results", die)
+        patch.setattr("trainer.run.write_results", die)
         train(recipe, RECIPES, out)
-    kept = load_file(out / STOCK_CHECKPOINTS / "checkpoint-4" / "model.safetensors")
+    kept = load_file(out / TRAINER_CHECKPOINTS / "checkpoint-4" / "model.safetensors")
     record = train(recipe, RECIPES, out, resume=True)
 
     table = load_file(out / "float" / "model.safetensors")["embedding.weight"]
@@ -190,12 +192,12 @@ def test_a_run_killed_behind_its_last_step_takes_no_other(
     assert max(entry["step"] for entry in record["history"]) == record["n_steps"] == 4
 
 
-@pytest.mark.parametrize("engine", ["fused", "sentence-transformers"])
-def test_a_loss_that_is_no_number_ends_the_run(engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", [train_fused, train], ids=["fused", "trainer"])
+def test_a_loss_that_is_no_number_ends_the_run(engine: Any, tmp_path: Path) -> None:
     keys = {"learning_rate": "1e38", "log_steps": "1", "evaluation_steps": "0"}
-    recipe = write_recipe(tmp_path, engine=f'"{engine}"', **keys)
+    recipe = write_recipe(tmp_path, **keys)
     with pytest.raises(InputError, match=r"(?s)the loss at step \d is nan.*lower than 1e\+38"):
-        train(recipe, RECIPES, tmp_path / "out")
+        engine(recipe, RECIPES, tmp_path / "out")
     assert not (tmp_path / "out" / "train.json").exists()
 
 
@@ -212,23 +214,12 @@ def test_nothing_to_train_on_is_said(tmp_path: Path) -> None:
         ({"training": {"token_dropout": 0.1}}, r"training\.token_dropout is 0\.1"),
         ({"training": {"max_query_tokens": 32}}, "cuts both sides alike"),
         ({"training": {"source_batches": 0.5}}, r"training\.source_batches"),
+        ({"distillation": {"teacher": "teacher"}}, r"distillation\.teacher is 'teacher'"),
     ],
 )
 def test_what_the_trainer_cannot_do_is_said_before_data_is_read(section, said) -> None:
-    section["training"]["engine"] = "sentence-transformers"
     with pytest.raises(InputError, match=said):
-        check_engine(recipe_from({"sources": [{"files": "*"}], **section}))
-
-
-def test_unknown_engines_are_refused() -> None:
-    with pytest.raises(InputError, match=r"training\.engine is 'x'; expected one of 'fused'"):
-        recipe_from({"sources": [{"files": "*"}], "training": {"engine": "x"}})
-
-
-def test_the_fused_engine_says_that_it_works_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match=r"set training\.engine"):
-        check_engine(recipe_from({"sources": [{"files": "*"}]}))
+        check_recipe_for_trainer(recipe_from({"sources": [{"files": "*"}], **section}))
 
 
 def test_the_tables_hold_the_texts_that_may_be_trained_on(tmp_path: Path) -> None:
@@ -285,38 +276,41 @@ def test_weights_set_how_many_pairs_a_table_has(tmp_path: Path) -> None:
     assert len(set(found["a"]["query"])) == 10
 
 
-@pytest.mark.parametrize("symmetric", [False, True])
-def test_the_stock_loss_is_the_fused_loss(run: Path, symmetric: bool) -> None:
+@pytest.mark.parametrize("kind", LOSSES)
+def test_the_stock_loss_is_the_fused_loss(run: Path, kind: str) -> None:
     from sentence_transformers import SentenceTransformer
 
-    from konayuki.training.stock import nested_loss
-
-    recipe = read_recipe(RECIPES / "smoke.toml")
-    weights = tuple(1.0 + number for number in range(len(recipe.model.dims))) * symmetric
-    chosen = dataclasses.replace(recipe.loss, symmetric=symmetric, dim_weights=weights)
-    recipe = dataclasses.replace(recipe, loss=chosen)
+    recipe = read_recipe(RECIPES / "smoke.toml", [f"loss.kind={kind!r}", "training.bf16=false"])
     model = SentenceTransformer(str(run / "float"), trust_remote_code=True, device="cpu")
     texts = [["雪の朝", "犬と猫", "川"], ["冬は寒い", "動物と暮らす", "水が流れる"]]
     batches = [model[0].preprocess(side) for side in texts]
     loss = nested_loss(model, recipe, gather=False)(batches, None)
-    vectors = [model(model[0].preprocess(side))["sentence_embedding"] for side in texts]
-    wanted = nested_ranking_loss(
-        *vectors,
-        dims=recipe.model.dims,
-        weights=weights,
-        scale=recipe.loss.scale,
-        symmetric=symmetric,
-    )
+    start = read_start(Run(RECIPES / "smoke.toml", recipe, run, run / "float"))
+    assert start is not None
+    network = started_network(start, model[0].tokenizer, 64)
+    tokenizer = build_tokenizer((run / "float" / "tokenizer.json").read_bytes(), run)
+    wanted = LOSSES[kind](network, Sides(*(tokenizer.encode(side) for side in texts)), recipe)
 
     torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_gathering_is_asked_of_the_loss(run: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(run / "float"), trust_remote_code=True, device="cpu")
+    recipe = recipe_from({"sources": [{"files": "*"}], "model": {"dims": [8, 4]}})
+    loss = nested_loss(model, recipe, gather=True)
+
+    assert loss.loss.gather_across_devices
+    assert tuple(loss.matryoshka_dims) == (8, 4)
 
 
 def torchrun(
     recipe: Path, out: Path, port: int, *options: str
 ) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--master-port", str(port), "-m", "konayuki.training", str(recipe)]
-    path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
+    command += ["--master-port", str(port), "-m", "trainer", str(recipe)]
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "tools")])
     return subprocess.run(
         [*command, "--data", str(RECIPES), "--out", str(out), *options],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
@@ -355,7 +349,7 @@ def write_chain(folder: Path, **changes: str) -> Path:
 @pytest.mark.slow
 def test_two_processes_train_a_chain_and_one_prints(tmp_path: Path) -> None:
     recipe, out = write_chain(tmp_path, steps="4"), tmp_path / "out"
-    done = torchrun(recipe, out, 29513, "--json", "--set", "training.steps=3")
+    done = torchrun(recipe, out, 29513, "--set", "training.steps=3")
 
     assert done.returncode == 0, done.stderr[-3000:]
     (printed,) = done.stdout.splitlines()
@@ -366,30 +360,19 @@ def test_two_processes_train_a_chain_and_one_prints(tmp_path: Path) -> None:
     assert record["development"]["start"] == before["development"]["float"]
 
 
-def test_the_engine_of_a_start_is_checked_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = write_chain(tmp_path, engine='"fused"')
-    monkeypatch.setenv("WORLD_SIZE", "2")
+def test_the_recipe_of_a_start_is_checked_too(tmp_path: Path) -> None:
+    recipe = write_chain(tmp_path, source_batches="0.5")
 
-    with pytest.raises(InputError, match=r"stock\.toml: training\.engine is 'fused'"):
+    with pytest.raises(InputError, match=r"training\.source_batches is 0\.5"):
         train(recipe, RECIPES, tmp_path / "out")
 
 
 def test_only_the_first_process_prints(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [str(write_recipe(tmp_path)), "--out", str(run), "--resume", "--json"]
-    assert main_of_torchrun(words) == 0
+    words = [str(write_recipe(tmp_path)), "--out", str(run), "--resume"]
+    assert main(words) == 0
     assert json.loads(capsys.readouterr().out)["n_steps"] == 30
     monkeypatch.setenv("RANK", "1")
-    assert main_of_torchrun(words) == 0
+    assert main(words) == 0
     assert not capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_fused_engine_under_torchrun_names_the_key(tmp_path: Path) -> None:
-    done = torchrun(write_recipe(tmp_path, engine='"fused"'), tmp_path / "out", 29512)
-
-    assert done.returncode != 0
-    assert 'set training.engine = "sentence-transformers"' in done.stderr

@@ -1,4 +1,4 @@
-"""Learn a vocabulary from files of pairs: `python -m konayuki.training.vocabulary_run --help`."""
+"""Learn a vocabulary from files of pairs: `python -m vocabulary --help`."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from konayuki.progress import track
 from konayuki.training.decontamination import Decontaminator
 from konayuki.training.recipe_file import read_toml
 from konayuki.training.sources import COLUMNS, SUFFIXES, Pair, file_rows, text_of
-from konayuki.training.vocabulary import (
+from vocabulary.pieces import (
     VocabularySettings,
     count_runs,
     learn_pieces,

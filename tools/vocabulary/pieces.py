@@ -9,7 +9,6 @@ The finished tokenizer knows nothing of runs; its pieces simply never cross one.
 import io
 import json
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from typing import Any
 
 from konayuki.errors import InputError
 from konayuki.extras import require
+from konayuki.files import replace_file
+from konayuki.text import fold
 
 UNKNOWN = "<unk>"
 GRID = 256  # scores are multiples of 1 / GRID, so that sums are exact in single precision too
@@ -41,11 +42,6 @@ class VocabularySettings:
     character_coverage: float = 0.9998
     smallest_count: int = 2
     threads: int = 2
-
-
-def fold(text: str) -> str:
-    """Return the text as the tokenizer's normaliser leaves it: NFKC, then lower case."""
-    return unicodedata.normalize("NFKC", text).lower()
 
 
 def runs_of(text: str) -> list[str]:
@@ -155,7 +151,6 @@ def tokenizer_json(pieces: Sequence[tuple[str, float]]) -> dict[str, Any]:
 def write_tokenizer(pieces: Sequence[tuple[str, float]], path: Path) -> None:
     """Write `tokenizer.json`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    text = json.dumps(tokenizer_json(pieces), ensure_ascii=False, separators=(",", ":"))
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    replace_file(
+        path, json.dumps(tokenizer_json(pieces), ensure_ascii=False, separators=(",", ":"))
+    )

@@ -1,6 +1,7 @@
 """Runs of one script, the pieces learned from them, and the texts kept out of both."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -18,17 +19,18 @@ from hypothesis import strategies as st
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.model.tokenizer import build_tokenizer
-from konayuki.training.vocabulary import (
+from konayuki.text import fold
+from vocabulary.__main__ import learn, read_vocabulary_recipe, weight_of
+from vocabulary.pieces import (
     VocabularySettings,
     count_runs,
-    fold,
     learn_pieces,
     merge_counts,
     runs_of,
     tokenizer_json,
 )
-from konayuki.training.vocabulary_run import learn, read_vocabulary_recipe, weight_of
 
+TOOLS = Path(__file__).resolve().parents[3] / "tools"
 TEXTS = ["日本の歴史を読む", "食べると食べた", "Fuji山は3776メートル", "雪が降る日", "日本の雪"] * 3
 RECIPE = 'size = {}\nsmallest_count = 1\n{}\n[weights]\n"" = 1.0\n'
 
@@ -159,9 +161,12 @@ def test_the_command_says_what_it_left_out(tmp_path):
     )
     recipe = tmp_path / "v.toml"
     recipe.write_text(RECIPE.format(30, 'decontaminate = ["../eval"]'), encoding="utf-8")
-    command = [sys.executable, "-m", "konayuki.training.vocabulary_run", recipe, "--data", data]
+    command = [sys.executable, "-m", "vocabulary", recipe, "--data", data]
     done = subprocess.run(
-        [*map(str, command), "--out", tmp_path / "t.json"], capture_output=True, text=True
+        [*map(str, command), "--out", tmp_path / "t.json"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TOOLS), *sys.path])},
+        capture_output=True,
+        text=True,
     )
 
     assert done.stderr == "a: 1 pairs left out (query)\n"

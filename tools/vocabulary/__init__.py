@@ -1,0 +1,1 @@
+"""Learn the vocabulary of a model from files of pairs."""
