@@ -100,7 +100,7 @@ def test_an_input_that_cannot_be_read_is_not_said_of_the_output(
     def reading() -> None:
         raise OSError(errno.EIO, "Input/output error", "input.txt")
 
-    with pytest.raises(OSError, match="input.txt"), files.replacing(Path("out.txt")):
+    with pytest.raises(OSError, match=r"input\.txt"), files.replacing(Path("out.txt")):
         reading()
 
 

@@ -230,11 +230,11 @@ def test_a_file_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path, mod
 
     assert (report.parts, report.rows) == (1, 3)
     reasons = "\n".join(report.errors)
-    assert "no column 'text'; the columns are 'body'" in reasons
+    assert "no column 'text': expected one of 'body'" in reasons
     assert "column 'text' holds int64" in reasons
     assert "there is a column 'vector' already\nhint: name another one" in reasons
     assert "d.jsonl.gz" in reasons
-    assert "e.jsonl: no column 'text'; the columns are 'id', 'body', 'title'" in reasons
+    assert "e.jsonl: no column 'text': expected one of 'id', 'body', 'title'" in reasons
     assert not (tmp_path / "out" / "_failed").exists()
 
 
