@@ -184,7 +184,7 @@ def test_another_model_or_a_foreign_collection_is_refused(
         push(client, "notes", open_passages(str(tmp_path / "small")))
     with pytest.raises(ModelMismatchError):
         QdrantSearch(client, "notes", small)
-    with pytest.raises(InputError, match="was not made by konayuki"):
+    with pytest.raises(InputError, match="was not created by konayuki"):
         QdrantSearch(client, "foreign")
     with pytest.raises(NotFoundError, match="no collection 'none'"):
         QdrantSearch(client, "none")
