@@ -40,7 +40,7 @@ def plain_leaders(vectors: FloatMatrix, threshold: float) -> int:
     """Return the number of representatives, found without bounds."""
     prefix, duplicates._PREFIX = duplicates._PREFIX, 0
     try:
-        leaders, _ = duplicates.lead(vectors, threshold)
+        leaders, _ = duplicates.find_leaders(vectors, threshold)
     finally:
         duplicates._PREFIX = prefix
     return int((leaders == np.arange(len(leaders))).sum())

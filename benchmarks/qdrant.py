@@ -25,8 +25,7 @@ from konayuki.evaluation.indexed import records_of
 from konayuki.evaluation.metrics import ndcg
 from konayuki.model import StaticModel
 from konayuki.progress import track
-from konayuki.scale.passages import open_passages
-from konayuki.scale.qdrant import QdrantSearch, connect, push
+from konayuki.scale import QdrantSearch, connect, open_passages, push
 from konayuki.search import Index
 
 RESULTS = Path(__file__).parent / "results" / "qdrant.json"

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from environment import environment
-from konayuki.scale.embedding import EmbedReport, EmbedSettings, Plan, plan_embedding, run_plan
+from konayuki.scale.embedding import EmbedPlan, EmbedReport, EmbedSettings, plan_embedding, run_plan
 from konayuki.scale.job import Embedder, PartReport
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
@@ -65,14 +65,14 @@ def write_lines(corpus: Path, path: Path, n_rows: int) -> None:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def with_threads(plan: Plan) -> Iterator[PartReport]:
+def with_threads(plan: EmbedPlan) -> Iterator[PartReport]:
     """Run a plan with threads that share one model, to compare with processes."""
     embedder = Embedder(plan.job, plan.source, plan.target)
     with ThreadPoolExecutor(WORKERS) as pool:
         yield from pool.map(embedder.embed, plan.parts)
 
 
-def measured(name: str, plan: Plan, reports: Iterator[PartReport]) -> dict[str, Any]:
+def measured(name: str, plan: EmbedPlan, reports: Iterator[PartReport]) -> dict[str, Any]:
     """Run to the end; return what it took."""
     load = os.getloadavg()[0]
     started, total = time.perf_counter(), EmbedReport()
@@ -95,7 +95,7 @@ def measured(name: str, plan: Plan, reports: Iterator[PartReport]) -> dict[str, 
     return record
 
 
-def checked(plan: Plan) -> dict[str, Any]:
+def checked(plan: EmbedPlan) -> dict[str, Any]:
     """Return what is in the outputs: rows, distinct ids, order, and a digest of everything."""
     rows, in_order, digest = 0, True, blake2b(digest_size=8)
     seen: set[int] = set()

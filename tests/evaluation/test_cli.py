@@ -50,7 +50,7 @@ def test_the_table_goes_to_stdout_and_the_files_hold_the_same(
         (["--dims", "512"], 2, "512"),
         (["--dims", "x"], 2, "--dims: 'x': expected a whole number above 0"),
         (["--mode", "magic"], 2, "mode is 'magic'"),
-        (["--sets", "sea"], 2, "there is no set 'sea'; expected one of lakes"),
+        (["--sets", "sea"], 2, "there is no set 'sea': expected one of lakes"),
         (["--queries", "-3"], 2, "--queries: '-3': expected a whole number above 0"),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_folder_of_sets_is_a_collection_in_the_order_of_names(tmp_path: Path) 
 
     assert [one.name for one in read_sets(tmp_path)] == ["a", "b", "pairs"]
     assert [one.name for one in read_sets(tmp_path, only=["pairs", "a"])] == ["a", "pairs"]
-    with pytest.raises(InputError, match=r"no set 'c'; expected one of a, b, pairs"):
+    with pytest.raises(InputError, match=r"no set 'c': expected one of a, b, pairs"):
         list(read_sets(tmp_path, only=["c"]))
 
 
@@ -123,11 +123,11 @@ BAD_TABLES = {
     "no id": ({"corpus": change(CORPUS, 1, _id="")}, r"line 1: '_id' is '': expected an id"),
     "half a gain": (
         {"qrels": change(QRELS, 1, score=0.5)},
-        r"line 1: 'score' is 0\.5; expected a wh",
+        r"line 1: 'score' is 0\.5: expected a wh",
     ),
     "no gain": (
         {"qrels": change(QRELS, 4, score="ja")},
-        r"line 4: 'score' is 'ja'; expected a number",
+        r"line 4: 'score' is 'ja': expected a number",
     ),
     "nothing relevant": ({"qrels": change(QRELS[:1], 1, score=0)}, r"no question has a relevant"),
     "no rows": ({"corpus": []}, r"corpus has no rows"),
@@ -174,7 +174,7 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
     (folder / "qrels.jsonl").unlink()
 
     with pytest.raises(
-        DatasetError, match=r"bad: no table 'qrels' .*corpus\.jsonl, queries\.jsonl"
+        DatasetError, match=r"bad: no table 'qrels': .*corpus\.jsonl, queries\.jsonl"
     ):
         read_one(folder)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from konayuki.evaluation import Passage, RetrievalSet, read_sets
-from konayuki.evaluation.written_sets import write_set
+from konayuki.evaluation.datasets import write_set
 
 
 def test_a_set_survives_writing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from konayuki.cli import main
 from konayuki.errors import InputError
 from konayuki.scale import duplicates
-from konayuki.scale.duplicates import find_duplicates, lead
+from konayuki.scale.duplicates import find_duplicates, find_leaders
 
 TEXTS = [
     "富士山は日本でいちばん高い山です。",
@@ -60,7 +60,7 @@ def test_leaders_are_those_of_the_definition(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "_BLOCK", 7)  # many blocks, and chunks that fill up
         patch.setattr(duplicates, "_CHUNK", 5)
-        leaders, cosines = lead(vectors, threshold)
+        leaders, cosines = find_leaders(vectors, threshold)
 
     assert leaders.tolist() == brute_force(vectors, threshold)
     led = leaders != np.arange(n_rows)
@@ -72,7 +72,7 @@ def test_leaders_are_those_of_the_definition(
 def test_real_sizes_of_blocks_agree_with_small_ones() -> None:
     vectors = unit_vectors(1, 1500, 160)
 
-    assert lead(vectors, 0.85)[0].tolist() == brute_force(vectors, 0.85)
+    assert find_leaders(vectors, 0.85)[0].tolist() == brute_force(vectors, 0.85)
 
 
 def test_groups_start_with_their_representative_and_then_the_nearest() -> None:

@@ -109,7 +109,7 @@ def test_rows_that_cannot_be_used_are_kept_aside_with_reasons(tmp_path: Path, mo
         "list instead of an object",
         "no 'text'",
         "'text' is NoneType instead of a string",
-        "a lone surrogate, which is no Unicode text",
+        "a lone surrogate, which is not Unicode text",
         "byte 10 of the line is not UTF-8",
     ]
     assert Path(source).read_bytes()[reasons[2]["byte"] :].startswith(b'{"other"')
@@ -169,7 +169,7 @@ def test_a_folder_takes_vectors_of_one_kind(tmp_path: Path, model: str) -> None:
     source = write_lines(tmp_path / "t.jsonl", numbered(3))
     embed(source, str(tmp_path / "out"), EmbedSettings(model=model), workers=1)
 
-    with pytest.raises(InputError, match="dim 16: expected dim 8\nhint: name another folder"):
+    with pytest.raises(InputError, match="dim 16: expected dim 8\nhint: choose another folder"):
         embed(source, str(tmp_path / "out"), EmbedSettings(model=model, dim=8), workers=1)
 
 
@@ -230,11 +230,11 @@ def test_a_file_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path, mod
 
     assert (report.parts, report.rows) == (1, 3)
     reasons = "\n".join(report.errors)
-    assert "no column 'text'; the columns are 'body'" in reasons
+    assert "no column 'text': expected one of 'body'" in reasons
     assert "column 'text' holds int64" in reasons
-    assert "there is a column 'vector' already\nhint: name another one" in reasons
+    assert "column 'vector' exists already: expected a new name\nhint: choose it" in reasons
     assert "d.jsonl.gz" in reasons
-    assert "e.jsonl: no column 'text'; the columns are 'id', 'body', 'title'" in reasons
+    assert "e.jsonl: no column 'text': expected one of 'id', 'body', 'title'" in reasons
     assert not (tmp_path / "out" / "_failed").exists()
 
 

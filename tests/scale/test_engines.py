@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from konayuki.scale.embedding import EmbedSettings, Engine, Plan, plan_embedding, run_plan
+from konayuki.scale.embedding import EmbedPlan, EmbedSettings, Engine, plan_embedding, run_plan
 
 pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -15,7 +15,7 @@ N_ROWS = 3000
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> EmbedPlan:
     source = tmp_path / "texts.jsonl"
     with source.open("w", encoding="utf-8") as file:
         for number in range(N_ROWS):
@@ -28,7 +28,7 @@ def plan(tmp_path: Path) -> Plan:
 @pytest.mark.parametrize("engine", ["local", "ray"])
 @pytest.mark.filterwarnings("ignore")  # Ray's own, about its next version
 def test_a_killed_worker_loses_nothing_and_repeats_nothing(
-    engine: Engine, plan: Plan, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, plan: EmbedPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if engine == "ray":
         pytest.importorskip("ray")
@@ -52,7 +52,7 @@ def test_a_killed_worker_loses_nothing_and_repeats_nothing(
 
 @pytest.mark.slow
 def test_a_part_that_kills_its_workers_is_given_up(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    plan: EmbedPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from scale import deadly
 
@@ -70,7 +70,7 @@ def test_a_part_that_kills_its_workers_is_given_up(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # Ray's own, about its next version
 def test_a_cluster_that_loses_a_machine_finishes(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
+    plan: EmbedPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster

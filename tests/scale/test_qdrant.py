@@ -10,9 +10,10 @@ import pytest
 from konayuki.cli import main
 from konayuki.errors import InputError, ModelMismatchError, NotFoundError
 from konayuki.model import StaticModel
+from konayuki.scale import QdrantSearch, connect, push
 from konayuki.scale.embedding import EmbedSettings, embed
 from konayuki.scale.passages import open_passages
-from konayuki.scale.qdrant import SUM_WEIGHT, QdrantSearch, connect, filter_of, push
+from konayuki.scale.qdrant_search import SUM_WEIGHT, filter_of
 from konayuki.search import Index
 
 pytest.importorskip("qdrant_client")
@@ -183,7 +184,7 @@ def test_another_model_or_a_foreign_collection_is_refused(
         push(client, "notes", open_passages(str(tmp_path / "small")))
     with pytest.raises(ModelMismatchError):
         QdrantSearch(client, "notes", small)
-    with pytest.raises(InputError, match="was not made by konayuki"):
+    with pytest.raises(InputError, match="was not created by konayuki"):
         QdrantSearch(client, "foreign")
     with pytest.raises(NotFoundError, match="no collection 'none'"):
         QdrantSearch(client, "none")

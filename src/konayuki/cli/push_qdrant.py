@@ -41,8 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Push; QDRANT_API_KEY holds the key, if the server asks for one."""
-    from konayuki.scale.passages import open_passages
-    from konayuki.scale.qdrant import connect, push
+    from konayuki.scale import QdrantSink, connect, open_passages
 
     passages = open_passages(
         args.source,
@@ -52,15 +51,14 @@ def run(args: argparse.Namespace) -> int:
     )
     client = connect(args.url, os.environ.get("QDRANT_API_KEY"))
     try:
-        n_points = push(
+        sink = QdrantSink(
             client,
             args.collection,
-            passages,
             quantization=args.quantization,
             filters=args.filter,
             recreate=args.recreate,
-            show_progress=True,
         )
+        n_points = sink.write(passages, show_progress=True)
     finally:
         client.close()
     if args.json:

@@ -1,7 +1,7 @@
 """Hits into numbers: evaluation sets, metrics, reports and the model card."""
 
-from konayuki.evaluation.datasets import read_sets
-from konayuki.evaluation.dense import Encoder, SetScores, Setting, evaluate_dense
+from konayuki.evaluation.datasets import read_sets, write_set
+from konayuki.evaluation.dense import MatryoshkaEncoder, SetScores, Setting, evaluate_dense
 from konayuki.evaluation.metrics import retrieval_metrics, similarity_metrics
 from konayuki.evaluation.plan import Plan, evaluate
 from konayuki.evaluation.rank import rank_vectors, rankings
@@ -9,8 +9,8 @@ from konayuki.evaluation.records import EvaluationSet, Passage, RetrievalSet, Si
 from konayuki.evaluation.report import Report
 
 __all__ = [
-    "Encoder",
     "EvaluationSet",
+    "MatryoshkaEncoder",
     "Passage",
     "Plan",
     "Report",
@@ -25,4 +25,5 @@ __all__ = [
     "read_sets",
     "retrieval_metrics",
     "similarity_metrics",
+    "write_set",
 ]

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from konayuki.evaluation import card_text, plots
-from konayuki.evaluation.card_facts import CardFacts, read_facts
+from konayuki.evaluation.card_facts import CardFacts, model_facts, read_facts
 from konayuki.evaluation.dense import SetScores
 from konayuki.evaluation.metrics import MAIN_METRIC
 from konayuki.evaluation.plots import Line
 from konayuki.evaluation.report import card_names
 from konayuki.extras import require
+from konayuki.files import replace_file
 
 if TYPE_CHECKING:
     from konayuki.model import StaticModel
@@ -26,14 +27,14 @@ def write_card(folder: Path, *, name: str | None = None, licence: str | None = N
     hold `train.json` and `SOURCES.tsv` of the run that made it.
 
     Args:
-        folder: of the model.
-        name: on the card; that of `train.json` or else of the folder unless given.
-        licence: of the weights; that of `train.json` unless given, and none where it says none.
+        folder: The model folder.
+        name: Name on the card; default: that of `train.json`, or else of the folder.
+        licence: Licence of the weights; default: that of `train.json`, or none.
 
     Raises:
-        NotFoundError: there is no model or no evaluation in the folder.
-        InputError: the evaluation lacks the model's own dimension.
-        DatasetError: one of the files is not what its name promises.
+        NotFoundError: The folder holds no model or no evaluation.
+        InputError: The evaluation lacks the model's own dimension.
+        DatasetError: One of the files is not what its name promises.
     """
     facts = read_facts(folder, name=name, licence=licence)
     assets = folder / ASSETS
@@ -43,45 +44,34 @@ def write_card(folder: Path, *, name: str | None = None, licence: str | None = N
     content = f"---\n{metadata(facts).to_yaml()}\n---\n\n{text}"
     cards.ModelCard(content)  # refuses metadata that does not read back
     path = folder / "README.md"
-    temporary = path.with_suffix(".md.new")
-    temporary.write_text(content, encoding="utf-8")
-    temporary.replace(path)
+    replace_file(path, content)
     return path
 
 
 def short_card(model: "StaticModel", *, name: str, licence: str | None) -> str:
-    """Return a card of a model that nobody has measured yet: what it is and how to load it."""
-    from konayuki.model.weights import is_straight
-
-    hub = require("huggingface_hub", "hub")
-    head = hub.ModelCardData(
-        language=["ja"],
-        license=licence,
-        library_name="sentence-transformers",
-        pipeline_tag="sentence-similarity",
-        tags=list(TAGS),
-        model_name=name,
-    )
-    bits = 4 if model.layout == "q4" else 32
-    text = card_text.short(
-        name, model.vocab_size, model.dim, bits, model.nbytes, straight=is_straight(model.weights)
-    )
-    return f"---\n{head.to_yaml()}\n---\n\n{text}"
+    """Return a card for a model without an evaluation: what it is and how to load it."""
+    head = _card_data(license=licence, tags=list(TAGS), model_name=name)
+    return f"---\n{head.to_yaml()}\n---\n\n{card_text.short(model_facts(model, name))}"
 
 
 def metadata(facts: CardFacts) -> Any:  # noqa: ANN401 - a class of an optional package
     """Return the card's metadata: `huggingface_hub.ModelCardData`, checked by it."""
-    hub = require("huggingface_hub", "hub")
     results = list(_eval_results(facts))
-    return hub.ModelCardData(
-        language=["ja"],
+    return _card_data(
         license=facts.licence or None,
-        library_name="sentence-transformers",
-        pipeline_tag="sentence-similarity",
         tags=_tags(facts),
         metrics=list(dict.fromkeys(result.metric_type for result in results)),
-        model_name=facts.name,
+        model_name=facts.model.name,
         eval_results=results,
+    )
+
+
+def _card_data(**values: object) -> Any:  # noqa: ANN401 - a class of an optional package
+    return require("huggingface_hub", "hub").ModelCardData(
+        language=["ja"],
+        library_name="sentence-transformers",
+        pipeline_tag="sentence-similarity",
+        **values,
     )
 
 
@@ -99,20 +89,21 @@ def _eval_results(facts: CardFacts) -> Iterator[Any]:
     setting = facts.main_setting
     retrieval = facts.of_main(retrieval=True)
     task = ("information-retrieval", "Information Retrieval")
-    for one in retrieval:
-        yield from _results_of(task, one.set_name, one.set_name, card_names(setting, one.metrics))
+    for scores in retrieval:
+        name = scores.set_name
+        yield from _results_of(task, name, name, card_names(setting, scores.metrics))
     if len(retrieval) > 1:
         name, kind = collection_name(retrieval)
         task = ("nano-beir", "Nano BEIR") if name.startswith("NanoBEIR") else task
         yield from _results_of(task, name, kind, card_names(setting, facts.report.mean(setting)))
-    for one in facts.of_main(retrieval=False):
+    for scores in facts.of_main(retrieval=False):
         task = ("semantic-similarity", "Semantic Similarity")
-        yield from _results_of(task, one.set_name, one.set_name, one.metrics)
+        yield from _results_of(task, scores.set_name, scores.set_name, scores.metrics)
 
 
 def collection_name(scores: Sequence[SetScores]) -> tuple[str, str]:
-    """Return name and type of the mean over sets, in the form of the seed's card."""
-    if all(one.set_name.startswith("Nano") for one in scores):
+    """Return name and type of the mean over sets, in the form of the original SSE model's card."""
+    if all(of_set.set_name.startswith("Nano") for of_set in scores):
         return "NanoBEIR mean", "NanoBEIR_mean"
     return f"mean of {len(scores)} sets", "mean"
 
@@ -136,13 +127,14 @@ def _results_of(
 def draw_pictures(facts: CardFacts, assets: Path) -> list[str]:
     """Draw what the facts allow and return the names of the pictures."""
     drawn = ["architecture"]
+    model = facts.model
     plots.draw_architecture(
-        facts.vocab_size,
-        facts.dim,
-        facts.bits,
+        model.vocab_size,
+        model.dim,
+        model.bits,
         assets / "architecture.png",
         shorter=facts.shorter,
-        straight=facts.straight,
+        straight=model.straight,
     )
     by_dim, by_bits = curves(facts)
     if any(len(xs) > 1 for xs, _ in [*by_dim.values(), *by_bits.values()]):
@@ -164,20 +156,22 @@ def curves(facts: CardFacts) -> tuple[dict[str, Line], dict[str, Line]]:
     """Return nDCG@10 by dimension for each set and the mean, and by bits for each dimension."""
     main, report = facts.main_setting, facts.report
     dense = [s for s in report.settings if s.mode == "dense" and report.mean(s)]
-    own = [setting for setting in dense if setting.bits == main.bits]
+    as_stored = [setting for setting in dense if setting.bits == main.bits]
     by_dim: dict[str, Line] = {}
     if len(facts.of_main(retrieval=True)) > 1:
-        by_dim["mean"] = _columns((s.dim or 0, report.mean(s)[MAIN_METRIC]) for s in own)
-    for one in facts.of_main(retrieval=True):
-        found = ((s, report.find(one.set_name, s)) for s in own)
-        by_dim[one.set_name] = _columns(
-            (s.dim or 0, scores.metrics[MAIN_METRIC]) for s, scores in found if scores
+        by_dim["mean"] = _columns((s.dim or 0, report.mean(s)[MAIN_METRIC]) for s in as_stored)
+    for name in (scores.set_name for scores in facts.of_main(retrieval=True)):
+        measured = ((s, report.find(name, s)) for s in as_stored)
+        by_dim[name] = _columns(
+            (s.dim or 0, scores.metrics[MAIN_METRIC]) for s, scores in measured if scores
         )
     by_bits: dict[str, Line] = {}
     if len({setting.bits for setting in dense}) > 1:
         for dim in dict.fromkeys(setting.dim for setting in dense):
             points = [
-                (s.bits or facts.bits, report.mean(s)[MAIN_METRIC]) for s in dense if s.dim == dim
+                (s.bits or facts.model.bits, report.mean(s)[MAIN_METRIC])
+                for s in dense
+                if s.dim == dim
             ]
             by_bits[f"{dim} dimensions"] = _columns(sorted(points))
     return by_dim, by_bits

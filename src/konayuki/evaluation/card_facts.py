@@ -4,13 +4,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
+from konayuki.evaluation.bits import stored_bits
 from konayuki.evaluation.dense import SetScores, Setting
 from konayuki.evaluation.metrics import MAIN_METRIC
 from konayuki.evaluation.report import Report, from_dict, is_retrieval
 from konayuki.rows import read_rows
+
+if TYPE_CHECKING:
+    from konayuki.model import StaticModel
 
 SCORES_FILE = "evaluation.json"
 TRAINING_FILE = "train.json"
@@ -18,7 +22,28 @@ SOURCES_FILE = "SOURCES.tsv"
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelFacts:
+    """What a model tells about itself.
+
+    Attributes:
+        name: Name or hub id.
+        vocab_size: Tokens, which is rows.
+        dim: Dimensions of a vector.
+        bits: Bits per weight.
+        n_bytes: Bytes of the weights in memory.
+        straight: Whether the tanh leaves the means as they are.
+    """
+
+    name: str
+    vocab_size: int
+    dim: int
+    bits: int
+    n_bytes: int
+    straight: bool
+
+
+@dataclass(frozen=True)
+class CardSource:
     """Where a part of the training data comes from."""
 
     file: str
@@ -40,47 +65,42 @@ class Training:
 
     @property
     def dims(self) -> tuple[int, ...] | None:
-        """The nested dimensions that were trained, None where the record does not say."""
+        """The nested dimensions that were trained, None if the record does not say."""
         model = self.settings.get("model")
-        found = model.get("dims") if isinstance(model, dict) else None
-        return tuple(found) if isinstance(found, list) else None
+        dims = model.get("dims") if isinstance(model, dict) else None
+        return tuple(dims) if isinstance(dims, list) else None
 
 
 @dataclass(frozen=True)
 class CardFacts:
-    """All that a card says about one model."""
+    """All that a card says about one model; `licence` is "" if unknown."""
 
-    name: str
-    licence: str  # "" where it is not known
-    vocab_size: int
-    dim: int
-    bits: int
-    n_bytes: int
+    model: ModelFacts
+    licence: str
     report: Report
     training: Training | None
-    sources: tuple[Source, ...]
-    straight: bool = False  # the tanh leaves the means as they are
+    sources: tuple[CardSource, ...]
 
     @property
     def shorter(self) -> tuple[int, ...]:
-        """The smaller sizes that vectors may be cut to: those trained, or measured."""
+        """The smaller dimensions that vectors may be cut to: those trained, or measured."""
         dims = self.training.dims if self.training else None
         measured = (setting.dim or 0 for setting in self.report.settings)
-        return tuple(sorted({dim for dim in dims or measured if 0 < dim < self.dim}, reverse=True))
+        smaller = {dim for dim in dims or measured if 0 < dim < self.model.dim}
+        return tuple(sorted(smaller, reverse=True))
 
     @property
     def main_setting(self) -> Setting:
-        """The model as it lies in the folder: dense, all dimensions, its own bits."""
+        """The model as it is stored: dense, all dimensions, its own bits."""
+        dim, bits = self.model.dim, self.model.bits
         for setting in self.report.settings:
-            if setting.mode == "dense" and setting.dim == self.dim and self._is_own(setting):
+            if (setting.mode, setting.dim) == ("dense", dim) and setting.bits in (None, bits):
                 return setting
         raise InputError(
-            f"{SCORES_FILE} holds no dense scores at {self.dim} dimensions and {self.bits} bits\n"
+            f"{SCORES_FILE} holds no dense scores at {dim} dimensions and {bits} bits: "
+            "expected those of the model as it is stored\n"
             f"hint: konayuki evaluate DIR --data SETS --json DIR/{SCORES_FILE}"
         )
-
-    def _is_own(self, setting: Setting) -> bool:
-        return setting.bits is None or setting.bits == self.bits
 
     def of_main(self, *, retrieval: bool) -> list[SetScores]:
         """Return the scores under the main setting, of retrieval or of similarity sets."""
@@ -90,29 +110,39 @@ class CardFacts:
         ]
 
 
-def read_facts(folder: Path, *, name: str | None, licence: str | None) -> CardFacts:
-    """Return what the files of a model folder say; `name` and `licence` go before theirs."""
-    from konayuki.model import StaticModel
+def model_facts(model: "StaticModel", name: str) -> ModelFacts:
+    """Return what a model tells about itself."""
     from konayuki.model.weights import is_straight
+
+    return ModelFacts(
+        name,
+        model.vocab_size,
+        model.dim,
+        stored_bits(model),
+        model.nbytes,
+        is_straight(model.weights),
+    )
+
+
+def read_facts(folder: Path, *, name: str | None, licence: str | None) -> CardFacts:
+    """Return what the files of a model folder say; `name` and `licence` override theirs."""
+    from konayuki.model import StaticModel
 
     model = StaticModel.load(folder)
     scores = folder / SCORES_FILE
     if not scores.is_file():
         raise NotFoundError(
-            f"{scores} is not there\nhint: konayuki evaluate {folder} --data SETS --json {scores}"
+            f"{scores} does not exist: expected the scores of the model\n"
+            f"hint: konayuki evaluate {folder} --data SETS --json {scores}"
         )
     training = read_training(folder / TRAINING_FILE)
+    recorded_name, recorded_licence = (training.name, training.licence) if training else ("", "")
     return CardFacts(
-        name=name or (training.name if training else "") or folder.resolve().name,
-        licence=licence or (training.licence if training else ""),
-        vocab_size=model.vocab_size,
-        dim=model.dim,
-        bits=4 if model.layout == "q4" else 32,
-        n_bytes=model.nbytes,
-        report=read_report(scores),
-        training=training,
-        sources=tuple(read_sources(folder / SOURCES_FILE)),
-        straight=is_straight(model.weights),
+        model_facts(model, name or recorded_name or folder.resolve().name),
+        licence or recorded_licence,
+        read_report(scores),
+        training,
+        tuple(read_sources(folder / SOURCES_FILE)),
     )
 
 
@@ -125,7 +155,7 @@ def read_report(path: Path) -> Report:
 
 
 def read_training(path: Path) -> Training | None:
-    """Return what `train.json` holds, or None where there is none.
+    """Return what `train.json` holds, or None if it does not exist.
 
     Its `history` is a list of records in the form of the trainer's log: `step` with `loss`, or
     `step` with a value whose name ends in `ndcg@10`.
@@ -135,9 +165,9 @@ def read_training(path: Path) -> Training | None:
     values = _read_json(path)
     try:
         history = values["history"]
-        losses = tuple((one["step"], float(one["loss"])) for one in history if "loss" in one)
+        losses = tuple((row["step"], float(row["loss"])) for row in history if "loss" in row)
         ndcgs = tuple(
-            (one["step"], float(one[key])) for one in history if (key := _ndcg_key(one)) is not None
+            (row["step"], float(row[key])) for row in history if (key := _ndcg_key(row)) is not None
         )
         return Training(
             values.get("settings", {}),
@@ -152,17 +182,17 @@ def read_training(path: Path) -> Training | None:
 
 
 def _ndcg_key(record: dict[str, Any]) -> str | None:
-    """Return the name of the value that sums up one evaluation: the mean where there is one."""
+    """Return the name of the value that sums up one evaluation: the mean if there is one."""
     names = [name for name in record if name.endswith(MAIN_METRIC)]
     return next((name for name in names if "mean" in name), names[0] if names else None)
 
 
-def read_sources(path: Path) -> Iterator[Source]:
-    """Yield the rows of SOURCES.tsv: file, rows, source, licence; nothing where there is none."""
+def read_sources(path: Path) -> Iterator[CardSource]:
+    """Yield the rows of SOURCES.tsv: file, rows, source, licence; nothing if it does not exist."""
     if not path.is_file():
         return
     for row in read_rows(path):
-        yield Source(*(row.text(column) for column in ("file", "rows", "source", "licence")))
+        yield CardSource(*(row.text(column) for column in ("file", "rows", "source", "licence")))
 
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401 - JSON

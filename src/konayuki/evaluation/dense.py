@@ -11,12 +11,17 @@ from konayuki.evaluation.rank import rank_vectors, rankings
 from konayuki.evaluation.records import EvaluationSet, RetrievalSet, SimilaritySet
 
 
-class Encoder(Protocol):
-    """What evaluation asks of a model; `konayuki.StaticModel` is one."""
+class MatryoshkaEncoder(Protocol):
+    """A model whose vectors can be cut, as evaluation needs it; `konayuki.StaticModel` is one."""
 
     @property
     def dim(self) -> int:
         """The number of dimensions of a vector."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of everything that the vectors depend on."""
         ...
 
     def encode(
@@ -35,8 +40,8 @@ class Setting(NamedTuple):
     """How texts were ranked."""
 
     mode: str  # "dense", "lexical" or "hybrid"
-    dim: int | None = None  # None where no vectors take part
-    bits: int | None = None  # of a weight; None: as the model is stored
+    dim: int | None = None  # None if vectors play no part
+    bits: int | None = None  # per weight; None: as the model is stored
 
     @property
     def label(self) -> str:
@@ -58,7 +63,7 @@ class SetScores(NamedTuple):
 
 
 def evaluate_dense(
-    model: Encoder,
+    model: MatryoshkaEncoder,
     evaluation_set: EvaluationSet,
     dims: Sequence[int] = (),
     *,
@@ -66,7 +71,7 @@ def evaluate_dense(
     bits: int | None = None,
     show_progress: bool = False,
 ) -> list[SetScores]:
-    """Return the scores of one set at each of `dims` (the model's own unless given).
+    """Return the scores of one set at each of `dims` (default: the dimensions of the model).
 
     The texts are encoded once: the first `d` dimensions of a vector, scaled to length 1, are the
     vector of a model cut to `d` dimensions.
@@ -82,14 +87,14 @@ def evaluate_dense(
     query_vectors = model.encode(
         list(evaluation_set.queries.values()), dim=max(dims), normalize=False
     )
-    found = []
+    scores = []
     for dim in dims:
         run = rank_vectors(
             query_ids, unit_rows(query_vectors, dim), doc_ids, unit_rows(doc_vectors, dim)
         )
         metrics = retrieval_metrics(rankings(run), evaluation_set.qrels)
-        found.append(scores_of(evaluation_set, Setting("dense", dim, bits), metrics))
-    return found
+        scores.append(scores_of(evaluation_set, Setting("dense", dim, bits), metrics))
+    return scores
 
 
 def scores_of(
@@ -101,15 +106,15 @@ def scores_of(
 
 
 def _similarity_scores(
-    model: Encoder, pairs: SimilaritySet, dims: Sequence[int], bits: int | None
+    model: MatryoshkaEncoder, pairs: SimilaritySet, dims: Sequence[int], bits: int | None
 ) -> list[SetScores]:
     first = model.encode(pairs.first, dim=max(dims), normalize=False)
     second = model.encode(pairs.second, dim=max(dims), normalize=False)
-    found = []
+    scores = []
     for dim in dims:
         cosines = (unit_rows(first, dim) * unit_rows(second, dim)).sum(axis=1)
         metrics = similarity_metrics(cosines, np.asarray(pairs.scores))
-        found.append(
+        scores.append(
             SetScores(pairs.name, Setting("dense", dim, bits), metrics, len(pairs.scores), 0)
         )
-    return found
+    return scores

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from konayuki.errors import DatasetError, InputError
+from konayuki.errors import DatasetError
 from konayuki.evaluation.records import (
     EvaluationSet,
     build_retrieval_set,
     build_similarity_set,
+    chosen,
 )
 from konayuki.extras import require
 from konayuki.rows import Row
@@ -17,13 +18,13 @@ from konayuki.rows import Row
 def read_hub_sets(dataset_id: str, only: Sequence[str], *, strict: bool) -> Iterator[EvaluationSet]:
     """Yield the sets of a data set on the hub (or of a local folder in the hub's layout).
 
-    Configurations `corpus`, `queries` and `qrels` with one split a set are the NanoBEIR layout;
+    Configurations `corpus`, `queries` and `qrels` with one split per set are the NanoBEIR layout;
     `corpus`, `queries` and `default` or `qrels` with one split each are mteb's; one configuration
     with sentence1, sentence2 and score is a similarity set.
 
     Raises:
-        DatasetError: the data set cannot be reached or has another layout.
-        InputError: a name in `only` is not there.
+        DatasetError: The data set cannot be reached or has another layout.
+        InputError: `only` names a set that does not exist.
     """
     configs = _configs(dataset_id)
     name = dataset_id.rpartition("/")[2]
@@ -35,7 +36,7 @@ def read_hub_sets(dataset_id: str, only: Sequence[str], *, strict: bool) -> Iter
     qrels = "qrels" if "qrels" in configs else "default"
     splits = _splits(dataset_id, "corpus")
     if splits == _splits(dataset_id, qrels):
-        for split in _chosen(splits, only):
+        for split in chosen(splits, only):
             yield _read_set(dataset_id, split, (split, split, split), qrels, strict=strict)
     else:
         parts = (splits[0], _splits(dataset_id, "queries")[0], _last_split(dataset_id, qrels))
@@ -61,7 +62,7 @@ def _splits(dataset_id: str, config: str) -> list[str]:
 
 
 def _last_split(dataset_id: str, config: str) -> str:
-    """Return the test split where there is one: a hub set lists train and dev before it."""
+    """Return the test split, or else the last: hub sets list train and dev before it."""
     splits = _splits(dataset_id, config)
     return "test" if "test" in splits else splits[-1]
 
@@ -73,7 +74,7 @@ def _rows(dataset_id: str, config: str, split: str) -> Iterator[Row]:
 
 
 def _ask(dataset_id: str, function: str, *arguments: str, **options: str) -> Any:  # noqa: ANN401
-    """Call a function of `datasets`; whatever fails there is an error about this data set."""
+    """Call a function of `datasets`; any failure becomes an error about this data set."""
     datasets = require("datasets", "eval")
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
@@ -84,10 +85,3 @@ def _ask(dataset_id: str, function: str, *arguments: str, **options: str) -> Any
             f"cannot read {dataset_id!r} from the hub: {type(error).__name__}: {error}\n"
             "hint: check the name and the network, or give a local folder in the same layout"
         ) from error
-
-
-def _chosen(splits: Sequence[str], only: Sequence[str]) -> list[str]:
-    for name in only:
-        if name not in splits:
-            raise InputError(f"there is no set {name!r}; expected one of {', '.join(splits)}")
-    return [split for split in splits if not only or split in only]

@@ -3,31 +3,21 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from konayuki.arrays import FloatMatrix
 from konayuki.choices import Mode
 from konayuki.errors import InputError
-from konayuki.evaluation.dense import Encoder, SetScores, Setting, scores_of
+from konayuki.evaluation.dense import MatryoshkaEncoder, SetScores, Setting, scores_of
 from konayuki.evaluation.metrics import DEPTH, retrieval_metrics
 from konayuki.evaluation.records import RetrievalSet
 from konayuki.progress import track
 from konayuki.search import Index
 
 
-class IndexableEncoder(Encoder, Protocol):
-    """What an index asks of a model beside vectors."""
+class CutEncoder:
+    """The first `dim` dimensions of a model, as an encoder of its own."""
 
-    @property
-    def fingerprint(self) -> str:
-        """A digest of everything that the vectors depend on."""
-        ...
-
-
-class CutModel:
-    """A model that gives the first `dim` dimensions of another one's vectors."""
-
-    def __init__(self, model: IndexableEncoder, dim: int) -> None:
+    def __init__(self, model: MatryoshkaEncoder, dim: int) -> None:
         if not 1 <= dim <= model.dim:
             raise InputError(f"cannot cut to {dim} dimensions: the model has {model.dim}")
         self._model = model
@@ -40,7 +30,7 @@ class CutModel:
 
 
 def evaluate_indexed(
-    model: IndexableEncoder,
+    model: MatryoshkaEncoder,
     evaluation_set: RetrievalSet,
     modes: Sequence[Mode],
     *,
@@ -49,19 +39,19 @@ def evaluate_indexed(
     titles: bool = True,
     show_progress: bool = False,
 ) -> list[SetScores]:
-    """Return the scores of one set in each mode, from an index made for it and thrown away.
+    """Return the scores of one set in each mode, from a temporary index.
 
     Args:
-        model: the dense half of the index; has no part in mode "lexical".
-        evaluation_set: what is indexed and asked.
-        modes: how the index ranks.
-        dim: dimensions of the vectors, the model's own unless given.
-        bits: what the scores are labelled with.
-        titles: index the titles too.
-        show_progress: draw bars where stderr is a terminal.
+        model: The dense half of the index; plays no part in mode "lexical".
+        evaluation_set: The passages to index and the queries to answer.
+        modes: How the index ranks.
+        dim: Dimensions of the vectors; default: those of the model.
+        bits: Label of the scores.
+        titles: Whether titles are indexed too.
+        show_progress: Draw bars if stderr is a terminal.
     """
-    cut = CutModel(model, model.dim if dim is None else dim)
-    found = []
+    cut = CutEncoder(model, model.dim if dim is None else dim)
+    scores = []
     with (
         tempfile.TemporaryDirectory(prefix="konayuki-evaluate-") as folder,
         Index.create(Path(folder) / "index", cut) as index,
@@ -71,12 +61,12 @@ def evaluate_indexed(
             rankings = _ask_all(index, evaluation_set, mode, show_progress=show_progress)
             setting = Setting(mode) if mode == "lexical" else Setting(mode, cut.dim, bits)
             metrics = retrieval_metrics(rankings, evaluation_set.qrels)
-            found.append(scores_of(evaluation_set, setting, metrics))
-    return found
+            scores.append(scores_of(evaluation_set, setting, metrics))
+    return scores
 
 
 def records_of(evaluation_set: RetrievalSet, *, titles: bool) -> Iterator[dict[str, str]]:
-    """Yield what an index is given: the passages, with their titles where asked for."""
+    """Yield the records that `Index.add` takes: the passages, with titles if asked for."""
     for doc_id, passage in evaluation_set.corpus.items():
         title = {"title": passage.title} if titles and passage.title else {}
         yield {"id": doc_id, "text": passage.text, **title}

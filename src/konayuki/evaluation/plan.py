@@ -1,7 +1,6 @@
 """Everything that one evaluation measures: sets, ways of ranking, dimensions, bit widths."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,10 @@ class Plan:
     """What to measure.
 
     Attributes:
-        modes: some of "dense" (all vectors compared), "lexical" and "hybrid" (through an Index).
-        dims: dimensions of the vectors; the model's own unless given.
-        bits: bit widths of the weights; as the model is stored unless given.
-        titles: rank titles with the texts.
+        modes: Some of "dense" (compares all vectors), "lexical" and "hybrid" (through an Index).
+        dims: Dimensions of the vectors; default: those of the model.
+        bits: Bits per weight; default: as the model is stored.
+        titles: Whether titles are ranked with the texts.
     """
 
     modes: tuple[str, ...] = ("dense",)
@@ -48,21 +47,20 @@ def evaluate(
     """Yield the scores of every set under every setting of the plan.
 
     Raises:
-        InputError: the model cannot be measured with a dimension or bit width of the plan.
+        InputError: The model cannot be measured with a dimension or bit width of the plan.
     """
     sets = sets if len(plan.bits) < 2 else list(sets)
     for number, bits in enumerate(plan.bits or (None,)):
-        chosen = nullcontext(model) if bits is None else model_with_bits(model, bits)
+        rounded = model if bits is None else model_with_bits(model, bits)
         # Words do not depend on the weights: one measurement is enough.
         modes = plan.modes if number == 0 else tuple(m for m in plan.modes if m != "lexical")
-        with chosen as rounded:
-            for one in sets:
-                yield from _evaluate_set(rounded, one, plan, modes, bits, show_progress)
+        for evaluation_set in sets:
+            yield from _evaluate_set(rounded, evaluation_set, plan, modes, bits, show_progress)
 
 
 def _evaluate_set(
     model: "StaticModel",
-    one: EvaluationSet,
+    evaluation_set: EvaluationSet,
     plan: Plan,
     modes: tuple[str, ...],
     bits: int | None,
@@ -70,21 +68,26 @@ def _evaluate_set(
 ) -> Iterator[SetScores]:
     if "dense" in modes:
         yield from evaluate_dense(
-            model, one, plan.dims, titles=plan.titles, bits=bits, show_progress=show_progress
+            model,
+            evaluation_set,
+            plan.dims,
+            titles=plan.titles,
+            bits=bits,
+            show_progress=show_progress,
         )
-    if not isinstance(one, RetrievalSet) or not {"lexical", "hybrid"} & set(modes):
+    if not isinstance(evaluation_set, RetrievalSet) or not {"lexical", "hybrid"} & set(modes):
         return
     from konayuki.evaluation.indexed import evaluate_indexed
 
     for number, dim in enumerate(plan.dims or (model.dim,)):
-        # The first index answers by words too; with a hybrid mode the others need not.
-        wanted: list[Mode] = ["lexical"] if "lexical" in modes and number == 0 else []
-        wanted += ["hybrid"] if "hybrid" in modes else []
-        if wanted:
+        # Words do not depend on the dimension: only the first index answers by words.
+        indexed_modes: list[Mode] = ["lexical"] if "lexical" in modes and number == 0 else []
+        indexed_modes += ["hybrid"] if "hybrid" in modes else []
+        if indexed_modes:
             yield from evaluate_indexed(
                 model,
-                one,
-                wanted,
+                evaluation_set,
+                indexed_modes,
                 dim=dim,
                 bits=bits,
                 titles=plan.titles,

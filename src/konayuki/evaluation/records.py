@@ -1,12 +1,12 @@
 """What an evaluation set is, and the checks that turn rows into one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from konayuki.errors import DatasetError
+from konayuki.errors import DatasetError, InputError
 from konayuki.rows import Row
 
 LENIENT_HINT = "hint: --lenient drops or keeps such rows as sentence-transformers does"
@@ -25,7 +25,7 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """Questions, the passages to find them in, and which passage answers which question."""
+    """Queries, a corpus of passages, and which passage is relevant to which query."""
 
     name: str
     corpus: Mapping[str, Passage]
@@ -39,14 +39,14 @@ class RetrievalSet:
         return any(gain > 1 for gains in self.qrels.values() for gain in gains.values())
 
     def sample(self, n_queries: int) -> "RetrievalSet":
-        """Return the set with `n_queries` of its questions, always the same ones, corpus whole."""
+        """Return the set with `n_queries` of its queries, a fixed sample, and the whole corpus."""
         query_ids = list(self.queries)
-        chosen = np.random.default_rng(0).permutation(len(query_ids))[:n_queries]
-        kept = [query_ids[row] for row in chosen]
+        rows = np.random.default_rng(0).permutation(len(query_ids))[:n_queries]
+        sampled = [query_ids[row] for row in rows]
         return replace(
             self,
-            queries={query_id: self.queries[query_id] for query_id in kept},
-            qrels={query_id: self.qrels[query_id] for query_id in kept},
+            queries={query_id: self.queries[query_id] for query_id in sampled},
+            qrels={query_id: self.qrels[query_id] for query_id in sampled},
         )
 
 
@@ -64,9 +64,21 @@ class SimilaritySet:
 EvaluationSet = RetrievalSet | SimilaritySet
 
 
+def chosen(names: Sequence[str], only: Sequence[str]) -> list[str]:
+    """Return the names in `only`, or all if it is empty, in the order of `names`.
+
+    Raises:
+        InputError: `only` holds another name.
+    """
+    for name in only:
+        if name not in names:
+            raise InputError(f"there is no set {name!r}: expected one of {', '.join(names)}")
+    return [name for name in dict.fromkeys(names) if not only or name in only]
+
+
 @dataclass
 class _Ledger:
-    """Collects what is wrong with a set: the first case ends a strict reading, else all count."""
+    """Problems of a set: the first one ends a strict reading, a lenient one counts them."""
 
     strict: bool
     counts: dict[str, int] = field(default_factory=dict)
@@ -90,12 +102,12 @@ def build_retrieval_set(
 ) -> RetrievalSet:
     """Return the set that three tables hold, checked row by row.
 
-    Strict reading refuses empty texts, ids used twice and judgements of unknown ids. Lenient
+    Strict reading refuses empty texts, duplicate ids and judgements of unknown ids. Lenient
     reading treats them as sentence-transformers does: empty texts are dropped, the last row of an
-    id wins, an unknown document counts as one that nothing can find.
+    id wins, an unknown document counts as one that is never found.
 
     Raises:
-        DatasetError: a row cannot be used; the message names its place and the reason.
+        DatasetError: A row cannot be used; the message names file, row and reason.
     """
     ledger = _Ledger(strict)
     passages = {
@@ -104,7 +116,9 @@ def build_retrieval_set(
     questions = {query_id: text for query_id, text, _ in _texts(queries, ledger, "queries")}
     gains = _gains(qrels, passages, questions, ledger)
     if not gains:
-        raise DatasetError(f"{name}: no question has a relevant passage; qrels give none above 0")
+        raise DatasetError(
+            f"{name}: no question has a relevant passage: expected a score above 0 in qrels"
+        )
     judged = {query_id: text for query_id, text in questions.items() if query_id in gains}
     return RetrievalSet(name, passages, judged, gains, ledger.notes())
 
@@ -113,7 +127,7 @@ def build_similarity_set(name: str, rows: Iterable[Row]) -> SimilaritySet:
     """Return the pairs of one table with the columns sentence1, sentence2 and score.
 
     Raises:
-        DatasetError: a row cannot be used, or there are fewer than two.
+        DatasetError: A row cannot be used, or there are fewer than two.
     """
     first, second, scores = [], [], []
     for row in rows:
@@ -121,13 +135,13 @@ def build_similarity_set(name: str, rows: Iterable[Row]) -> SimilaritySet:
         second.append(row.text("sentence2"))
         scores.append(_number(row, "score"))
     if len(scores) < 2:
-        raise DatasetError(f"{name}: {len(scores)} pairs; a correlation needs at least 2")
+        raise DatasetError(f"{name}: {len(scores)} pairs: expected at least 2, for a correlation")
     return SimilaritySet(name, tuple(first), tuple(second), tuple(scores))
 
 
 def _texts(rows: Iterable[Row], ledger: _Ledger, part: str) -> Iterable[tuple[str, str, Row]]:
     """Yield id, text and row of the usable rows of a corpus or of queries."""
-    places: dict[str, str] = {}
+    place_by_id: dict[str, str] = {}
     row: Row | None = None
     for row in rows:
         item_id, text = row.key("_id"), row.text("text")
@@ -137,10 +151,10 @@ def _texts(rows: Iterable[Row], ledger: _Ledger, part: str) -> Iterable[tuple[st
             ledger.report(row, f"{part}: {what}", detail)
         if not text:
             continue
-        if item_id in places:
-            detail = f"id {item_id!r} is used twice, first in {places[item_id]}"
+        if item_id in place_by_id:
+            detail = f"id {item_id!r} is used twice, first in {place_by_id[item_id]}"
             ledger.report(row, f"{part}: ids used twice, the last row kept", detail)
-        places[item_id] = row.place
+        place_by_id[item_id] = row.place
         yield item_id, text, row
     if row is None:
         raise DatasetError(f"the table {part} has no rows")
@@ -151,7 +165,7 @@ def _title(row: Row) -> str:
     if title is None:
         return ""
     if not isinstance(title, str):
-        raise DatasetError(f"{row.place}: 'title' is {title!r}; expected a string")
+        raise DatasetError(f"{row.place}: 'title' is {title!r}: expected a string")
     return title.strip()
 
 
@@ -198,7 +212,7 @@ def _gain(row: Row) -> int:
         return 1
     gain = _number(row, "score")
     if not gain.is_integer():
-        raise DatasetError(f"{row.place}: 'score' is {gain}; expected a whole number")
+        raise DatasetError(f"{row.place}: 'score' is {gain}: expected a whole number")
     return int(gain)
 
 
@@ -209,5 +223,5 @@ def _number(row: Row, column: str) -> float:
     except (TypeError, ValueError):
         number = float("nan")
     if number != number or number in (float("inf"), float("-inf")):
-        raise DatasetError(f"{row.place}: {column!r} is {value!r}; expected a number")
+        raise DatasetError(f"{row.place}: {column!r} is {value!r}: expected a number")
     return number

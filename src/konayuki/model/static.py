@@ -279,6 +279,10 @@ class StaticModel:
             weights = weights.packed(nearest=True)
         write_folder(Path(folder), weights, self._tokenizer_json, chosen)
 
+    def with_weights(self, weights: Weights) -> "StaticModel":
+        """Return a model in memory with other weights and the same tokenizer."""
+        return StaticModel(weights, self._tokenizer_json)
+
     def largest_difference(self, other: "StaticModel") -> Difference:
         """Return how far the rows are from those of a model with the same tokens.
 

@@ -1,4 +1,4 @@
-"""Texts into groups by meaning: spherical k-means on a sample, then every text to its centre."""
+"""Texts into groups by meaning: spherical k-means on a sample, then each text to its centre."""
 
 import math
 import re
@@ -14,13 +14,14 @@ from konayuki.errors import InputError
 from konayuki.model import StaticModel
 from konayuki.scale.disk_vectors import vectors_on_disk
 from konayuki.scale.text_table import check_texts
+from konayuki.text import JAPANESE, KANJI, KATAKANA
 
 SAMPLE_ROWS = 50_000
 MOST_ROUNDS = 50
 _BLOCK = 8192
-_MOST_BY_DEFAULT = 200
-# What names a group: runs of kanji, of katakana, of letters; particles and endings are hiragana.
-_WORD = re.compile(r"[々\u4e00-\u9fff]{2,}|[ァ-ヶー]{2,}|[^\W\d_ぁ-ヿ一-鿿]{3,}")
+_DEFAULT_MAX_CLUSTERS = 200
+# Words that name a group: runs of kanji, katakana or letters; particles and endings are hiragana.
+_WORD = re.compile(rf"[{KANJI}]{{2,}}|[{KATAKANA}]{{2,}}|[^\W\d_{JAPANESE}]{{3,}}")
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Clusters:
 
     Attributes:
         labels: int64 (n,).
-        cosines: float32 (n,), of each text with the centre of its group.
-        centres: float32 (n_clusters, dim), of length one.
+        cosines: float32 (n,), cosine of each text with the centre of its group.
+        centres: float32 (n_clusters, dim), rows of length one.
     """
 
     labels: NDArray[np.int64]
@@ -39,11 +40,11 @@ class Clusters:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Return the texts of each group: int64 (n_clusters,)."""
+        """Return the number of texts of each group: int64 (n_clusters,)."""
         return np.bincount(self.labels, minlength=len(self.centres))
 
     def nearest(self, cluster: int, n_rows: int) -> list[int]:
-        """Return the rows of a group that are nearest to its centre, best first."""
+        """Return the rows of a group nearest to its centre, best first."""
         rows = np.flatnonzero(self.labels == cluster)
         order = np.lexsort((rows, -self.cosines[rows]))
         return [int(row) for row in rows[order[:n_rows]]]
@@ -60,26 +61,29 @@ def find_clusters(
     """Return groups of texts by meaning; the same for the same texts and seed.
 
     Centres are found on at most 50,000 texts, drawn evenly; then every text goes to the centre
-    with the largest cosine. Memory holds the sample; the vectors lie in a temporary file.
+    with the largest cosine. Memory holds the sample; the vectors are in a temporary file.
 
     Args:
-        texts: any iterable.
-        n_clusters: groups; the root of half the number of texts unless given, at most 200.
-        model: the bundled one unless given.
-        dim: dimensions to compare; all unless given.
-        seed: of the first centres.
+        texts: Any iterable of strings.
+        n_clusters: Number of groups; default: the square root of half the number of texts, at
+            most 200.
+        model: The model to embed with; default: the bundled model.
+        dim: Number of dimensions to compare; default: all.
+        seed: Seed of the first centres.
 
     Raises:
-        InputError: fewer texts than groups, or an item that is no string.
+        InputError: There are fewer texts than groups, or an item is not a string.
     """
     check_texts(texts)
     model = StaticModel.load() if model is None else model
     with vectors_on_disk(texts, model, dim) as vectors:
         n_texts = len(vectors)
         if n_clusters is None:
-            n_clusters = min(max(1, round(math.sqrt(n_texts / 2))), _MOST_BY_DEFAULT, n_texts)
+            n_clusters = min(max(1, round(math.sqrt(n_texts / 2))), _DEFAULT_MAX_CLUSTERS, n_texts)
         if not 1 <= n_clusters <= n_texts:
-            raise InputError(f"cannot make {n_clusters} groups of {n_texts} texts")
+            raise InputError(
+                f"cannot make {n_clusters} groups of {n_texts} texts: expected 1 to {n_texts}"
+            )
         generator = np.random.default_rng(seed)
         rows = sample_rows(n_texts, generator)
         centres = fit(np.ascontiguousarray(vectors[rows]), n_clusters, generator)
@@ -100,19 +104,19 @@ def fit(sample: FloatMatrix, n_clusters: int, generator: np.random.Generator) ->
 
     Args:
         sample: float32 (n, dim), rows of length one or zero.
-        n_clusters: at most n.
-        generator: chooses the first centres, apart from one another (k-means++).
+        n_clusters: Number of groups, at most n.
+        generator: Chooses the first centres, far apart (k-means++).
     """
     centres = _first_centres(sample, n_clusters, generator)
-    before = np.full(len(sample), -1, np.int64)
+    previous = np.full(len(sample), -1, np.int64)
     for _ in range(MOST_ROUNDS):
         labels, cosines = assign(sample, centres)
-        if (labels == before).all():
+        if (labels == previous).all():
             break
-        before = labels
+        previous = labels
         sums = _sums(sample, labels, n_clusters)
         empty = np.flatnonzero(np.bincount(labels, minlength=n_clusters) == 0)
-        # A group that lost its texts starts again at those that fit theirs worst.
+        # A group without texts starts again at the texts that fit their own group worst.
         sums[empty] = sample[np.argsort(cosines, kind="stable")[: len(empty)]]
         centres = unit_rows(sums)
     return centres
@@ -130,7 +134,7 @@ def _sums(sample: FloatMatrix, labels: NDArray[np.int64], n_clusters: int) -> Fl
 def _first_centres(
     sample: FloatMatrix, n_clusters: int, generator: np.random.Generator
 ) -> FloatMatrix:
-    """Return rows far apart: each drawn by how badly those before it fit (k-means++)."""
+    """Return rows far apart: each drawn by its distance to the chosen ones (k-means++)."""
     chosen = [int(generator.integers(len(sample)))]
     distances = 1 - sample @ sample[chosen[0]]
     for _ in range(n_clusters - 1):
@@ -139,9 +143,9 @@ def _first_centres(
         total = weights.sum()
         if total > 0:
             chosen.append(int(generator.choice(len(sample), p=weights / total)))
-        else:  # all texts are like the chosen ones
-            left = np.setdiff1d(np.arange(len(sample)), chosen)
-            chosen.append(int(generator.choice(left)))
+        else:  # all texts equal a chosen one
+            remaining = np.setdiff1d(np.arange(len(sample)), chosen)
+            chosen.append(int(generator.choice(remaining)))
         distances = np.minimum(distances, 1 - sample @ sample[chosen[-1]])
     return np.ascontiguousarray(sample[chosen])
 
@@ -165,14 +169,14 @@ def name_clusters(
 ) -> list[list[str]]:
     """Return the words that tell each group from the others, best first.
 
-    Words are runs of kanji, katakana or letters; a word counts once a text, and weighs its share
-    of the group times the logarithm of how much rarer it is outside.
+    Words are runs of kanji, katakana or letters. A word counts once per text; its weight is its
+    share in the group times the logarithm of how much rarer it is in all texts.
 
     Args:
-        texts: some of the texts, by row.
+        texts: Some of the texts, by row.
         labels: int64 (n,), the group of each row.
-        n_clusters: groups.
-        n_words: how many words at most.
+        n_clusters: Number of groups.
+        n_words: Number of words at most.
     """
     inside: list[Counter[str]] = [Counter() for _ in range(n_clusters)]
     everywhere: Counter[str] = Counter()
@@ -183,12 +187,12 @@ def name_clusters(
         everywhere.update(words)
         n_texts[labels[row]] += 1
     return [
-        _telling(counts, everywhere, len(texts), n_texts[cluster])[:n_words]
+        _typical_words(counts, everywhere, len(texts), n_texts[cluster])[:n_words]
         for cluster, counts in enumerate(inside)
     ]
 
 
-def _telling(
+def _typical_words(
     counts: Counter[str], everywhere: Counter[str], n_all: int, n_inside: float
 ) -> list[str]:
     def weight(word: str) -> float:

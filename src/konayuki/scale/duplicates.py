@@ -1,4 +1,4 @@
-"""Texts that say the same: groups around a representative, found exactly, in bounded memory."""
+"""Near-duplicate texts: groups around a representative, found exactly and in bounded memory."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from konayuki.scale.disk_vectors import vectors_on_disk
 from konayuki.scale.text_table import check_texts
 
 DEFAULT_THRESHOLD = 0.9
-_BLOCK = 1024  # rows that are placed at a time
+_BLOCK = 1024  # rows compared at a time
 _CHUNK = 16384  # representatives that they are compared with at a time
 _PREFIX = 128  # dimensions that rule out all but 1 in 10,000 pairs of our model's 512 at 0.9
-_MANY = 16  # above a share of 1/16, looking at all pairs costs less than fetching them
-_SLACK = np.float32(1e-5)  # of a bound in float32
+_MANY = 16  # above a share of 1/16, computing all pairs costs less than gathering some
+_SLACK = np.float32(1e-5)  # rounding error of a bound in float32
 
 
 class Member(NamedTuple):
@@ -31,11 +31,11 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Which row stands for which.
+    """The representative of each row.
 
     Attributes:
-        representative: int64 (n,), the row that stands for each row; its own where none does.
-        cosine: float32 (n,), with the representative; 1 for itself and for equal texts.
+        representative: int64 (n,), the row that represents each row; itself if no other does.
+        cosine: float32 (n,), cosine with the representative; 1 for itself and for equal texts.
     """
 
     representative: NDArray[np.int64]
@@ -43,15 +43,15 @@ class Duplicates:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Return which rows stand for themselves: bool (n,)."""
-        own: NDArray[np.bool_] = self.representative == np.arange(len(self.representative))
-        return own
+        """Return which rows represent themselves: bool (n,)."""
+        is_kept: NDArray[np.bool_] = self.representative == np.arange(len(self.representative))
+        return is_kept
 
     def groups(self, *, smallest: int = 2) -> Iterator[list[Member]]:
-        """Yield groups by their representative's place: it first, then the nearest to it."""
+        """Yield groups in the order of their representatives: these first, then by cosine."""
         rows = np.arange(len(self.representative))
-        first = rows != self.representative
-        order = np.lexsort((rows, -self.cosine, first, self.representative))
+        is_other = rows != self.representative
+        order = np.lexsort((rows, -self.cosine, is_other, self.representative))
         edges = np.flatnonzero(np.diff(self.representative[order])) + 1
         for members in np.split(order, edges):
             if len(members) >= max(smallest, 1):
@@ -67,55 +67,63 @@ def find_duplicates(
 ) -> Duplicates:
     """Return which texts say the same as an earlier one.
 
-    A text belongs to the first representative whose cosine with it reaches the threshold, and is
-    one itself where there is none: every member is that near to its representative, which chains
-    of neighbours would not promise. The answer is exact, and depends on the order of the texts.
+    A text belongs to the first representative whose cosine with it reaches the threshold; if there
+    is none, it becomes a representative. So every member is that close to its representative, which
+    chains of neighbours could not promise. The result is exact, and depends on the order of texts.
 
-    Memory holds 520 bytes a representative and 60 a text; vectors lie in a temporary file. Time
+    Memory holds 520 bytes per representative and 60 per text; vectors are in a temporary file. Time
     grows with the square of the number of representatives.
 
     Args:
-        texts: any iterable.
-        threshold: above 0 and at most 1.
-        model: the bundled one unless given.
-        dim: dimensions to compare; all unless given.
+        texts: Any iterable of strings.
+        threshold: Lowest cosine, above 0 and at most 1.
+        model: The model to embed with; default: the bundled model.
+        dim: Number of dimensions to compare; default: all.
 
     Raises:
-        InputError: a threshold out of range, or an item that is no string.
+        InputError: The threshold is out of range, or an item is not a string.
     """
     check_texts(texts)
     if not 0 < threshold <= 1:
         raise InputError(f"threshold is {threshold!r}: expected more than 0 and at most 1")
-    first_of: list[int] = []
+    numbers: list[int] = []
     rows: list[int] = []
     model = StaticModel.load() if model is None else model
-    with vectors_on_disk(_distinct(texts, first_of, rows), model, dim) as vectors:
-        leaders, cosines = lead(vectors, threshold)
-    place = np.asarray(first_of, np.int64)
-    distinct = np.asarray(rows, np.int64)
-    return Duplicates(distinct[leaders[place]], cosines[place])
+    with vectors_on_disk(_distinct(texts, numbers, rows), model, dim) as vectors:
+        leaders, cosines = find_leaders(vectors, threshold)
+    number_of_text = np.asarray(numbers, np.int64)
+    first_rows = np.asarray(rows, np.int64)
+    return Duplicates(first_rows[leaders[number_of_text]], cosines[number_of_text])
 
 
-def _distinct(texts: Iterable[str], first_of: list[int], rows: list[int]) -> Iterator[str]:
-    """Yield texts that did not occur before; note which distinct text each is, and their rows."""
-    places: dict[bytes | object, int] = {}
+def _distinct(texts: Iterable[str], numbers: list[int], rows: list[int]) -> Iterator[str]:
+    """Yield texts that did not occur before.
+
+    Args:
+        texts: The texts.
+        numbers: Receives the number of the distinct text that each text is.
+        rows: Receives the first row of each distinct text.
+    """
+    number_by_digest: dict[bytes | object, int] = {}
     for row, text in enumerate(texts):
-        known = isinstance(text, str)
-        data = text.encode("utf-8", "surrogatepass") if known else b""
-        digest = blake2b(data, digest_size=16).digest() if known else object()
-        place = places.setdefault(digest, len(rows))
-        first_of.append(place)
-        if place == len(rows):
+        digest: bytes | object = object()  # equals nothing: the model refuses what is not a string
+        if isinstance(text, str):
+            digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        number = number_by_digest.setdefault(digest, len(rows))
+        numbers.append(number)
+        if number == len(rows):
             rows.append(row)
             yield text
 
 
-def lead(vectors: FloatMatrix, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def find_leaders(
+    vectors: FloatMatrix, threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the leader of each row, int64 (n,), and its cosine with it, float32 (n,).
 
     Args:
         vectors: float32 (n, dim), rows of length one or zero.
-        threshold: the least cosine.
+        threshold: Lowest cosine of a row with its leader.
     """
     n_rows = len(vectors)
     leaders = np.full(n_rows, -1, np.int64)
@@ -127,17 +135,17 @@ def lead(vectors: FloatMatrix, threshold: float) -> tuple[NDArray[np.int64], NDA
         free = np.arange(len(block))
         for chunk in chunks:
             rows, scores = chunk.first_above(block[free], bounds[free], threshold, vectors)
-            taken = rows >= 0
-            leaders[start + free[taken]] = rows[taken]
-            cosines[start + free[taken]] = scores[taken]
-            free = free[~taken]
+            is_led = rows >= 0
+            leaders[start + free[is_led]] = rows[is_led]
+            cosines[start + free[is_led]] = scores[is_led]
+            free = free[~is_led]
         new = _among(block, free, start, threshold, leaders, cosines)
         _append(chunks, start + new, bounds[new])
     return leaders, cosines
 
 
 class _Chunk:
-    """Some leaders: their rows, and what bounds their cosines."""
+    """Some leaders: their rows, and what bounds their cosines (see `_bounding`)."""
 
     def __init__(self, width: int) -> None:
         self.n_rows = 0
@@ -145,7 +153,7 @@ class _Chunk:
         self._bounds = np.empty((_CHUNK, width), np.float32)
 
     def add(self, rows: NDArray[np.int64], bounds: FloatMatrix) -> int:
-        """Take leaders in until there is no room; return how many."""
+        """Add leaders until the chunk is full; return how many were added."""
         n_added = min(len(rows), _CHUNK - self.n_rows)
         stop = self.n_rows + n_added
         self._rows[self.n_rows : stop] = rows[:n_added]
@@ -157,22 +165,22 @@ class _Chunk:
         self, block: FloatMatrix, bounds: FloatMatrix, threshold: float, vectors: FloatMatrix
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the first leader that reaches the threshold for each row, -1 for none."""
-        found = np.full(len(block), -1, np.int64)
+        leaders = np.full(len(block), -1, np.int64)
         scores = np.zeros(len(block), np.float32)
         possible = bounds @ self._bounds[: self.n_rows].T >= threshold - _SLACK
         if np.count_nonzero(possible) * _MANY > possible.size:
             products = block @ vectors[self._rows[: self.n_rows]].T
-            places, candidates = np.nonzero(products >= threshold)
-            exact = products[places, candidates]
+            rows, candidates = np.nonzero(products >= threshold)
+            exact = products[rows, candidates]
         else:
-            places, candidates = np.nonzero(possible)
-            exact = np.einsum("nd,nd->n", block[places], vectors[self._rows[candidates]])
-            kept = exact >= threshold
-            places, candidates, exact = places[kept], candidates[kept], exact[kept]
-        place, first = np.unique(places, return_index=True)  # leaders ascend within a place
-        found[place] = self._rows[candidates[first]]
-        scores[place] = exact[first]
-        return found, scores
+            rows, candidates = np.nonzero(possible)
+            exact = np.einsum("nd,nd->n", block[rows], vectors[self._rows[candidates]])
+            is_above = exact >= threshold
+            rows, candidates, exact = rows[is_above], candidates[is_above], exact[is_above]
+        led, first = np.unique(rows, return_index=True)  # leaders ascend within a row
+        leaders[led] = self._rows[candidates[first]]
+        scores[led] = exact[first]
+        return leaders, scores
 
 
 def _append(chunks: list[_Chunk], rows: NDArray[np.int64], bounds: FloatMatrix) -> None:
@@ -184,7 +192,7 @@ def _append(chunks: list[_Chunk], rows: NDArray[np.int64], bounds: FloatMatrix) 
 
 
 def _bounding(vectors: FloatMatrix) -> FloatMatrix:
-    """Return rows whose product is at least the cosine: the first dimensions, and what is left.
+    """Return rows whose products are at least the cosines: a prefix and the norm of the rest.
 
     a.b = a'.b' + a".b" <= a'.b' + |a"||b"|, by Cauchy and Schwarz.
     """
@@ -200,16 +208,16 @@ def _among(
     leaders: NDArray[np.int64],
     cosines: NDArray[np.float32],
 ) -> NDArray[np.intp]:
-    """Let the rows of a block that nobody leads lead one another; return those that do."""
+    """Find leaders among the rows of a block that have none yet, and return these leaders."""
     products = block[free] @ block[free].T
-    open_ = np.ones(len(free), dtype=np.bool_)
+    is_free = np.ones(len(free), dtype=np.bool_)
     new = []
-    for place in range(len(free)):
-        if open_[place]:
-            new.append(place)
-            led = np.flatnonzero(open_ & (products[place] >= threshold))
-            led = led[led > place]
-            leaders[start + free[led]] = leaders[start + free[place]] = start + free[place]
-            cosines[start + free[led]] = products[place, led]
-            open_[led] = False
+    for leader in range(len(free)):
+        if is_free[leader]:
+            new.append(leader)
+            led = np.flatnonzero(is_free & (products[leader] >= threshold))
+            led = led[led > leader]
+            leaders[start + free[led]] = leaders[start + free[leader]] = start + free[leader]
+            cosines[start + free[led]] = products[leader, led]
+            is_free[led] = False
     return free[new]

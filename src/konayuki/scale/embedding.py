@@ -9,12 +9,13 @@ from typing import Literal, NamedTuple, get_args
 from konayuki.choices import PLAIN_DTYPES, Dtype
 from konayuki.errors import DimensionError, InputError
 from konayuki.model import StaticModel
+from konayuki.model.native.binding import available_processors
 from konayuki.progress import track
 from konayuki.scale.job import Job, PartReport
-from konayuki.scale.local import default_workers, run_local
+from konayuki.scale.local import run_local
 from konayuki.scale.parts import PART_BYTES, SUFFIXES, Part, is_part_of, plan_parts
 from konayuki.scale.ray_engine import run_ray
-from konayuki.scale.storage import Store, find_sources, open_store
+from konayuki.scale.storage import Store, find_files, open_store
 
 Engine = Literal["local", "ray"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
@@ -23,15 +24,15 @@ SETTINGS = "_konayuki.json"
 
 @dataclass(frozen=True)
 class EmbedSettings:
-    """What is made of every row, and how.
+    """How rows are embedded.
 
     Attributes:
-        model: folder or hub id; the bundled model unless given.
-        text_column: where the text is.
-        vector_column: where its vector goes.
-        dim: of the vectors; the model's own unless given.
-        dtype: of their values, as in `StaticModel.encode`.
-        part_bytes: what a worker takes at a time; a run in the same folder must keep it.
+        model: Folder or hub id; default: the bundled model.
+        text_column: Column of the texts.
+        vector_column: Column to add for the vectors.
+        dim: Dimensions of a vector; default: those of the model.
+        dtype: Type of a value, as in `StaticModel.encode`.
+        part_bytes: Bytes that a worker takes at a time; a run in the same folder must keep it.
     """
 
     model: str | None = None
@@ -42,8 +43,8 @@ class EmbedSettings:
     part_bytes: int = PART_BYTES
 
 
-class Plan(NamedTuple):
-    """A checked job with the parts that it falls into."""
+class EmbedPlan(NamedTuple):
+    """A checked job with its parts."""
 
     job: Job
     source: Store
@@ -56,14 +57,14 @@ class EmbedReport:
     """What a run did.
 
     Attributes:
-        parts: output files that are there now.
-        unchanged: how many of them an earlier run had made.
-        rows: vectors in all of them.
-        failed_rows: rows that were kept aside, in the folder `_failed`.
-        errors: reasons of the parts that have no output.
-        seconds: how long it took.
-        new_rows: vectors of this run.
-        cpu_seconds: processor time that they took, over all workers.
+        parts: Output files that exist now.
+        unchanged: How many of them an earlier run had made.
+        rows: Vectors in all of them.
+        failed_rows: Rows that were set aside, in the folder `_failed`.
+        errors: Reasons of the parts that have no output.
+        seconds: Duration of the run.
+        new_rows: Vectors of this run.
+        cpu_seconds: Processor time that they took, summed over the workers.
     """
 
     parts: int = 0
@@ -76,7 +77,7 @@ class EmbedReport:
     cpu_seconds: float = 0.0
 
     def add(self, report: PartReport) -> None:
-        """Take in what became of a part."""
+        """Add what became of a part."""
         if report.error:
             self.errors.append(report.error)
             return
@@ -101,65 +102,69 @@ def embed(
     """Write the rows of Parquet and JSON Lines files with a vector each.
 
     An output file holds the columns of its input and the vector, in the order of its input. Output
-    files appear when they are whole. Run again, only parts that are missing, or whose input has
-    changed, are made. Rows whose text cannot be used go to `_failed/`, with reasons. One run at a
-    time may write to a folder.
+    files appear when they are whole. A second run makes only the parts that are missing or whose
+    input has changed. Rows whose text cannot be used go to `_failed/`, with reasons. Only one run
+    at a time may write to a folder.
 
     Args:
-        source: a file, a folder or a pattern such as "s3://bucket/2024/*.parquet".
-        out: the folder of the outputs; any place that pyarrow or fsspec can write to.
-        settings: what is made of every row.
+        source: A file, a folder or a pattern such as "s3://bucket/2024/*.parquet".
+        out: The folder of the outputs; anything that pyarrow or fsspec can write to.
+        settings: How rows are embedded.
         engine: "local" (processes of this machine) or "ray" (a cluster, or Ray on this machine).
-        workers: processes or actors; as many as there are cores unless given.
-        address: of a Ray cluster; Ray is started on this machine unless given.
-        show_progress: draw a bar where stderr is a terminal.
+        workers: Number of processes or actors; default: one per core.
+        address: Address of a Ray cluster; default: Ray is started on this machine.
+        show_progress: Draw a bar if stderr is a terminal.
 
     Raises:
-        InputError: a setting cannot be used, or `out` holds vectors of other settings.
-        NotFoundError: there is no input, or no model.
-        FormatError: an input file is not Parquet.
+        InputError: A setting cannot be used, or `out` holds vectors with other settings.
+        NotFoundError: The input or the model does not exist.
+        FormatError: An input file is not Parquet.
         MissingExtraError: pyarrow or Ray is not installed.
     """
     _check(engine, workers, address)
     started = time.perf_counter()
     plan = plan_embedding(source, out, settings or EmbedSettings())
     report = EmbedReport()
-    done = run_plan(plan, engine=engine, workers=workers, address=address)
-    for part in track(done, "embed", total=len(plan.parts), unit="part", enabled=show_progress):
+    reports = run_plan(plan, engine=engine, workers=workers, address=address)
+    for part in track(reports, "embed", total=len(plan.parts), unit="part", enabled=show_progress):
         report.add(part)
     plan.target.sweep()
     report.seconds = round(time.perf_counter() - started, 3)
     return report
 
 
-def plan_embedding(source: str, out: str, settings: EmbedSettings) -> Plan:
-    """Return what there is to do; outputs of parts that are no part any more are removed.
+def plan_embedding(source: str, out: str, settings: EmbedSettings) -> EmbedPlan:
+    """Return what is to be done, and remove outputs of parts that no longer exist.
 
     Raises:
-        KonayukiError: as in `embed`.
+        KonayukiError: As in `embed`.
     """
     job = _job(settings)
-    store, sources = find_sources(source, SUFFIXES)
+    store, files = find_files(source, SUFFIXES)
     target = open_store(out)
-    # A folder inside the input is no input, or a second run would embed what the first one wrote.
-    sources = [found for found in sources if not found.path.startswith(f"{target.root}/")]
+    # An output folder inside the input is left out, or a second run would embed the first one's.
+    files = [file for file in files if not file.path.startswith(f"{target.root}/")]
     _claim(target, job, settings.part_bytes)
-    parts = list(plan_parts(store, sources, settings.part_bytes))
+    parts = list(plan_parts(store, files, settings.part_bytes))
     planned = {part.name for part in parts}
-    names = {source.name for source in sources}
+    names = {file.name for file in files}
     for name in target.names(".parquet"):
         if name not in planned and is_part_of(name, names):
             target.delete(name)
-    return Plan(job, store, target, parts)
+    return EmbedPlan(job, store, target, parts)
 
 
 def run_plan(
-    plan: Plan, *, engine: Engine = "local", workers: int | None = None, address: str | None = None
+    plan: EmbedPlan,
+    *,
+    engine: Engine = "local",
+    workers: int | None = None,
+    address: str | None = None,
 ) -> Iterator[PartReport]:
-    """Yield the report of every part, as they are done."""
+    """Yield the report of every part as it is done."""
     if engine == "ray":
         return run_ray(plan.job, plan.source, plan.target, plan.parts, workers, address)
-    workers = min(workers or default_workers(), len(plan.parts))
+    workers = min(workers or available_processors(), len(plan.parts))
     return run_local(plan.job, plan.source, plan.target, plan.parts, workers)
 
 
@@ -189,22 +194,23 @@ def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def _claim(target: Store, job: Job, part_bytes: int) -> None:
-    """Note the settings in the folder, or compare them with those of an earlier run.
+    """Write the settings into the folder, or compare them with those of an earlier run.
 
     Raises:
-        InputError: they differ.
+        InputError: They differ.
     """
-    wanted = {**job.settings, "part_bytes": part_bytes}
+    settings = {**job.settings, "part_bytes": part_bytes}
     # A run that made nothing, with a mistyped column say, claims nothing.
     if not target.exists(SETTINGS) or not target.names(".parquet"):
         with target.writing(SETTINGS) as stream:
-            stream.write(json.dumps(wanted, indent=2).encode() + b"\n")
+            stream.write(json.dumps(settings, indent=2).encode() + b"\n")
         return
-    found = json.loads(target.read(SETTINGS))
-    different = [name for name in wanted if found.get(name) != wanted[name]]
+    stored = json.loads(target.read(SETTINGS))
+    different = [name for name in settings if stored.get(name) != settings[name]]
     if different:
-        was = ", ".join(f"{name} {found.get(name)!r}" for name in different)
-        now = ", ".join(f"{name} {wanted[name]!r}" for name in different)
+        before = ", ".join(f"{name} {stored.get(name)!r}" for name in different)
+        now = ", ".join(f"{name} {settings[name]!r}" for name in different)
         raise InputError(
-            f"{target.root} holds vectors with {was}: expected {now}\nhint: name another folder"
+            f"{target.root} holds vectors with {before}: expected {now}\n"
+            "hint: choose another folder"
         )

@@ -19,7 +19,6 @@ from konayuki.scale.parts import PARQUET, Part
 from konayuki.scale.storage import EXTRA, Store, open_binary
 from konayuki.scale.vector_columns import as_list_array, open_writer
 
-Record = dict[str, Any]
 BATCH_ROWS = 8192
 FAILED = "_failed"
 _MARK = b"konayuki"
@@ -27,15 +26,15 @@ _MARK = b"konayuki"
 
 @dataclass(frozen=True)
 class Job:
-    """What is made of every row; pickles, and is small.
+    """What workers need to embed rows; small and picklable.
 
     Attributes:
-        model: folder or hub id, None for the bundled one.
-        fingerprint: of the model, so that no worker uses another one of the same name.
-        text_column: where the text is.
-        vector_column: where its vector goes.
-        dim: of the vectors.
-        dtype: of their values.
+        model: Folder or hub id, None for the bundled model.
+        fingerprint: Fingerprint of the model, so that no worker uses another one of the same name.
+        text_column: Column of the texts.
+        vector_column: Column of the vectors.
+        dim: Dimensions of a vector.
+        dtype: Type of a value.
     """
 
     model: str | None
@@ -47,7 +46,7 @@ class Job:
 
     @property
     def settings(self) -> dict[str, object]:
-        """Return what two runs must share for their outputs to lie side by side."""
+        """Return what two runs must share to write to the same folder."""
         return {name: value for name, value in asdict(self).items() if name != "model"}
 
 
@@ -55,13 +54,13 @@ class PartReport(NamedTuple):
     """What became of a part.
 
     Attributes:
-        name: of the output.
-        rows: vectors in it.
-        failed_rows: rows that were kept aside.
-        unchanged: whether it was there from an earlier run.
-        error: why there is no output; "" where there is one.
-        worker: host and process that did it, as in "host:123".
-        cpu_s: processor seconds that it took there.
+        name: Name of the output.
+        rows: Vectors in it.
+        failed_rows: Rows that were set aside.
+        unchanged: Whether an earlier run had made the output.
+        error: Why there is no output; "" if there is one.
+        worker: Host and process that made it, as in "host:123".
+        cpu_s: Processor seconds of that worker.
     """
 
     name: str
@@ -90,7 +89,7 @@ class Embedder:
         """The model, loaded when the first part needs it.
 
         Raises:
-            DatasetError: a model of this name is not the one that the job was planned with.
+            DatasetError: The model of this name is not the one that the job was planned with.
         """
         model = StaticModel.load(self.job.model)
         if model.fingerprint != self.job.fingerprint:
@@ -101,16 +100,15 @@ class Embedder:
         return model
 
     def embed(self, part: Part) -> PartReport:
-        """Make the output of a part, unless it is there; never raises for what the part holds."""
+        """Write the output of a part if it does not exist; what the part holds never raises."""
         arrow = require("pyarrow", EXTRA)
         try:
-            done = self._earlier(part)
-            return done if done is not None else self._made(part)
+            return self._existing(part) or self._write(part)
         except (KonayukiError, arrow.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = f"{part.source.path}: {error}"
             return PartReport(part.name, error=reason, worker=self.worker)
 
-    def _earlier(self, part: Part) -> PartReport | None:
+    def _existing(self, part: Part) -> PartReport | None:
         """Return the report of an output that an earlier run made of the same bytes."""
         arrow, parquet = require("pyarrow", EXTRA), require("pyarrow.parquet", EXTRA)
         if not self.target.exists(part.name):
@@ -119,7 +117,7 @@ class Embedder:
             with self.target.filesystem.open_input_file(self.target.path(part.name)) as file:
                 metadata = parquet.read_metadata(file)
         except (arrow.ArrowException, OSError):
-            return None  # not ours, or cut off by a loss of power: made again
+            return None  # not ours, or cut off by a power failure: written again
         if (metadata.metadata or {}).get(_MARK) != self._mark(part):
             return None
         n_failed = 0
@@ -127,9 +125,9 @@ class Embedder:
             n_failed = self.target.read(failed_name(part)).count(b"\n")
         return PartReport(part.name, metadata.num_rows, n_failed, unchanged=True)
 
-    def _made(self, part: Part) -> PartReport:
+    def _write(self, part: Part) -> PartReport:
         started = time.process_time()
-        failed: list[Record] = []
+        failed: list[dict[str, Any]] = []
         batches = self._batches(part, failed)
         first = next(batches)
         n_rows = 0
@@ -137,11 +135,11 @@ class Embedder:
             for batch in chain([first], batches):
                 writer.write_batch(self._with_vectors(batch))
                 n_rows += batch.num_rows
-            self._keep_aside(part, failed)  # before the output appears: it vouches for both
-        spent = round(time.process_time() - started, 4)
-        return PartReport(part.name, n_rows, len(failed), worker=self.worker, cpu_s=spent)
+            self._set_aside(part, failed)  # before the output appears: it vouches for both
+        cpu_s = round(time.process_time() - started, 4)
+        return PartReport(part.name, n_rows, len(failed), worker=self.worker, cpu_s=cpu_s)
 
-    def _batches(self, part: Part, failed: list[Record]) -> Iterator[Any]:
+    def _batches(self, part: Part, failed: list[dict[str, Any]]) -> Iterator[Any]:
         """Yield record batches of the same columns, at least one; bad rows go to `failed`."""
         if not part.source.name.endswith(PARQUET):
             with open_binary(self.source.filesystem, part.source.path) as file:
@@ -158,23 +156,23 @@ class Embedder:
             schema = table.schema_arrow
             self._check(schema, part)
             groups = list(range(part.start, part.stop or 0))
-            found = table.iter_batches(BATCH_ROWS, row_groups=groups) if groups else iter(())
-            yield from _at_least_one(self._whole_rows(found, part, failed), schema)
+            batches = table.iter_batches(BATCH_ROWS, row_groups=groups) if groups else iter(())
+            yield from _at_least_one(self._whole_rows(batches, part, failed), schema)
 
     def _check(self, schema: Any, part: Part) -> None:  # noqa: ANN401 - pyarrow has no types
         types = require("pyarrow", EXTRA).types
-        place = schema.get_field_index(self.job.text_column)
-        if place < 0:
-            have = ", ".join(map(repr, schema.names)) or "none"
-            raise DatasetError(f"no column {self.job.text_column!r}; the columns are {have}")
-        kind = schema.types[place]
+        column = schema.get_field_index(self.job.text_column)
+        if column < 0:
+            names = ", ".join(map(repr, schema.names)) or "none"
+            raise DatasetError(f"no column {self.job.text_column!r}: expected one of {names}")
+        kind = schema.types[column]
         if not (types.is_string(kind) or types.is_large_string(kind)):
-            raise DatasetError(f"column {self.job.text_column!r} holds {kind}, not strings")
+            raise DatasetError(f"column {self.job.text_column!r} holds {kind}: expected strings")
 
     def _whole_rows(
-        self, batches: Iterator[Any], part: Part, failed: list[Record]
+        self, batches: Iterator[Any], part: Part, failed: list[dict[str, Any]]
     ) -> Iterator[Any]:
-        """Yield the rows whose text is there; what is null goes to `failed`."""
+        """Yield the rows that have a text; those with null go to `failed`."""
         row = part.first_row
         for batch in batches:
             texts = batch.column(self.job.text_column)
@@ -182,8 +180,8 @@ class Embedder:
                 missing = texts.is_null().to_numpy(zero_copy_only=False).nonzero()[0]
                 reason = f"{self.job.text_column!r} is null"
                 failed += [
-                    {"file": part.source.path, "row": row + int(place), "reason": reason}
-                    for place in missing
+                    {"file": part.source.path, "row": row + int(offset), "reason": reason}
+                    for offset in missing
                 ]
                 yield batch.filter(texts.is_valid())
             else:
@@ -198,14 +196,14 @@ class Embedder:
     def _writer(self, stream: Any, batch: Any, part: Part) -> Any:  # noqa: ANN401 - pyarrow
         if self.job.vector_column in batch.schema.names:
             raise DatasetError(
-                f"there is a column {self.job.vector_column!r} already\n"
-                "hint: name another one with --vector-column"
+                f"column {self.job.vector_column!r} exists already: expected a new name\n"
+                "hint: choose it with --vector-column"
             )
         schema = self._with_vectors(batch.slice(0, 0)).schema
         schema = schema.with_metadata({**(schema.metadata or {}), _MARK: self._mark(part)})
         return open_writer(stream, schema, self.job.vector_column)
 
-    def _keep_aside(self, part: Part, failed: list[Record]) -> None:
+    def _set_aside(self, part: Part, failed: list[dict[str, Any]]) -> None:
         if not failed:
             self.target.delete(failed_name(part))
             return
@@ -214,7 +212,7 @@ class Embedder:
                 stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
     def _mark(self, part: Part) -> bytes:
-        """Return what an output says of its origin: equal marks, equal content."""
+        """Return what an output says about its origin: equal marks mean equal content."""
         source = part.source
         origin = {"size": source.size, "modified": source.modified, "from": source.name}
         span = {"start": part.start, "stop": part.stop}

@@ -1,4 +1,4 @@
-"""JSON lines into Arrow tables; what is no record is kept aside with its reason."""
+"""JSON Lines into Arrow tables; unusable lines are set aside with their reasons."""
 
 import json
 from collections.abc import Iterator
@@ -7,92 +7,82 @@ from typing import Any, BinaryIO
 
 from konayuki.errors import DatasetError
 from konayuki.extras import require
+from konayuki.rows import parse_object
+from konayuki.text import is_encodable
 
-Record = dict[str, Any]
 AT_A_TIME = 8192
 
 
 def lines_between(file: BinaryIO, start: int, stop: int | None) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that begin in a range of bytes, with the place of each.
+    """Yield the lines that begin in a range of bytes, with the offset of each.
 
-    Ranges that touch share the lines of a file without loss and without repetition.
+    Adjacent ranges share the lines of a file without loss and without repetition.
     """
-    place = start
+    offset = start
     if start:
         file.seek(start - 1)
-        place += len(file.readline()) - 1  # the rest of a line that began before
-    while stop is None or place < stop:
+        offset += len(file.readline()) - 1  # the rest of a line that began before
+    while stop is None or offset < stop:
         line = file.readline()
         if not line:
             return
         if line.strip():
-            yield place, line
-        place += len(line)
+            yield offset, line
+        offset += len(line)
 
 
 def read_table(
     lines: Iterator[tuple[int, bytes]], column: str, file: str
-) -> tuple[Any, list[Record]]:
-    """Return the records as an Arrow table, and the lines that are no record with reasons.
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the records as an Arrow table, and the unusable lines with reasons.
 
     A key becomes a column; values of one column that have no common type become JSON text.
 
     Raises:
-        DatasetError: objects are there, and not one of them has the column.
+        DatasetError: There are objects, but none of them has the column.
     """
     arrow = require("pyarrow", "scale")
     tables: list[Any] = []
-    failed: list[Record] = []
+    failed: list[dict[str, Any]] = []
     names: dict[str, None] = {}  # of objects without the column
     while block := list(islice(lines, AT_A_TIME)):
         records = []
-        for place, line in block:
+        for offset, line in block:
             record, reason = _record(line, column)
             if reason:
                 names |= dict.fromkeys(record)
                 text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-                failed.append({"file": file, "byte": place, "reason": reason, "line": text})
+                failed.append({"file": file, "byte": offset, "reason": reason, "line": text})
             else:
                 records.append(record)
         if records:
             tables.append(_table(records, arrow))
     if names and not tables:
-        have = ", ".join(map(repr, names))
-        raise DatasetError(f"no column {column!r}; the columns are {have}")
+        columns = ", ".join(map(repr, names))
+        raise DatasetError(f"no column {column!r}: expected one of {columns}")
     return _joined(tables, column, arrow), failed
 
 
-def _record(line: bytes, column: str) -> tuple[Record, str]:
-    """Return the record of a line, and the reason where it cannot be used.
+def _record(line: bytes, column: str) -> tuple[dict[str, Any], str]:
+    """Return the record of a line, and the reason why it cannot be used, "" if it can.
 
-    Of what cannot be used, only an object without the column comes back with the reason.
+    An unusable record is returned only if all that it lacks is the column.
     """
     try:
-        record = json.loads(line)
-    except UnicodeDecodeError as error:
-        return {}, f"byte {error.start} of the line is not UTF-8"
-    except (ValueError, RecursionError) as error:
-        return {}, f"not JSON: {error}"
-    if not isinstance(record, dict):
-        return {}, f"{type(record).__name__} instead of an object"
+        record = parse_object(line)
+    except ValueError as error:
+        return {}, str(error)
     if column not in record:
         return record, f"no {column!r}"
     if not isinstance(record[column], str):
         return {}, f"{column!r} is {type(record[column]).__name__} instead of a string"
-    if b"\\u" in line and not _is_unicode(record):
-        return {}, "a lone surrogate, which is no Unicode text"
+    # Only an escape can write a lone surrogate; the check costs as much as parsing.
+    if b"\\u" in line and not is_encodable(json.dumps(record, ensure_ascii=False)):
+        return {}, "a lone surrogate, which is not Unicode text"
     return record, ""
 
 
-def _is_unicode(record: Record) -> bool:
-    try:
-        json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _table(records: list[Record], arrow: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _table(records: list[dict[str, Any]], arrow: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
     names = dict.fromkeys(name for record in records for name in record)
     return arrow.table({name: _array([r.get(name) for r in records], arrow) for name in names})
 
@@ -119,11 +109,11 @@ def _joined(tables: list[Any], column: str, arrow: Any) -> Any:  # noqa: ANN401 
 
 
 def _with_text(table: Any, name: str, arrow: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-    place = table.schema.get_field_index(name)
-    if place < 0:
+    column = table.schema.get_field_index(name)
+    if column < 0:
         return table
-    values = arrow.array(list(map(_as_text, table.column(place).to_pylist())), arrow.string())
-    return table.set_column(place, name, values)
+    values = arrow.array(list(map(_as_text, table.column(column).to_pylist())), arrow.string())
+    return table.set_column(column, name, values)
 
 
 def _as_text(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON holds

@@ -10,25 +10,18 @@ from konayuki.scale.job import Embedder, Job, PartReport
 from konayuki.scale.parts import Part
 from konayuki.scale.storage import Store
 
-AHEAD = 2  # parts that wait for every worker: what is planned but not begun costs memory
+AHEAD = 2  # parts submitted per worker: what waits in the pool costs memory
 _embedder: Embedder
-
-
-def default_workers() -> int:
-    """Return the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_local(
     job: Job, source: Store, target: Store, parts: Sequence[Part], workers: int
 ) -> Iterator[PartReport]:
-    """Yield the report of every part, as they are done.
+    """Yield the report of every part as it is done.
 
-    One worker is this process itself. Threads would share one interpreter, which reads JSON and
-    makes strings on one core; processes share the rows of a 4-bit model all the same, through its
-    file. When a worker dies, the parts that are not done go to new ones.
+    A single worker is this process itself. Threads would share one interpreter, which reads JSON
+    and makes strings on one core; processes share the rows of a 4-bit model all the same, through
+    its file. If a worker dies, the unfinished parts go to new ones.
     """
     if workers == 1:
         embedder = Embedder(job, source, target)
@@ -37,7 +30,7 @@ def run_local(
         return
     waiting = list(parts)
     while waiting:
-        # One at a time, so that it is known which of them kills its worker.
+        # One at a time, to find out which of them kills its worker.
         for part in (yield from _until_broken(job, source, target, waiting, workers)):
             if (yield from _until_broken(job, source, target, [part], 1)):
                 yield PartReport(part.name, error=f"{part.source.path}: its worker died twice")
@@ -48,7 +41,7 @@ def _until_broken(
 ) -> Generator[PartReport, None, list[Part]]:
     """Yield reports until a worker dies or all is done; return the parts that were under way.
 
-    Parts leave `waiting` when they are handed out.
+    Submitted parts are removed from `waiting`.
     """
     running: dict[Future[PartReport], Part] = {}
     context = multiprocessing.get_context("spawn")

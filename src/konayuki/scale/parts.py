@@ -1,11 +1,11 @@
-"""A corpus as parts that are embedded each on its own: the unit of work, of resuming, of loss."""
+"""A corpus in parts that are embedded one by one: the unit of work, of resuming and of loss."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from konayuki.errors import FormatError
 from konayuki.extras import require
-from konayuki.scale.storage import EXTRA, Source, Store
+from konayuki.scale.storage import EXTRA, Store, StoredFile
 
 PARQUET = (".parquet",)
 LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
@@ -17,25 +17,25 @@ class Part(NamedTuple):
     """A piece of a file: bytes of JSON lines, row groups of Parquet.
 
     Attributes:
-        source: the file.
-        name: of the output, below the output folder.
-        start: the first byte, or the first row group.
-        stop: the byte or row group behind the last; None means the end of a packed file.
-        first_row: rows of the file before this part; 0 where nobody knows.
+        source: The file.
+        name: Name of the output, below the output folder.
+        start: The first byte, or the first row group.
+        stop: The byte or row group behind the last; None means the end of a compressed file.
+        first_row: Rows of the file before this part; 0 if unknown.
     """
 
-    source: Source
+    source: StoredFile
     name: str
     start: int
     stop: int | None
     first_row: int = 0
 
 
-def plan_parts(store: Store, sources: Sequence[Source], part_bytes: int) -> Iterator[Part]:
-    """Yield the parts of all files, by name and place: the same for the same files.
+def plan_parts(store: Store, sources: Sequence[StoredFile], part_bytes: int) -> Iterator[Part]:
+    """Yield the parts of all files by name and offset: the same for the same files.
 
     Raises:
-        FormatError: a Parquet file does not read.
+        FormatError: A Parquet file cannot be read.
     """
     for source in sources:
         if source.name.endswith(PARQUET):
@@ -50,12 +50,14 @@ def plan_parts(store: Store, sources: Sequence[Source], part_bytes: int) -> Iter
 
 
 def is_part_of(name: str, source_names: set[str]) -> bool:
-    """Whether an output of this name was made from one of these files."""
+    """Return whether an output of this name was made from one of these files."""
     stem, _, number = name.removesuffix(".parquet").rpartition(".")
     return number.isdecimal() and stem in source_names
 
 
-def _row_groups(store: Store, source: Source, part_bytes: int) -> list[tuple[int, int | None, int]]:
+def _row_groups(
+    store: Store, source: StoredFile, part_bytes: int
+) -> list[tuple[int, int | None, int]]:
     parquet, arrow = require("pyarrow.parquet", EXTRA), require("pyarrow", EXTRA)
     try:
         with (
@@ -64,12 +66,12 @@ def _row_groups(store: Store, source: Source, part_bytes: int) -> list[tuple[int
         ):
             metadata = table.metadata
     except (arrow.ArrowException, OSError) as error:
-        raise FormatError(f"{source.path}: not a Parquet file that reads: {error}") from error
-    return list(_gathered(metadata, part_bytes)) or [(0, 0, 0)]
+        raise FormatError(f"{source.path}: cannot be read: {error}: expected Parquet") from error
+    return list(_row_group_ranges(metadata, part_bytes)) or [(0, 0, 0)]
 
 
-def _gathered(metadata: Any, part_bytes: int) -> Iterator[tuple[int, int | None, int]]:  # noqa: ANN401
-    """Yield neighbouring row groups that together reach the size wanted."""
+def _row_group_ranges(metadata: Any, part_bytes: int) -> Iterator[tuple[int, int | None, int]]:  # noqa: ANN401
+    """Yield ranges of neighbouring row groups that together reach `part_bytes`."""
     start = rows = size = 0
     first_row = 0
     for number in range(metadata.num_row_groups):

@@ -1,4 +1,4 @@
-"""Passages with vectors, out of an index or out of embedded files, for other engines to take."""
+"""Passages with vectors, from an index or from embedded files, for other engines to take."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from konayuki.arrays import unit_rows
 from konayuki.errors import DatasetError, InputError
 from konayuki.extras import require
-from konayuki.scale.storage import find_sources
+from konayuki.scale.storage import find_files
 from konayuki.scale.vector_columns import as_matrix
 from konayuki.search.documents import Documents
 from konayuki.search.prepared import searched_text
@@ -23,15 +23,15 @@ _MARK = b"konayuki"
 
 
 @dataclass(frozen=True)
-class Passage:
+class EmbeddedPassage:
     """What a point of a vector database is made of.
 
     Attributes:
-        id: the user's key.
-        text: the passage.
-        title: of its document.
-        heading: path of headings above it.
-        metadata: anything else, as JSON values.
+        id: The user's key.
+        text: The passage.
+        title: Title of its document.
+        heading: Path of the headings above it.
+        metadata: Anything else, as JSON values.
         vector: float32 (dim,), of length one; zeros for an empty text.
     """
 
@@ -48,34 +48,34 @@ class Passage:
         return searched_text(self.title, self.heading, self.text)
 
 
-class Passages(Protocol):
-    """A source of passages that can be read more than once."""
+class PassageSource(Protocol):
+    """Passages with vectors that can be read more than once."""
 
     @property
     def dim(self) -> int:
-        """Of the vectors."""
+        """The number of dimensions of the vectors."""
 
     @property
     def fingerprint(self) -> str:
-        """Of the model that made them."""
+        """The fingerprint of the model that made them."""
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Passage]: ...
+    def __iter__(self) -> Iterator[EmbeddedPassage]: ...
 
     def texts(self) -> Iterator[str]:
-        """Yield what is searched of every passage."""
+        """Yield the searched text of every passage."""
 
 
 def open_passages(
     source: str, *, id_column: str = "id", text_column: str = "text", vector_column: str = "vector"
-) -> Passages:
+) -> PassageSource:
     """Return the passages of an index folder, or of Parquet files that `konayuki embed` wrote.
 
     Raises:
-        NotFoundError: it is neither.
-        InputError: the files hold bits, or vectors of different settings.
-        DatasetError: a column is missing.
+        NotFoundError: The source is neither.
+        InputError: The files hold bits, or vectors of different settings.
+        DatasetError: A column is missing.
     """
     if "://" not in source and (Path(source) / "documents.db").is_file():
         return IndexPassages(Path(source))
@@ -94,7 +94,7 @@ class IndexPassages:
     def __len__(self) -> int:
         return len(self._documents)
 
-    def __iter__(self) -> Iterator[Passage]:
+    def __iter__(self) -> Iterator[EmbeddedPassage]:
         """Yield the passages in the order in which they were added."""
         last, up_to = 0, self._documents.clock().generation
         while rows := self._documents.after(last, up_to, n_most=AT_A_TIME):
@@ -103,12 +103,18 @@ class IndexPassages:
             vectors = unit_rows(codes.reshape(len(rows), self.dim).astype(np.float32))
             for row, vector in zip(rows, vectors, strict=True):
                 if row.died is None:
-                    found = row.document
-                    parts = (found.id, found.text, found.title, found.heading, found.metadata)
-                    yield Passage(*parts, vector)
+                    passage = row.document
+                    yield EmbeddedPassage(
+                        passage.id,
+                        passage.text,
+                        passage.title,
+                        passage.heading,
+                        passage.metadata,
+                        vector,
+                    )
 
     def texts(self) -> Iterator[str]:
-        """Yield what is searched of every passage."""
+        """Yield the searched text of every passage."""
         last, up_to = 0, self._documents.clock().generation
         while rows := self._documents.after(last, up_to, n_most=AT_A_TIME):
             last = rows[-1].row
@@ -116,24 +122,24 @@ class IndexPassages:
 
 
 class TablePassages:
-    """The rows of Parquet files with a column of vectors; columns beside the known are metadata."""
+    """The rows of Parquet files with a column of vectors; unknown columns become metadata."""
 
     def __init__(self, source: str, id_column: str, text_column: str, vector_column: str) -> None:
         parquet = require("pyarrow.parquet", "scale")
         self._columns = (id_column, text_column, vector_column)
-        self._store, sources = find_sources(source, (".parquet",))
-        self._paths = [found.path for found in sources]
+        self._store, sources = find_files(source, (".parquet",))
+        self._paths = [source.path for source in sources]
         with self._store.filesystem.open_input_file(self._paths[0]) as file:
             schema = parquet.read_schema(file)
         self._check(schema)
-        made = json.loads((schema.metadata or {}).get(_MARK, b"{}"))
-        if made.get("dtype") in {"binary", "ubinary"}:
+        settings = json.loads((schema.metadata or {}).get(_MARK, b"{}"))
+        if settings.get("dtype") in {"binary", "ubinary"}:
             raise InputError(
                 f"{source} holds bits: expected float or int8 vectors\n"
                 "hint: embed with --dtype float16 or int8; the database makes bits itself"
             )
         self.dim = int(schema.field(vector_column).type.list_size)
-        self.fingerprint = str(made.get("fingerprint", ""))
+        self.fingerprint = str(settings.get("fingerprint", ""))
 
     def __len__(self) -> int:
         parquet = require("pyarrow.parquet", "scale")
@@ -143,7 +149,7 @@ class TablePassages:
                 total += parquet.read_metadata(file).num_rows
         return total
 
-    def __iter__(self) -> Iterator[Passage]:
+    def __iter__(self) -> Iterator[EmbeddedPassage]:
         """Yield the rows, file by file."""
         for batch in self._batches(None):
             vectors = unit_rows(as_matrix(batch.column(self._columns[2])).astype(np.float32))
@@ -152,7 +158,7 @@ class TablePassages:
                 yield self._passage(record, vector)
 
     def texts(self) -> Iterator[str]:
-        """Yield what is searched of every row."""
+        """Yield the searched text of every row."""
         for batch in self._batches([self._columns[1], "title"]):
             for record in batch.to_pylist():
                 title = record.get("title")
@@ -168,24 +174,25 @@ class TablePassages:
             ):
                 self._check(table.schema_arrow)
                 names = table.schema_arrow.names
-                known = None if columns is None else [name for name in columns if name in names]
-                yield from table.iter_batches(AT_A_TIME, columns=known)
+                present = None if columns is None else [name for name in columns if name in names]
+                yield from table.iter_batches(AT_A_TIME, columns=present)
 
     def _check(self, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
         types = require("pyarrow", "scale").types
         for name in self._columns:
             if name not in schema.names:
-                have = ", ".join(map(repr, schema.names))
-                raise DatasetError(f"no column {name!r}; the columns are {have}")
-        kind = schema.field(self._columns[2]).type
-        if not types.is_fixed_size_list(kind):
+                names = ", ".join(map(repr, schema.names))
+                raise DatasetError(f"no column {name!r}: expected one of {names}")
+        vector_type = schema.field(self._columns[2]).type
+        if not types.is_fixed_size_list(vector_type):
             raise DatasetError(
-                f"column {self._columns[2]!r} holds {kind}: expected lists of a fixed size\n"
+                f"column {self._columns[2]!r} holds {vector_type}: expected lists of a fixed size\n"
                 "hint: konayuki embed writes such files"
             )
 
-    def _passage(self, record: dict[str, Any], vector: NDArray[np.float32]) -> Passage:
+    def _passage(self, record: dict[str, Any], vector: NDArray[np.float32]) -> EmbeddedPassage:
         key = record.pop(self._columns[0])
         text = record.pop(self._columns[1])
         title = record.pop("title", None)
-        return Passage(str(key), text, title if isinstance(title, str) else "", "", record, vector)
+        title = title if isinstance(title, str) else ""
+        return EmbeddedPassage(str(key), text, title, "", record, vector)

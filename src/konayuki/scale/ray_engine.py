@@ -1,4 +1,4 @@
-"""The engine of a cluster: Ray Data hands parts to actors and gives those of the dead to others."""
+"""The engine of a cluster: Ray Data gives parts to actors, and those of dead actors to others."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from konayuki.scale.job import Embedder, Job, PartReport
 from konayuki.scale.parts import Part
 from konayuki.scale.storage import Store
 
-STORE_BYTES = 256 << 20  # of a cluster that we start ourselves: nothing but reports goes through it
+STORE_BYTES = 256 << 20  # of a cluster that we start: only reports go through its object store
 
 
 def run_ray(
@@ -24,37 +24,37 @@ def run_ray(
     workers: int | None,
     address: str | None,
 ) -> Iterator[PartReport]:
-    """Yield the report of every part, as they are done.
+    """Yield the report of every part as it is done.
 
-    Ray's rows are parts, and its actors read and write the files themselves, so that no text and
-    no vector passes through its object store. A part whose actor died runs again elsewhere;
-    its output appears when it is whole, so it is there once.
+    Ray's rows are parts, and its actors read and write the files themselves, so that texts and
+    vectors do not pass through its object store. A part whose actor died runs again elsewhere;
+    its output appears when it is whole, so it exists once.
 
     Args:
-        job: what is made of every row.
-        source: where the files are; every machine must reach it.
-        target: where the outputs go; likewise.
-        parts: the work.
-        workers: actors, one a core; None lets their number follow the cluster.
-        address: of a cluster, as in "ray://host:10001" or "auto"; None starts one here.
+        job: How rows are embedded.
+        source: Store of the input; every machine must reach it.
+        target: Store of the output; likewise.
+        parts: The work.
+        workers: Number of actors, one core each; None lets it follow the cluster.
+        address: Address of a cluster, as in "ray://host:10001" or "auto"; None starts one here.
 
     Raises:
-        KonayukiError: the cluster cannot be reached or gives up.
+        KonayukiError: The cluster cannot be reached or gives up.
     """
     ray = require("ray", "ray")
     require("ray.data", "ray")
     with _connected(ray, address, workers):
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
-        most = workers or int(ray.cluster_resources().get("CPU", 1))
-        # Made here, not read by tasks: those would need a core that the actors may hold already.
+        max_workers = workers or int(ray.cluster_resources().get("CPU", 1))
+        # Made here, not read by tasks: those need a core, and the actors may hold all of them.
         items = [{"part": pickle.dumps(part)} for part in parts]
         dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _Actor,
             batch_size=1,
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(
-                min_size=workers or 1, max_size=most, max_tasks_in_flight_per_actor=2
+                min_size=workers or 1, max_size=max_workers, max_tasks_in_flight_per_actor=2
             ),
             fn_constructor_args=(job, source, target),
         )
@@ -63,8 +63,8 @@ def run_ray(
                 yield PartReport(**row)
         except ray.exceptions.RayError as error:
             raise KonayukiError(
-                f"the cluster gave up: {error}\nhint: run the same command again; parts that are "
-                "done stay"
+                f"the cluster gave up: {error}\n"
+                "hint: run the same command again; finished parts are kept"
             ) from error
 
 
@@ -84,18 +84,18 @@ class _Actor:
 
 @contextmanager
 def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[None]:  # noqa: ANN401
-    """Be connected to a cluster; end only what was started here."""
+    """Connect to a cluster while the block runs; shut down only what was started here."""
     if ray.is_initialized():
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    own = {"num_cpus": workers, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    local = {"num_cpus": workers, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     try:
         ray.init(
             address=address or "local",
             log_to_driver=False,
             logging_level="ERROR",
-            **({} if address else own),
+            **({} if address else local),
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise KonayukiError(f"cannot use Ray at {address or 'local'!r}: {error}") from error

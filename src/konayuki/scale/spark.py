@@ -18,19 +18,19 @@ def embed_udf(model: str | None = None, *, dim: int | None = None, dtype: Dtype 
     `frame.withColumn("vector", embed_udf()("text"))` adds a column of them.
 
     Every Python worker loads the model once, and the workers of a machine share the rows of a
-    4-bit model through its file. A null text gives null, an empty one a vector of zeros.
+    4-bit model through its file. A null text gives null, an empty text a vector of zeros.
 
     float32 and float16 give `array<float>` (Spark has no half floats), int8 and binary
     `array<tinyint>`, uint8 and ubinary `array<smallint>` (it has no unsigned bytes).
 
     Args:
-        model: folder or hub id, at the same place on every machine; the bundled one unless given.
-        dim: keep only the first outputs.
-        dtype: as in `StaticModel.encode`; "uint8" is not offered, since it needs ranges.
+        model: Folder (with the same path on every machine) or hub id; default: the bundled model.
+        dim: Use only the first `dim` dimensions.
+        dtype: Type of a value, as in `StaticModel.encode`, except "uint8", which needs ranges.
 
     Raises:
-        InputError: an unknown dtype.
-        DimensionError: the model has fewer dimensions.
+        InputError: The dtype is unknown.
+        DimensionError: The model has fewer dimensions.
         MissingExtraError: pyspark or pandas is not installed.
     """
     functions = require("pyspark.sql.functions", "spark")
@@ -52,10 +52,10 @@ def embed_udf(model: str | None = None, *, dim: int | None = None, dtype: Dtype 
     def embed(batches: Any) -> Any:  # noqa: ANN401 - see below
         yield from embed_series(batches, model, fingerprint, dim, dtype)
 
-    # Spark reads from the hints which kind of UDF this is, and pandas is here only now.
+    # Spark finds the kind of UDF in the type hints; they name pandas, which is imported only here.
     series: Any = frames.Series
-    hint = Iterator[series]
-    embed.__annotations__ = {"batches": hint, "return": hint}
+    series_iterator = Iterator[series]
+    embed.__annotations__ = {"batches": series_iterator, "return": series_iterator}
     return functions.pandas_udf(embed, types.ArrayType(element))
 
 
@@ -69,7 +69,7 @@ def embed_series(
     """Yield the vectors of series of texts: what runs in a Python worker.
 
     Raises:
-        InputError: the model of that name is another one here.
+        InputError: The model of that name is a different one on this machine.
     """
     import pandas as pd
 
@@ -83,10 +83,11 @@ def embed_series(
         present = texts.notna()
         vectors = loaded.encode(texts[present].tolist(), dim=dim, dtype=dtype)
         column = pd.Series([None] * len(texts), index=texts.index, dtype=object)
-        column[present] = list(_as_spark_takes(vectors, dtype))
+        column[present] = list(_widened(vectors, dtype))
         yield column
 
 
-def _as_spark_takes(vectors: Any, dtype: Dtype) -> Any:  # noqa: ANN401 - numpy of any dtype
+def _widened(vectors: Any, dtype: Dtype) -> Any:  # noqa: ANN401 - numpy of any dtype
+    """Return the vectors in a type that Spark has."""
     wider = {"float16": "float32", "ubinary": "int16"}.get(dtype)
     return vectors if wider is None else vectors.astype(wider)

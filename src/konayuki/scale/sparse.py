@@ -9,11 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.search.terms import Terms, terms_of
+from konayuki.search.bm25 import saturate
+from konayuki.search.terms import terms_of
 
-SATURATION, LENGTH_WEIGHT = 1.2, 0.75  # k1 and b, those of the index of `konayuki.search`
 MOST_QUERY_TERMS = 512
-_LONE = zlib.crc32(b"lone")  # characters are counted apart from 2-grams, as the index does
+# Characters are counted apart from 2-grams, as in the index. Collections that exist hold vectors
+# with this start, whose name is older than that of the field.
+_CHARACTERS = zlib.crc32(b"lone")
 
 
 class SparseVector(NamedTuple):
@@ -30,11 +32,11 @@ class SparseVector(NamedTuple):
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long the texts of a corpus are, on average: what BM25 compares a text with.
+    """The mean lengths of the texts of a corpus, which BM25 compares a text with.
 
     Attributes:
-        grams: 2-grams and words of a text.
-        characters: characters of scripts without spaces.
+        grams: Mean number of 2-grams and words.
+        characters: Mean number of characters of scripts without spaces.
     """
 
     grams: float
@@ -42,7 +44,7 @@ class Lengths:
 
 
 def lengths_of(texts: Iterable[str]) -> Lengths:
-    """Return the average lengths of a corpus; at least one each, so that nothing divides by 0."""
+    """Return the mean lengths of a corpus, at least 1 each so that nothing divides by 0."""
     n_texts = n_grams = n_characters = 0
     for terms in map(terms_of, texts):
         n_texts += 1
@@ -53,28 +55,32 @@ def lengths_of(texts: Iterable[str]) -> Lengths:
 
 
 def document_vector(text: str, lengths: Lengths) -> SparseVector:
-    """Return what a text weighs in each of its terms: saturated counts, without the IDF.
+    """Return the weight of each term of a text: its saturated count, without the IDF.
 
     The product with `query_vector`, each term times its IDF, is the BM25 of the index: 2-grams of
     unspaced scripts and words of others, and every single character in a field of its own.
     """
     terms = terms_of(text)
     weights: defaultdict[int, float] = defaultdict(float)
-    for field, average in ((terms.grams, lengths.grams), (terms.characters, lengths.characters)):
-        start = 0 if field is terms.grams else _LONE
-        drag = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * len(field) / average)
-        for term, count in Counter(field).items():
-            weights[_index(term, start)] += count * (SATURATION + 1) / (count + drag)
+    fields = (
+        (terms.grams, lengths.grams, 0),
+        (terms.characters, lengths.characters, _CHARACTERS),
+    )
+    for field, mean_length, start in fields:
+        counts = Counter(field)
+        saturated = saturate(np.fromiter(counts.values(), float), len(field), mean_length)
+        for term, weight in zip(counts, saturated.tolist(), strict=True):
+            weights[_index(term, start)] += weight
     return _sorted(weights)
 
 
 def query_vector(text: str) -> SparseVector:
-    """Return how often a query names each term, as the index asks: lone characters by themselves.
+    """Return how often a query names each term; characters count only if they stand alone.
 
-    At most 512 terms, those that it repeats most first.
+    A query has at most 512 terms; the most repeated ones are kept.
     """
-    terms: Terms = terms_of(text)
-    pairs = [(term, 0) for term in terms.grams] + [(term, _LONE) for term in terms.lone]
+    terms = terms_of(text)
+    pairs = [(term, 0) for term in terms.grams] + [(term, _CHARACTERS) for term in terms.lone]
     counts: Counter[int] = Counter()
     for (term, start), count in Counter(pairs).most_common(MOST_QUERY_TERMS):
         counts[_index(term, start)] += count
@@ -82,7 +88,7 @@ def query_vector(text: str) -> SparseVector:
 
 
 def _index(term: str, start: int) -> int:
-    """Return the place of a term: CRC-32, by which no two 2-grams of the basic plane collide.
+    """Return the index of a term: CRC-32, by which no two 2-grams of the basic plane collide.
 
     Such a 2-gram is 4 bytes of UTF-16, and CRC-32 maps different 4 bytes to different numbers.
     """

@@ -14,16 +14,16 @@ from konayuki.extras import require
 
 EXTRA = "scale"
 READ_BYTES = 1 << 20
-_WILD = re.compile(r"[*?]")
+_WILDCARD = re.compile(r"[*?]")
 
 
-class Source(NamedTuple):
+class StoredFile(NamedTuple):
     """A file to read: its path in its file system, its name below the root, and its state."""
 
     path: str
     name: str
     size: int
-    modified: int  # ns; -1 where the store does not say
+    modified: int  # ns; -1 if the store does not tell
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Store:
     """A folder, or the start of a pattern, in some file system; pickles, so workers can take it.
 
     Attributes:
-        filesystem: a pyarrow file system.
-        root: the path in it, without a slash at its end.
+        filesystem: A pyarrow file system.
+        root: The path in it, without a slash at its end.
     """
 
     filesystem: Any
@@ -43,15 +43,15 @@ class Store:
         return f"{self.root}/{name}" if self.root else name
 
     def names(self, suffix: str) -> list[str]:
-        """Return the names of all files below the root that end so; hidden ones are left out."""
-        return [source.name for source in self._below() if source.name.endswith(suffix)]
+        """Return the names of the files below the root with a suffix; hidden ones are left out."""
+        return [file.name for file in self.files((suffix,))]
 
-    def sources(self, suffixes: tuple[str, ...]) -> list[Source]:
-        """Return the files below the root of these kinds, by name."""
-        return [source for source in self._below() if source.name.endswith(suffixes)]
+    def files(self, suffixes: tuple[str, ...]) -> list[StoredFile]:
+        """Return the files below the root with these suffixes by name, without hidden ones."""
+        return [file for file in self._below() if file.name.endswith(suffixes)]
 
     def exists(self, name: str) -> bool:
-        """Whether a file is there."""
+        """Return whether a file exists."""
         return bool(self.filesystem.get_file_info(self.path(name)).is_file)
 
     def read(self, name: str) -> bytes:
@@ -60,13 +60,16 @@ class Store:
             return bytes(file.read())
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file if it exists."""
         if self.exists(name):
             self.filesystem.delete_file(self.path(name))
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Any]:
-        """Open a file that appears under its name when it is whole, and not at all otherwise."""
+        """Open a file that appears under its name when it is whole, and not at all otherwise.
+
+        On object stores `konayuki.files.replacing` cannot do this: it needs a local path.
+        """
         path = self.path(name)
         folder, _, last = path.rpartition("/")
         self.filesystem.create_dir(folder, recursive=True)
@@ -74,7 +77,7 @@ class Store:
         try:
             with self.filesystem.open_output_stream(partial) as stream:
                 yield stream
-            if self.filesystem.get_file_info(path).is_file and self._keeps_targets:
+            if self._keeps_targets and self.filesystem.get_file_info(path).is_file:
                 self.filesystem.delete_file(path)
             self.filesystem.move(partial, path)
         except BaseException:
@@ -83,27 +86,27 @@ class Store:
             raise
 
     def sweep(self) -> None:
-        """Remove what writers that were killed left behind."""
-        for source in self._below(hidden=True):
-            if source.name.endswith(".partial"):
-                self.filesystem.delete_file(source.path)
+        """Remove what killed writers left behind."""
+        for file in self._below(hidden=True):
+            if file.name.endswith(".partial"):
+                self.filesystem.delete_file(file.path)
 
     @property
     def _keeps_targets(self) -> bool:
-        """Whether a move onto a file that is there may fail: fsspec leaves it to each store."""
+        """Whether a move onto an existing file may fail: fsspec leaves it to each store."""
         return str(self.filesystem.type_name).startswith("py::")
 
-    def _below(self, *, hidden: bool = False) -> list[Source]:
+    def _below(self, *, hidden: bool = False) -> list[StoredFile]:
         fs = require("pyarrow.fs", EXTRA)
         selector = fs.FileSelector(self.root, recursive=True, allow_not_found=True)
-        found = []
+        files = []
         for info in self.filesystem.get_file_info(selector):
             if info.is_file:
                 path = info.path.replace("\\", "/")
                 name = path.removeprefix(self.root).lstrip("/")
                 if hidden or not any(part[0] in "._" for part in name.split("/")):
-                    found.append(_source(info, path, name))
-        return sorted(found, key=lambda source: source.name)
+                    files.append(_stored_file(info, path, name))
+        return sorted(files, key=lambda file: file.name)
 
 
 def open_store(uri: str) -> Store:
@@ -112,7 +115,7 @@ def open_store(uri: str) -> Store:
     pyarrow's own file systems take file, s3, gs and hdfs; fsspec takes every other protocol.
 
     Raises:
-        InputError: nobody knows the protocol, or it cannot be reached.
+        InputError: The protocol is unknown, or the store cannot be reached.
     """
     fs = require("pyarrow.fs", EXTRA)
     arrow = require("pyarrow", EXTRA)
@@ -127,30 +130,30 @@ def open_store(uri: str) -> Store:
     return Store(filesystem, path.rstrip("/"))
 
 
-def find_sources(uri: str, suffixes: tuple[str, ...]) -> tuple[Store, list[Source]]:
-    """Return the files that a path, a folder or a pattern means, by name, and where they lie.
+def find_files(uri: str, suffixes: tuple[str, ...]) -> tuple[Store, list[StoredFile]]:
+    """Return the files of a path, a folder or a pattern by name, and the store that holds them.
 
     `*` and `?` stay within one folder, `**` crosses folders. Hidden files, and those in folders
     whose name starts with a dot or `_`, are left out.
 
     Raises:
-        NotFoundError: there is no such file, or none of these kinds in it.
+        NotFoundError: No file matches, or none with one of the suffixes.
     """
     store, pattern = _split_pattern(uri)
     if pattern:
         matching = re.compile(_as_regex(pattern))
-        found = [source for source in store.sources(suffixes) if matching.fullmatch(source.name)]
+        files = [file for file in store.files(suffixes) if matching.fullmatch(file.name)]
     else:
         info = store.filesystem.get_file_info(store.root)
         if info.is_file:
             folder, _, name = store.root.rpartition("/")
             store = Store(store.filesystem, folder)
-            found = [_source(info, store.path(name), name)]
+            files = [_stored_file(info, store.path(name), name)]
         else:
-            found = store.sources(suffixes)
-    if not found:
+            files = store.files(suffixes)
+    if not files:
         raise NotFoundError(f"no input at {uri!r}: expected {', '.join(suffixes)}")
-    return store, found
+    return store, files
 
 
 @contextmanager
@@ -178,11 +181,11 @@ def _with_fsspec(uri: str) -> tuple[Any, str]:
 
 def _split_pattern(uri: str) -> tuple[Store, str]:
     """Return the folder before the first wildcard, and the pattern below it."""
-    wild = _WILD.search(uri)
-    if wild is None:
+    wildcard = _WILDCARD.search(uri)
+    if wildcard is None:
         return open_store(uri), ""
-    cut = uri.rfind("/", 0, wild.start())
-    return open_store(uri[:cut] or "/" if cut >= 0 else "."), uri[cut + 1 :]
+    slash = uri.rfind("/", 0, wildcard.start())
+    return open_store(uri[:slash] or "/" if slash >= 0 else "."), uri[slash + 1 :]
 
 
 def _as_regex(pattern: str) -> str:
@@ -191,6 +194,6 @@ def _as_regex(pattern: str) -> str:
     return "".join(parts.get(piece, re.escape(piece)) for piece in pieces)
 
 
-def _source(info: Any, path: str, name: str) -> Source:  # noqa: ANN401 - pyarrow has no types
+def _stored_file(info: Any, path: str, name: str) -> StoredFile:  # noqa: ANN401 - pyarrow has no types
     modified = info.mtime_ns
-    return Source(path, name, int(info.size or 0), -1 if modified is None else int(modified))
+    return StoredFile(path, name, int(info.size or 0), -1 if modified is None else int(modified))

@@ -1,4 +1,4 @@
-"""Columns of vectors in Arrow's fixed-size lists, and how Parquet packs each kind best."""
+"""Columns of vectors as Arrow's fixed-size lists, and how Parquet stores each type best."""
 
 from typing import Any
 
@@ -27,21 +27,21 @@ def as_matrix(column: Any) -> NDArray[Any]:  # noqa: ANN401 - pyarrow has no typ
 def open_writer(stream: Any, schema: Any, vector_column: str) -> Any:  # noqa: ANN401 - pyarrow
     """Return a Parquet writer for a table with vectors.
 
-    Vectors do not get smaller by compression. Parquet has no type of one byte, so small whole
-    numbers go through a dictionary: one byte each instead of four. Measured on 256 int8 values a
-    row: 262 bytes, written at the speed of float32 rows, read nine times as fast.
+    Compression does not make vectors smaller. Parquet has no type of one byte, so small integers go
+    through a dictionary: one byte each instead of four. Measured on 256 int8 values per row: 262
+    bytes, written as fast as float32 rows and read nine times as fast.
     """
     arrow, parquet = require("pyarrow", "scale"), require("pyarrow.parquet", "scale")
     inner = schema.field(vector_column).type.value_type
     leaves = _leaves(schema)
-    own = {leaf for leaf in leaves if leaf.split(".")[0] == vector_column}
+    vector_leaves = {leaf for leaf in leaves if leaf.split(".")[0] == vector_column}
     small = arrow.types.is_int8(inner) or arrow.types.is_uint8(inner)
     return parquet.ParquetWriter(
         stream,
         schema,
-        compression={leaf: "none" if leaf in own else "zstd" for leaf in leaves},
-        use_dictionary=[leaf for leaf in leaves if leaf not in own or small],
-        write_statistics=[leaf for leaf in leaves if leaf not in own],
+        compression={leaf: "none" if leaf in vector_leaves else "zstd" for leaf in leaves},
+        use_dictionary=[leaf for leaf in leaves if leaf not in vector_leaves or small],
+        write_statistics=[leaf for leaf in leaves if leaf not in vector_leaves],
     )
 
 
@@ -51,4 +51,4 @@ def _leaves(schema: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
     sink = arrow.BufferOutputStream()
     parquet.write_metadata(schema, sink)
     stored = parquet.read_metadata(arrow.BufferReader(sink.getvalue())).schema
-    return [stored.column(place).path for place in range(len(stored))]
+    return [stored.column(column).path for column in range(len(stored))]

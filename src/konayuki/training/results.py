@@ -14,10 +14,10 @@ import konayuki
 from konayuki.evaluation import Passage, RetrievalSet
 from konayuki.evaluation.card import write_card
 from konayuki.evaluation.card_facts import SCORES_FILE, SOURCES_FILE
+from konayuki.evaluation.datasets import write_set
 from konayuki.evaluation.plan import Plan, evaluate
 from konayuki.evaluation.plots import Line, draw_history
 from konayuki.evaluation.report import Report, as_json
-from konayuki.evaluation.written_sets import write_set
 from konayuki.files import replace_file
 from konayuki.model import StaticModel
 from konayuki.model.weights import Weights

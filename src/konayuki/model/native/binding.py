@@ -21,8 +21,11 @@ THREADS_VARIABLE = "KONAYUKI_THREADS"
 def default_threads() -> int:
     """Return the processors that this process may use, or what KONAYUKI_THREADS says."""
     wanted = os.environ.get(THREADS_VARIABLE, "")
-    if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
+    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else available_processors()
+
+
+def available_processors() -> int:
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -10,7 +10,7 @@ from evaluation.tiny_model import save_tiny_model, tiny_model
 from konayuki.errors import DimensionError, InputError
 from konayuki.evaluation import Plan, RetrievalSet, Setting, SimilaritySet, evaluate, evaluate_dense
 from konayuki.evaluation.bits import model_with_bits, round_rows
-from konayuki.evaluation.indexed import CutModel, evaluate_indexed
+from konayuki.evaluation.indexed import CutEncoder, evaluate_indexed
 from konayuki.evaluation.metrics import retrieval_metrics
 from konayuki.evaluation.records import build_retrieval_set, build_similarity_set
 from konayuki.model import StaticModel
@@ -112,12 +112,12 @@ def test_lexical_and_hybrid_scores_are_those_of_the_index(
 
 def test_a_cut_model_names_itself_and_gives_the_first_dimensions() -> None:
     model = tiny_model()
-    cut = CutModel(model, 8)
+    cut = CutEncoder(model, 8)
 
     assert cut.fingerprint != model.fingerprint
     assert (cut.encode(["富士山"]) == model.encode(["富士山"], dim=8)).all()
     with pytest.raises(InputError, match="cannot cut to 64 dimensions: the model has 32"):
-        CutModel(model, 64)
+        CutEncoder(model, 64)
 
 
 def test_a_plan_measures_each_setting_once(lakes: RetrievalSet, pairs: SimilaritySet) -> None:
@@ -138,7 +138,7 @@ def test_a_plan_measures_each_setting_once(lakes: RetrievalSet, pairs: Similarit
 @pytest.mark.parametrize(
     ("plan", "error", "message"),
     [
-        ({"bits": (9,)}, InputError, "cannot evaluate 9 bits; expected 1 to 8, or 32"),
+        ({"bits": (9,)}, InputError, "cannot evaluate 9 bits: expected 1 to 8, or 32"),
         ({"dims": (33,)}, DimensionError, "33"),
         ({"dims": (33,), "modes": ("hybrid",)}, InputError, "the model has 32"),
     ],
@@ -159,22 +159,19 @@ def test_four_bits_are_those_of_the_four_bit_layout(tmp_path: Path) -> None:
     packed = StaticModel.load(save_tiny_model(tmp_path, layout="q4"))
     texts = ["富士山は日本一高い", "abc 123", ""]
 
-    with model_with_bits(tiny_model(), 4) as rounded:
-        assert rounded.encode(texts) == pytest.approx(packed.encode(texts), abs=2e-6)
-    with model_with_bits(packed, 4) as again:
-        assert again.encode(texts) == pytest.approx(packed.encode(texts), abs=2e-6)
-    with model_with_bits(tiny_model(), 32) as untouched:
-        assert (untouched.encode(texts) == tiny_model().encode(texts)).all()
+    rounded = model_with_bits(tiny_model(), 4)
+    assert rounded.encode(texts) == pytest.approx(packed.encode(texts), abs=2e-6)
+    again = model_with_bits(packed, 4)
+    assert again.encode(texts) == pytest.approx(packed.encode(texts), abs=2e-6)
+    untouched = model_with_bits(tiny_model(), 32)
+    assert (untouched.encode(texts) == tiny_model().encode(texts)).all()
 
 
 def test_a_packed_model_has_no_more_bits_to_give(tmp_path: Path) -> None:
     packed = StaticModel.load(save_tiny_model(tmp_path, layout="q4"))
 
-    with (
-        pytest.raises(InputError, match="cannot evaluate 8 bits: the model is stored with 4"),
-        model_with_bits(packed, 8),
-    ):
-        pass
+    with pytest.raises(InputError, match="cannot evaluate 8 bits: the model is stored with 4"):
+        model_with_bits(packed, 8)
 
 
 @pytest.mark.parametrize("bits", range(1, 9))
