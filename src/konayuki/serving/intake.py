@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
-from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
+from starlette.types import Message
 
 from konayuki.serving.operations import Operation, RequestSource
 from konayuki.serving.problems import Problem, problem_of
@@ -118,7 +118,7 @@ async def read_body(http_request: HttpRequest, *, most_bytes: int, timeout_s: fl
     if length.isdecimal() and int(length) > most_bytes:
         raise _too_long(most_bytes)
     try:
-        return await asyncio.wait_for(_collect(http_request, most_bytes), timeout_s)
+        body = await asyncio.wait_for(_collect(http_request, most_bytes), timeout_s)
     except asyncio.TimeoutError:
         raise Problem(
             408,
@@ -126,17 +126,30 @@ async def read_body(http_request: HttpRequest, *, most_bytes: int, timeout_s: fl
             f"the body did not arrive within {timeout_s:g} seconds",
             headers={"Connection": "close"},
         ) from None
-    except ClientDisconnect:
-        raise Problem(400, "incomplete_body", "the client left before its body was whole") from None
+    if body is None:
+        raise Problem(400, "incomplete_body", "the client left before its body was whole")
+    if len(body) > most_bytes:
+        raise _too_long(most_bytes)
+    return body
 
 
-async def _collect(http_request: HttpRequest, most_bytes: int) -> bytes:
+async def _collect(http_request: HttpRequest, most_bytes: int) -> bytes | None:
+    """Return the body, or what is too much of it, or None if the client leaves."""
     body = bytearray()
-    async for part in http_request.stream():
-        body += part
-        if len(body) > most_bytes:
-            raise _too_long(most_bytes)
-    return bytes(body)
+    message: Message = {}
+    try:
+        while len(body) <= most_bytes:
+            message = await http_request.receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        return bytes(body)
+    finally:
+        # The traceback of a timeout would keep them until the next garbage collection.
+        body.clear()
+        message = {}
 
 
 def _too_long(most_bytes: int) -> Problem:
