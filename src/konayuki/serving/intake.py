@@ -1,13 +1,13 @@
 """From a request on the wire to a checked value: size, kind and form before meaning."""
 
 import asyncio
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request as HttpRequest
-from starlette.types import Message
 
 from konayuki.serving.operations import Operation, RequestSource
 from konayuki.serving.problems import Problem, problem_of
@@ -136,7 +136,7 @@ async def read_body(http_request: HttpRequest, *, most_bytes: int, timeout_s: fl
 async def _collect(http_request: HttpRequest, most_bytes: int) -> bytes | None:
     """Return the body, or what is too much of it, or None if the client leaves."""
     body = bytearray()
-    message: Message = {}
+    message: MutableMapping[str, Any] = {}
     try:
         while len(body) <= most_bytes:
             message = await http_request.receive()
