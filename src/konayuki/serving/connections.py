@@ -16,7 +16,6 @@ from konayuki.serving.problems import Problem, busy
 
 HEAD_BYTES = 64 * 1024  # request line and headers, or the trailer of a chunked body
 URL_BYTES = 32 * 1024  # the longest query takes 18 KB when its kanji are percent-encoded
-_GRACE_S = 1.0  # the application is the first to answer a late body
 _HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[^\[\]:/?#@\s\x00-\x1f]*)(:[0-9]{0,5})?")
 _NON_ASCII = re.compile(rb"[\x80-\xff]+")
 _URL = re.compile(rb"[A-Z]+ (\S+) HTTP/1\.[01]\r?\n")
@@ -156,7 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts):
             self._fail(Problem(400, "invalid_host", "expected one header Host: name or name:port"))
         self.phase = Phase.BODY
-        self._await_client(self._gate.timeout_s + _GRACE_S)
+        self._await_client(self._gate.timeout_s)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -244,7 +243,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.phase is Phase.IDLE or self.transport.is_closing() or self.flow.write_paused:
             self.transport.abort()
         else:
-            self.refuse(Problem(408, "slow_request", f"the {self.phase.value} did not arrive"))
+            message = f"the {self.phase.value} did not arrive in time"
+            self.refuse(Problem(408, f"slow_{self.phase.name.lower()}", message))
 
 
 def encode_url(data: bytes) -> bytes:
