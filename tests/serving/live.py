@@ -5,10 +5,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +85,24 @@ class Live:
         finally:
             connection.close()
 
+    def connect(self, *parts: bytes) -> socket.socket:
+        """Open a connection and send these bytes, as they are."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        for part in parts:
+            connection.sendall(part)
+        return connection
+
+    def send(self, *parts: bytes) -> bytes:
+        """Send bytes as they are, and return all that comes back until the server closes."""
+        with self.connect(*parts) as connection:
+            return received(connection)
+
+    @property
+    def resident_mb(self) -> float:
+        """The memory that the server holds."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
     def add(self, *documents: Mapping[str, Any]) -> None:
         reply = self.call("POST", "/documents", {"documents": list(documents)})
         assert reply.status == 200, reply.body
@@ -105,10 +124,20 @@ class Live:
 
 
 @contextmanager
-def serving(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Live]:
-    """Run a server on a free port until the end of the block."""
+def serving(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    most_files: int | None = None,
+    sabotage: str = "",
+) -> Iterator[Live]:
+    """Run a server on a free port until the end of the block, after some Python code of a test."""
+    limit = [] if most_files is None else ["sh", "-c", f'ulimit -n {most_files}; exec "$@"', "sh"]
+    program = command("serve", *arguments, "--port", "0")
+    if sabotage:
+        start = f"{sabotage}\nfrom konayuki.cli import main\nraise SystemExit(main({program[3:]}))"
+        program = [sys.executable, "-c", start]
     process = subprocess.Popen(
-        command("serve", *arguments, "--port", "0"),
+        [*limit, *program],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -129,5 +158,16 @@ def serving(*arguments: str, environment: Mapping[str, str] | None = None) -> It
         process.stderr.close()
 
 
-def command(*arguments: str) -> Sequence[str]:
+def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "konayuki", *arguments]
+
+
+def received(connection: socket.socket) -> bytes:
+    """Return what comes until the other side closes or resets the connection."""
+    parts = []
+    try:
+        while part := connection.recv(65_536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)

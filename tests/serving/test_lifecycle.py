@@ -53,6 +53,36 @@ def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path, model_fo
         assert live.search("富士山")["hits"][0]["id"] == "fuji"
 
 
+BUSY = """
+from konayuki.search import Index
+search = Index.search
+def slow_search(self, query, *args, **kwargs):
+    if query == "slow":
+        while True:
+            pass
+    return search(self, query, *args, **kwargs)
+Index.search = slow_search
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_thread_that_never_ends_does_not_keep_the_server_alive(
+    tmp_path: Path, model_folder: Path, number: int
+) -> None:
+    arguments = (str(tmp_path / "i"), "--create", "--model", str(model_folder), "--timeout", "1")
+    with serving(*arguments, sabotage=BUSY) as live:
+        live.add(FUJI)
+        assert live.call("POST", "/search", {"query": "slow"}).code == "timeout"
+        began = time.monotonic()
+        live.stop(number)
+        assert time.monotonic() - began < 5
+        shown = "".join(live.lines)
+    with serving(*arguments) as live:
+        assert live.search("富士山")["hits"][0]["id"] == "fuji"
+
+    assert "slow_search" in shown  # the log says what took so long
+
+
 def test_a_taken_port_is_a_message_and_exit_code_1(model_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -207,10 +237,30 @@ def test_workers_share_the_index_the_counters_and_the_end(
 
 
 @pytest.mark.slow
+def test_workers_that_cannot_start_end_the_server(tmp_path: Path, model_folder: Path) -> None:
+    index = tmp_path / "i"
+    keys = tmp_path / "keys"
+    keys.write_text("a-key-of-sixteen-characters\n")
+    arguments = ("--model", str(model_folder), "--workers", "2", "--api-key-file", str(keys))
+    # The parent reads the keys before its workers do.
+    sabotage = (
+        "import konayuki.serving.run as run, os\n"
+        "supervise = run.Supervisor.run\n"
+        f"run.Supervisor.run = lambda self: (os.remove({str(keys)!r}), supervise(self))"
+    )
+    with serving(str(index), "--create", *arguments, sabotage=sabotage) as live:
+        assert live.process.wait(60) == 1
+        shown = "".join(live.lines)
+
+    assert f"{keys} cannot be read" in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced(tmp_path: Path, model_folder: Path) -> None:
     arguments = ("--model", str(model_folder), "--workers", "2")
     with serving(*arguments) as live:
-        time.sleep(5.5)  # one that dies earlier ends the server: it would not do better
+        live.call("GET", "/health")  # the workers run
         found = subprocess.run(
             ["pgrep", "-P", str(live.process.pid)],  # noqa: S607
             capture_output=True,
@@ -219,9 +269,11 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path, model_folder: Path) -> N
         )
         victims = [int(line) for line in found.stdout.split()]
         os.kill(victims[-1], signal.SIGKILL)
-        time.sleep(0.3)
+        deadline = time.monotonic() + 60
+        while not (warned := "started another" in "".join(live.lines)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         statuses = {live.call("GET", "/health").status for _ in range(10)}
-        warned = "starting another" in "".join(live.lines)
 
     assert statuses == {200}
     assert warned

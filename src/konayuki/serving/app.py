@@ -67,13 +67,14 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
             pool.close()
         engine.close()
 
-    routes = [page_route(file) for file in page_files()]
+    routes = []
     for operation in OPERATIONS:
         pool = writing if operation.writes else reading
-        endpoint = Endpoint(operation, engine, settings, pool)
+        endpoint = Endpoint(operation, engine, pool, settings.body_bytes)
         path = operation.path.replace("}", ":key}")
         routes.append(Route(path, endpoint, methods=[operation.method], name=operation.name))
     routes.append(_metrics_route(metrics, reading))
+    routes += [page_route(file) for file in page_files()]
     document = openapi_document(OPERATIONS, keyed=bool(keys))
     routes.append(page_route(PageFile("/openapi.json", document, "application/json")))
     return Starlette(
@@ -106,22 +107,18 @@ class Endpoint:
     """One operation as an ASGI application: receives, computes on a thread, sends."""
 
     def __init__(
-        self, operation: Operation, engine: Engine, settings: Settings, pool: WorkPool
+        self, operation: Operation, engine: Engine, pool: WorkPool, most_bytes: int
     ) -> None:
         self._operation = operation
         self._engine = engine
-        self._settings = settings
         self._pool = pool
+        self._most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive_message: Receive, send: Send) -> None:
         """Answer one request."""
         scope[ROUTE] = self._operation.path
-        received = await receive(
-            self._operation,
-            HttpRequest(scope, receive_message),
-            most_bytes=self._settings.body_bytes,
-            timeout_s=self._settings.timeout_s,
-        )
+        http_request = HttpRequest(scope, receive_message)
+        received = await receive(self._operation, http_request, self._most_bytes)
         body = await self._pool.run(answer, self._operation, self._engine, received)
         response = HttpResponse(body, media_type="application/json")
         await response(scope, receive_message, send)

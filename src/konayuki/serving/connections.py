@@ -16,8 +16,6 @@ from konayuki.serving.problems import Problem, busy
 
 HEAD_BYTES = 64 * 1024  # request line and headers, or the trailer of a chunked body
 URL_BYTES = 32 * 1024  # the longest query takes 18 KB when its kanji are percent-encoded
-HEAD_S = 10.0
-_GRACE_S = 1.0  # the application is the first to answer a late body
 _HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[^\[\]:/?#@\s\x00-\x1f]*)(:[0-9]{0,5})?")
 _NON_ASCII = re.compile(rb"[\x80-\xff]+")
 _URL = re.compile(rb"[A-Z]+ (\S+) HTTP/1\.[01]\r?\n")
@@ -47,6 +45,7 @@ class Gate:
         collect_bytes: Bytes of bodies; beyond it the largest unfinished one is refused, so that a
             few of them do not lock out everybody else.
         timeout_s: Longest time for a body to arrive, or for a client to read its answer.
+        head_s: Longest time for the headers of a request to arrive.
         waiting: Connections that the process waits for, longest first.
         body_bytes: Size of the body that each connection has sent so far.
         total_bytes: The sum of these sizes.
@@ -55,6 +54,7 @@ class Gate:
     connections: int
     collect_bytes: int
     timeout_s: float
+    head_s: float
     waiting: dict["GuardedProtocol", None] = field(default_factory=dict)
     body_bytes: dict["GuardedProtocol", int] = field(default_factory=dict)
     total_bytes: int = 0
@@ -106,7 +106,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) > self._gate.connections:
             self._gate.make_room(self)
-        self._await_client(HEAD_S)
+        self._await_client(self._gate.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -128,7 +128,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.phase = Phase.HEAD
         self._head_bytes = 0
-        self._await_client(HEAD_S)
+        self._await_client(self._gate.head_s)
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the URL."""
@@ -155,7 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts):
             self._fail(Problem(400, "invalid_host", "expected one header Host: name or name:port"))
         self.phase = Phase.BODY
-        self._await_client(self._gate.timeout_s + _GRACE_S)
+        self._await_client(self._gate.timeout_s)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -185,7 +185,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._unanswered -= 1
         else:
             self._answered_early = True
-        seconds = {Phase.IDLE: self.timeout_keep_alive, Phase.HEAD: HEAD_S}
+        seconds = {Phase.IDLE: self.timeout_keep_alive, Phase.HEAD: self._gate.head_s}
         self._await_client(seconds.get(self.phase, self._gate.timeout_s))
 
     def pause_writing(self) -> None:
@@ -209,13 +209,14 @@ class GuardedProtocol(HttpToolsProtocol):
         answering = cycle is not None and not cycle.response_complete
         if answering:
             cycle.disconnected = True
+            cycle.body.clear()
             cycle.message_event.set()
         if self.transport.is_closing() or (answering and cycle.response_started):
             self.transport.abort()
             return
         self.transport.write(as_http(problem))
         self.transport.close()
-        self._start_waiting(HEAD_S)
+        self._start_waiting(self._gate.head_s)
 
     def _fail(self, problem: Problem) -> None:
         """Leave a callback of the parser, which then calls `send_400_response`."""
@@ -242,7 +243,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.phase is Phase.IDLE or self.transport.is_closing() or self.flow.write_paused:
             self.transport.abort()
         else:
-            self.refuse(Problem(408, "slow_request", f"the {self.phase.value} did not arrive"))
+            message = f"the {self.phase.value} did not arrive in time"
+            self.refuse(Problem(408, f"slow_{self.phase.name.lower()}", message))
 
 
 def encode_url(data: bytes) -> bytes:

@@ -1,12 +1,10 @@
 """From a request on the wire to a checked value: size, kind and form before meaning."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json
-from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 
 from konayuki.serving.operations import Operation, RequestSource
@@ -31,13 +29,11 @@ class Received:
     body: bytes = b""
 
 
-async def receive(
-    operation: Operation, http_request: HttpRequest, *, most_bytes: int, timeout_s: float
-) -> Received:
+async def receive(operation: Operation, http_request: HttpRequest, most_bytes: int) -> Received:
     """Return the parts of a request that its operation reads.
 
     Raises:
-        Problem: The body is too long, too slow or of another kind than expected.
+        Problem: The body is too long, or of another kind than expected.
     """
     source = operation.source
     key = "".join(http_request.path_params.values())
@@ -48,8 +44,7 @@ async def receive(
     if source is RequestSource.BODY:
         check_json(http_request.headers.get("content-type", ""))
     check_encoding(http_request.headers.get("content-encoding", ""))
-    body = await read_body(http_request, most_bytes=most_bytes, timeout_s=timeout_s)
-    return Received(key, body=body)
+    return Received(key, body=await read_body(http_request, most_bytes))
 
 
 def parse(operation: Operation, received: Received) -> Request:
@@ -108,35 +103,28 @@ def check_encoding(content_encoding: str) -> None:
         )
 
 
-async def read_body(http_request: HttpRequest, *, most_bytes: int, timeout_s: float) -> bytes:
-    """Return the body of a request.
+async def read_body(http_request: HttpRequest, most_bytes: int) -> bytes:
+    """Return the body of a request; how long it may take is for the connection to say.
 
     Raises:
-        Problem: It is too long, does not arrive in time, or the client leaves.
+        Problem: The body is too long, or the client leaves.
     """
     length = http_request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > most_bytes:
         raise _too_long(most_bytes)
-    try:
-        return await asyncio.wait_for(_collect(http_request, most_bytes), timeout_s)
-    except asyncio.TimeoutError:
-        raise Problem(
-            408,
-            "slow_body",
-            f"the body did not arrive within {timeout_s:g} seconds",
-            headers={"Connection": "close"},
-        ) from None
-    except ClientDisconnect:
-        raise Problem(400, "incomplete_body", "the client left before its body was whole") from None
-
-
-async def _collect(http_request: HttpRequest, most_bytes: int) -> bytes:
     body = bytearray()
-    async for part in http_request.stream():
-        body += part
+    while True:
+        message = await http_request.receive()
+        if message["type"] == "http.disconnect":
+            # Or the traceback would keep them until the next garbage collection.
+            del body, message
+            raise Problem(400, "incomplete_body", "the client left before its body was whole")
+        body += message.get("body", b"")
         if len(body) > most_bytes:
+            body.clear()
             raise _too_long(most_bytes)
-    return bytes(body)
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 def _too_long(most_bytes: int) -> Problem:

@@ -26,6 +26,7 @@ if sys.platform != "win32":
 
 _BACKLOG = 128
 _OTHER_FILES = 64  # descriptors for the index, the log, the model
+_HEAD_S = 10.0
 _UNRESPONSIVE_S = 30  # a worker that answers no ping for so long is replaced
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,12 @@ def make_worker_app(settings: Settings) -> Starlette:
 def uvicorn_config(settings: Settings, factory: Callable[[], Starlette]) -> uvicorn.Config:
     """Return how uvicorn runs the application; logging and limits are ours."""
     n_connections, backlog = connection_limits(settings.connections)
-    gate = Gate(n_connections, settings.collect_bytes, settings.timeout_s)
+    gate = Gate(
+        connections=n_connections,
+        collect_bytes=settings.collect_bytes,
+        timeout_s=settings.timeout_s,
+        head_s=min(_HEAD_S, settings.timeout_s),
+    )
     return uvicorn.Config(
         factory,
         factory=True,

@@ -33,13 +33,14 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that ended, unless one could not be started at all."""
-        for process in self.processes:
-            if process.exitcode == STARTUP_FAILURE:
-                self.should_exit.set()
-            elif process.exitcode is not None:
-                status = f"worker {process.pid} ended with {process.exitcode}"
-                logger.warning("%s: starting another", status)
+        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+            self.should_exit.set()
+            return
+        before = list(self.processes)
         super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if old is not new:
+                logger.warning("worker %s ended with %s: started another", old.pid, old.exitcode)
 
     def join_all(self) -> None:
         """Wait for the workers, and kill those that do not even notice the signal."""
