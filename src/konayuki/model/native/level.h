@@ -2,6 +2,7 @@
 #ifndef KONAYUKI_LEVEL_H
 #define KONAYUKI_LEVEL_H
 
+#include "late.h"
 #include "pool.h"
 #include "scan.h"
 
@@ -10,6 +11,7 @@ struct level {
     pool_texts *pool;
     scan_sums *sums;
     sketch_dots *dots;
+    late_dots *late;
 };
 
 enum { MAX_LEVELS = 4 };

@@ -72,6 +72,13 @@ static PyMethodDef methods[] = {
             "(level, sketches, n_rows, columns, query, allowed, k, rows, scores, threads)"),
     BINDING(make_sketches, "(matrix, n_rows, columns, sketches)"),
     BINDING(score_int8, "(level, matrix, n_rows, columns, query, rows, scores, count)"),
+    BINDING(prepare_late, "(codes, vocab, stride, columns, lengths, sums)"),
+    BINDING(sum_sentences,
+            "(codes, vocab, stride, columns, scales, ids, n_ids, offsets, n_sentences, lengths)"),
+    BINDING(score_late,
+            "(level, codes, vocab, stride, columns, lengths, sums, scales, query ids, weights, "
+            "shares, count, ids, wide, starts, ends, first, last, sentence ends, sentence lengths, "
+            "count, late, sentence)"),
     {NULL, NULL, 0, NULL},
 };
 

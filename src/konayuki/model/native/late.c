@@ -1,0 +1,204 @@
+#include "late.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows whose sums are computed before they become cosines. */
+enum { ROWS_AT_ONCE = 64 };
+
+static inline int level_at(const uint8_t *row, int64_t column) {
+    return column % 2 ? row[column / 2] & 15 : row[column / 2] >> 4;
+}
+
+void late_prepare(const struct late_table *table, float *lengths, int32_t *sums) {
+    for (int64_t row = 0; row < table->vocab; row++) {
+        const uint8_t *codes = table->codes + row * table->stride;
+        int32_t sum = 0, square = 0;
+        for (int64_t i = 0; i < table->columns / 2; i++) {
+            const int even = codes[i] >> 4, odd = codes[i] & 15;
+            sum += even + odd;
+            square += even * even + odd * odd;
+        }
+        sums[row] = sum;
+        lengths[row] = sqrtf((float)(4 * square - 60 * sum + 225 * (int32_t)table->columns));
+    }
+}
+
+void late_sentences(const struct late_table *table, const float *scales, const int32_t *ids,
+                    const int64_t *offsets, int64_t n_sentences, float *lengths) {
+    for (int64_t sentence = 0; sentence < n_sentences; sentence++) {
+        float even[LATE_BYTES] = {0}, odd[LATE_BYTES] = {0};
+        const int64_t bytes = table->columns / 2;
+        float shift = 0.0f, square = 0.0f;
+        for (int64_t i = offsets[sentence]; i < offsets[sentence + 1]; i++) {
+            const uint8_t *codes = table->codes + ids[i] * table->stride;
+            const float scale = scales[ids[i]] * (2.0f / 15.0f);
+            shift += scale * 7.5f;
+            for (int64_t k = 0; k < bytes; k++) {
+                even[k] += scale * (float)(codes[k] >> 4);
+                odd[k] += scale * (float)(codes[k] & 15);
+            }
+        }
+        for (int64_t k = 0; k < bytes; k++) {
+            const float a = even[k] - shift, b = odd[k] - shift;
+            square += a * a + b * b;
+        }
+        lengths[sentence] = sqrtf(square);
+    }
+}
+
+/* What one question needs: the distinct tokens of the passages and their cosines. */
+struct bench {
+    int32_t *slots;    /* (vocab,): place of a token among the distinct ones, plus 1 */
+    int32_t *tokens;   /* (n_tokens,) distinct */
+    float *cosines;    /* (n_tokens, width) with each query token */
+    float *shares;     /* (n_tokens,): product with the mean of the question */
+    uint8_t *query;    /* one block */
+    int64_t n_tokens, capacity, width;
+};
+
+static inline int64_t id_at(const struct late_passages *passages, int64_t place) {
+    return passages->wide ? ((const int32_t *)passages->ids)[place]
+                          : ((const uint16_t *)passages->ids)[place];
+}
+
+static enum late_fault collect(struct bench *bench, const struct late_table *table,
+                               const struct late_passages *passages) {
+    for (int64_t i = 0; i < passages->count; i++)
+        for (int64_t place = passages->starts[i]; place < passages->ends[i]; place++) {
+            const int64_t id = id_at(passages, place);
+            if (id < 0 || id >= table->vocab) return LATE_BAD_ID;
+            if (bench->slots[id]) continue;
+            if (bench->n_tokens == bench->capacity) {
+                const int64_t capacity = 2 * bench->capacity + 1024;
+                int32_t *grown = realloc(bench->tokens, (size_t)capacity * sizeof *grown);
+                if (!grown) return LATE_NO_MEMORY;
+                bench->tokens = grown;
+                bench->capacity = capacity;
+            }
+            bench->tokens[bench->n_tokens] = (int32_t)id;
+            bench->slots[id] = (int32_t)++bench->n_tokens;
+        }
+    return LATE_OK;
+}
+
+static void arrange(uint8_t *block, const struct late_table *table, const int32_t *ids,
+                    int64_t count) {
+    memset(block, 0, LATE_BLOCK * LATE_COLUMNS);
+    for (int64_t token = 0; token < count; token++) {
+        const uint8_t *row = table->codes + ids[token] * table->stride;
+        for (int64_t column = 0; column < table->columns; column++) {
+            const int64_t byte = column / 2, part = 2 * (byte / 4) + column % 2;
+            block[(part * LATE_BLOCK + token) * 4 + byte % 4] = (uint8_t)level_at(row, column);
+        }
+    }
+}
+
+static void compare_block(struct bench *bench, const struct late_table *table,
+                          const struct late_query *query, int64_t first, late_dots *dots) {
+    const int64_t left = query->count - first, count = left < LATE_BLOCK ? left : LATE_BLOCK;
+    int32_t sums[ROWS_AT_ONCE * LATE_BLOCK];
+    float inverses[LATE_BLOCK] = {0}, shares[LATE_BLOCK] = {0};
+    int32_t shifts[LATE_BLOCK] = {0};
+    arrange(bench->query, table, query->ids + first, count);
+    for (int64_t t = 0; t < count; t++) {
+        const int32_t id = query->ids[first + t];
+        inverses[t] = table->lengths[id] > 0.0f ? 1.0f / table->lengths[id] : 0.0f;
+        shares[t] = query->shares[first + t];
+        shifts[t] = 225 * (int32_t)table->columns - 30 * table->sums[id];
+    }
+    for (int64_t row = 0; row < bench->n_tokens; row += ROWS_AT_ONCE) {
+        const int64_t rest = bench->n_tokens - row, n = rest < ROWS_AT_ONCE ? rest : ROWS_AT_ONCE;
+        dots(table, bench->tokens + row, n, bench->query, sums);
+        for (int64_t i = 0; i < n; i++) {
+            const int32_t id = bench->tokens[row + i], shift = 30 * table->sums[id];
+            const float length = table->lengths[id], inverse = length > 0.0f ? 1.0f / length : 0.0f;
+            float *cosines = bench->cosines + (row + i) * bench->width + first, share = 0.0f;
+            for (int t = 0; t < LATE_BLOCK; t++) {
+                const float product =
+                    (float)(4 * sums[i * LATE_BLOCK + t] - shift + shifts[t]);
+                cosines[t] = product * (inverse * inverses[t]);
+                share += product * shares[t];
+            }
+            bench->shares[row + i] += share;
+        }
+    }
+}
+
+static float late_of(const struct bench *bench, const struct late_query *query,
+                     const struct late_passages *passages, int64_t passage, float *best) {
+    const int64_t width = bench->width;
+    for (int64_t t = 0; t < width; t++) best[t] = -1.0f;
+    for (int64_t place = passages->starts[passage]; place < passages->ends[passage]; place++) {
+        const int64_t token = bench->slots[id_at(passages, place)] - 1;
+        const float *cosines = bench->cosines + token * width;
+        for (int64_t t = 0; t < width; t++) best[t] = cosines[t] > best[t] ? cosines[t] : best[t];
+    }
+    float sum = 0.0f;
+    for (int64_t t = 0; t < query->count; t++) sum += query->weights[t] * best[t];
+    return sum;
+}
+
+/* The largest cosine of the mean of the question, of length 1, with the mean of a sentence. */
+static float sentence_of(const struct bench *bench, const struct late_passages *passages,
+                         int64_t passage) {
+    const int64_t start = passages->starts[passage], end = passages->ends[passage];
+    float best = -1.0f;
+    int64_t place = start;
+    for (int64_t i = passages->first[passage]; i < passages->last[passage]; i++) {
+        int64_t stop = start + passages->sentence_ends[i];
+        float sum = 0.0f;
+        if (stop > end) stop = end;
+        for (; place < stop; place++) {
+            const int64_t id = id_at(passages, place);
+            sum += bench->shares[bench->slots[id] - 1] * passages->scales[id];
+        }
+        const float length = passages->sentence_lengths[i];
+        if (length > 0.0f && sum > best * length) best = sum / length;
+    }
+    return best;
+}
+
+static enum late_fault run(struct bench *bench, const struct late_table *table,
+                           const struct late_query *query, const struct late_passages *passages,
+                           late_dots *dots, float *late, float *sentence) {
+    const enum late_fault fault = collect(bench, table, passages);
+    if (fault) return fault;
+    bench->width = (query->count + LATE_BLOCK - 1) / LATE_BLOCK * LATE_BLOCK;
+    const size_t cells = (size_t)(bench->n_tokens + 1) * (size_t)(bench->width + 1);
+    float *best = malloc((size_t)(bench->width + 1) * sizeof *best);
+    bench->cosines = malloc(cells * sizeof(float));
+    bench->shares = calloc((size_t)(bench->n_tokens + 1), sizeof(float));
+    bench->query = malloc(LATE_BLOCK * LATE_COLUMNS);
+    if (!best || !bench->cosines || !bench->shares || !bench->query) {
+        free(best);
+        return LATE_NO_MEMORY;
+    }
+    for (int64_t first = 0; first < query->count; first += LATE_BLOCK)
+        compare_block(bench, table, query, first, dots);
+    for (int64_t i = 0; i < passages->count; i++) {
+        const int empty = passages->starts[i] >= passages->ends[i] || !query->count;
+        late[i] = empty ? 0.0f : late_of(bench, query, passages, i, best);
+        sentence[i] = empty ? 0.0f : sentence_of(bench, passages, i);
+    }
+    free(best);
+    return LATE_OK;
+}
+
+enum late_fault late_run(const struct late_table *table, const struct late_query *query,
+                         const struct late_passages *passages, late_dots *dots, float *late,
+                         float *sentence) {
+    for (int64_t t = 0; t < query->count; t++)
+        if (query->ids[t] < 0 || query->ids[t] >= table->vocab) return LATE_BAD_ID;
+    struct bench bench = {0};
+    bench.slots = calloc((size_t)(table->vocab + 1), sizeof *bench.slots);
+    const enum late_fault fault =
+        bench.slots ? run(&bench, table, query, passages, dots, late, sentence) : LATE_NO_MEMORY;
+    free(bench.slots);
+    free(bench.tokens);
+    free(bench.cosines);
+    free(bench.shares);
+    free(bench.query);
+    return fault;
+}

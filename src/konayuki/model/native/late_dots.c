@@ -1,0 +1,130 @@
+/* Sums of products of levels for each instruction set; the lanes are the tokens of the question. */
+#include <string.h>
+
+#include "late.h"
+
+enum { ROWS_A_STEP = 4, AHEAD = 8, WORDS = LATE_BYTES / 4 };
+
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
+/* The levels of a row: even columns, then odd ones; zeros behind the last. */
+struct levels {
+    uint8_t even[LATE_BYTES], odd[LATE_BYTES];
+};
+
+static inline void unpack(struct levels *levels, const struct late_table *table, int64_t row) {
+    const int64_t bytes = table->columns / 2;
+    uint8_t codes[LATE_BYTES];
+    if (bytes < LATE_BYTES) memset(codes + bytes, 0, (size_t)(LATE_BYTES - bytes));
+    memcpy(codes, table->codes + row * table->stride, (size_t)bytes);
+    for (int i = 0; i < LATE_BYTES; i++) {
+        levels->even[i] = codes[i] >> 4;
+        levels->odd[i] = codes[i] & 15;
+    }
+}
+
+static inline void fetch(const struct late_table *table, const int32_t *rows, int64_t place,
+                         int64_t n_rows) {
+    if (place >= n_rows) return;
+    const uint8_t *codes = table->codes + rows[place] * table->stride;
+    PREFETCH(codes);
+    PREFETCH(codes + 64);
+}
+
+static inline int64_t words_of(const struct late_table *table) {
+    return (table->columns / 2 + 3) / 4;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define AVX2 __attribute__((target("avx2")))
+
+static inline int32_t word(const uint8_t *bytes, int64_t place) {
+    int32_t value;
+    memcpy(&value, bytes + 4 * place, sizeof value);
+    return value;
+}
+
+/* Four rows share each load of the question; two chains a row hide the latency. */
+VNNI void late_dots_avx512vnni(const struct late_table *table, const int32_t *rows, int64_t n_rows,
+                               const uint8_t *query, int32_t *dots) {
+    const int64_t words = words_of(table);
+    struct levels levels[ROWS_A_STEP];
+    for (int64_t row = 0; row < n_rows; row += ROWS_A_STEP) {
+        const int64_t n = n_rows - row < ROWS_A_STEP ? n_rows - row : ROWS_A_STEP;
+        __m512i even[ROWS_A_STEP], odd[ROWS_A_STEP];
+        for (int64_t i = 0; i < ROWS_A_STEP; i++) {
+            fetch(table, rows, row + i + AHEAD, n_rows);
+            unpack(&levels[i], table, rows[row + (i < n ? i : 0)]);
+            even[i] = odd[i] = _mm512_setzero_si512();
+        }
+        for (int64_t k = 0; k < words; k++) {
+            const __m512i first = _mm512_loadu_si512(query + 128 * k);
+            const __m512i second = _mm512_loadu_si512(query + 128 * k + 64);
+            for (int i = 0; i < ROWS_A_STEP; i++) {
+                even[i] = _mm512_dpbusd_epi32(even[i], first,
+                                              _mm512_set1_epi32(word(levels[i].even, k)));
+                odd[i] = _mm512_dpbusd_epi32(odd[i], second,
+                                             _mm512_set1_epi32(word(levels[i].odd, k)));
+            }
+        }
+        for (int64_t i = 0; i < n; i++)
+            _mm512_storeu_si512(dots + (row + i) * LATE_BLOCK, _mm512_add_epi32(even[i], odd[i]));
+    }
+}
+
+/* Pairs of products go into 16 bits: 64 sums of at most 450. */
+AVX2 void late_dots_avx2(const struct late_table *table, const int32_t *rows, int64_t n_rows,
+                         const uint8_t *query, int32_t *dots) {
+    const int64_t words = words_of(table);
+    const __m256i ones = _mm256_set1_epi16(1);
+    struct levels levels;
+    for (int64_t row = 0; row < n_rows; row++) {
+        fetch(table, rows, row + AHEAD, n_rows);
+        unpack(&levels, table, rows[row]);
+        __m256i low = _mm256_setzero_si256(), high = low;
+        for (int64_t k = 0; k < words; k++) {
+            const __m256i *from = (const __m256i *)(query + 128 * k);
+            const __m256i even = _mm256_set1_epi32(word(levels.even, k));
+            const __m256i odd = _mm256_set1_epi32(word(levels.odd, k));
+            const __m256i a = _mm256_maddubs_epi16(_mm256_loadu_si256(from), even);
+            const __m256i b = _mm256_maddubs_epi16(_mm256_loadu_si256(from + 1), even);
+            const __m256i c = _mm256_maddubs_epi16(_mm256_loadu_si256(from + 2), odd);
+            const __m256i d = _mm256_maddubs_epi16(_mm256_loadu_si256(from + 3), odd);
+            low = _mm256_add_epi16(low, _mm256_add_epi16(a, c));
+            high = _mm256_add_epi16(high, _mm256_add_epi16(b, d));
+        }
+        __m256i *to = (__m256i *)(dots + row * LATE_BLOCK);
+        _mm256_storeu_si256(to, _mm256_madd_epi16(low, ones));
+        _mm256_storeu_si256(to + 1, _mm256_madd_epi16(high, ones));
+    }
+}
+#endif
+
+/* Simple enough for compilers to use whatever vectors the processor is known to have. */
+void late_dots_plain(const struct late_table *table, const int32_t *rows, int64_t n_rows,
+                     const uint8_t *query, int32_t *dots) {
+    enum { CELLS = 4 * LATE_BLOCK };
+    const int64_t words = words_of(table);
+    struct levels levels;
+    for (int64_t row = 0; row < n_rows; row++) {
+        uint16_t sums[CELLS] = {0};
+        unpack(&levels, table, rows[row]);
+        for (int64_t k = 0; k < 2 * words; k++) {
+            uint8_t pattern[CELLS];
+            const uint8_t *four = (k % 2 ? levels.odd : levels.even) + 4 * (k / 2);
+            for (int i = 0; i < CELLS; i++) pattern[i] = four[i % 4];
+            for (int i = 0; i < CELLS; i++)
+                sums[i] = (uint16_t)(sums[i] + query[CELLS * k + i] * pattern[i]);
+        }
+        for (int t = 0; t < LATE_BLOCK; t++)
+            dots[row * LATE_BLOCK + t] =
+                sums[4 * t] + sums[4 * t + 1] + sums[4 * t + 2] + sums[4 * t + 3];
+    }
+}
