@@ -125,7 +125,9 @@ def _serialized(pieces: Sequence[tuple[str, float]], unk_id: int, charsmap: byte
         if text
     )
     absent = 2**64 - 1
-    trainer = _number(3, 1) + _number(40, unk_id) + b"".join(_number(f, absent) for f in (41, 42, 43))
+    trainer = (
+        _number(3, 1) + _number(40, unk_id) + b"".join(_number(f, absent) for f in (41, 42, 43))
+    )
     trainer += _bytes(45, pieces[unk_id][0].encode())
     marked = bool(charsmap)
     normalizer = _bytes(1, RULE if marked else b"identity") + _bytes(2, charsmap)

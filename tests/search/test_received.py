@@ -103,7 +103,9 @@ def test_files_that_are_links_are_not_written_through(
         (received / name).symlink_to(home / ".bashrc")
     before = contents(home)
     use(received)
-    if not (hard and name.startswith("documents.db-")):  # SQLite's log is whatever file has its name
+    if not (
+        hard and name.startswith("documents.db-")
+    ):  # SQLite's log is whatever file has its name
         assert contents(home) == before
 
 

@@ -12,13 +12,13 @@ import hashlib
 import os
 import shutil
 import sys
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tomllib
 
 CORPUS = 4000
 QUERIES = 300
@@ -50,7 +50,9 @@ def _order(text: str) -> bytes:
 def _build_task(task: dict[str, Any], data: Path, folder: Path) -> dict[str, Any]:
     """Write one task; return what the README says of it."""
     table = pq.read_table(data / f"{task['file']}.parquet", columns=["query", "positive"])
-    pairs = sorted({(row["query"], row["positive"]) for row in table.to_pylist() if all(row.values())})
+    pairs = sorted(
+        {(row["query"], row["positive"]) for row in table.to_pylist() if all(row.values())}
+    )
     answers: dict[str, set[str]] = {}
     for query, passage in pairs:
         answers.setdefault(query, set()).add(passage)

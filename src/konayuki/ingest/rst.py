@@ -36,7 +36,7 @@ def _heading(lines: list[str], place: int) -> tuple[str, int]:
 
     A heading follows an empty line and is underlined, or has a line above and below.
     """
-    if place and lines[place - 1].strip() or not lines[place].strip():
+    if (place and lines[place - 1].strip()) or not lines[place].strip():
         return "", 0
     following = [*lines[place + 1 : place + 3], "", ""]
     over, under = _adornment(lines[place]), _adornment(following[0])

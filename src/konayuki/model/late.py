@@ -133,9 +133,7 @@ def _lengths(table: PackedTable, columns: int) -> FloatVector:
     return lengths
 
 
-def _best_sentence(
-    products: FloatVector, ends: NDArray[np.uint32], lengths: FloatVector
-) -> float:
+def _best_sentence(products: FloatVector, ends: NDArray[np.uint32], lengths: FloatVector) -> float:
     """Return the largest sum of products over a sentence as a share of its length."""
     sums = np.diff(np.concatenate([[0], np.cumsum(products, dtype=np.float64)[ends - 1]]))
     meant = lengths > 0

@@ -139,7 +139,10 @@ def _check(query: QueryTokens, passages: Passages) -> None:
     expect(passages.ids, "ids", np.int32 if passages.ids.dtype == np.int32 else np.uint16, (None,))
     expect(passages.sentence_ends, "sentence_ends", np.uint32, (None,))
     expect(passages.sentence_lengths, "sentence_lengths", np.float32, passages.sentence_ends.shape)
-    spans = ((passages.starts, passages.ends, passages.ids), (passages.first, passages.last, passages.sentence_ends))
+    spans = (
+        (passages.starts, passages.ends, passages.ids),
+        (passages.first, passages.last, passages.sentence_ends),
+    )
     for firsts, lasts, items in spans:
         expect(firsts, "starts and first", np.int64, (len(passages.starts),))
         expect(lasts, "ends and last", np.int64, (len(passages.starts),))
