@@ -40,14 +40,18 @@ CASES: dict[str, dict[str, Any]] = {
     "an unknown piece that is true": {"model": {**ours()["model"], "unk_id": True}},
     "an unknown piece that is text": {"model": {**ours()["model"], "unk_id": "0"}},
     "an unknown piece below zero": {"model": {**ours()["model"], "unk_id": -1}},
-    "a piece that is a number": {"model": {**ours()["model"], "vocab": [["<unk>", 0.0], [3, -1.0]]}},
+    "a piece that is a number": {
+        "model": {**ours()["model"], "vocab": [["<unk>", 0.0], [3, -1.0]]}
+    },
     "a score that is text": {"model": {**ours()["model"], "vocab": [["<unk>", 0.0], ["a", "b"]]}},
     "a score that is not finite": {
         "model": {**ours()["model"], "vocab": [["<unk>", 0.0], ["a", float("nan")]]}
     },
     "a replacement that is a number": {"normalizer": replace("a", 3)},
     "a pattern that is a number": {"normalizer": replace(3, "a")},
-    "a pattern that is nothing": {"normalizer": {"type": "Replace", "pattern": None, "content": ""}},
+    "a pattern that is nothing": {
+        "normalizer": {"type": "Replace", "pattern": None, "content": ""}
+    },
     "a prefix that is a number": {"normalizer": {"type": "Prepend", "prepend": 3}},
     "text that grows": {"normalizer": sequence(*[replace("a", "a" * 100)] * 3)},
     "text that grows at once": {"normalizer": replace("a", "a" * 10_000)},
@@ -60,7 +64,9 @@ CASES: dict[str, dict[str, Any]] = {
     "a map that is empty": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": ""}},
     "a map that is a number": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": 3}},
     "a map whose root leads outside": {"normalizer": character_map((1 << 20) << 10, 0)},
-    "a map that leads outside": {"normalizer": character_map(*trie(A, 0xFFFFFC00 & ~(1 << 31) | 97))},
+    "a map that leads outside": {
+        "normalizer": character_map(*trie(A, 0xFFFFFC00 & ~(1 << 31) | 97))
+    },
     "a map whose value is outside": {
         "normalizer": character_map(*trie(A, (A ^ 256) << 10 | 1 << 8 | 97, leaf=1 << 31 | 99))
     },

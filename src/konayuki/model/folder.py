@@ -1,4 +1,4 @@
-"""Whole model folders: weights, tokenizer, and what sentence-transformers needs beside them."""
+"""Whole model folders: weights, tokenizer, and what else sentence-transformers needs."""
 
 import json
 import tempfile
@@ -16,8 +16,8 @@ CONFIG_FILE = "config_sentence_transformers.json"
 def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: Layout) -> None:
     """Write a folder that `StaticModel.load` and sentence-transformers 5 and 6 read.
 
-    Each file is written under a temporary name and renamed. Weights of the other layout that lie
-    in the folder are removed: they would be another model under the same name.
+    Each file is written under a temporary name and renamed. Existing weights of the other
+    layout are removed: they would be another model under the same name.
 
     Raises:
         InputError: `folder` is a file.
@@ -28,7 +28,7 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
         TOKENIZER_FILE: tokenizer_json,
         **{name: (MODULE_SOURCES / name).read_bytes() for name in layout.module_files},
         MODULES_FILE: _json(
-            [{"idx": 0, "name": "0", "path": "", "type": f"{layout.module}"}],
+            [{"idx": 0, "name": "0", "path": "", "type": layout.module}],
         ),
         CONFIG_FILE: _json(
             {

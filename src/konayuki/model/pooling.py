@@ -1,5 +1,7 @@
 """Token ids to vectors: the definition in NumPy, and the compiled kernel if it was built."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from konayuki.arrays import FloatMatrix, unit_rows
@@ -44,15 +46,15 @@ class Pooler:
 
 
 def pool(weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool) -> FloatMatrix:
-    """Return what `Pooler.pool` returns, in NumPy: the definition that the kernel is tested against.
+    """Return what `Pooler.pool` returns, in NumPy: the definition that tests hold the kernel to.
 
-    Memory is that of the result and of `CHUNK_TOKENS` rows, however long a text is. Texts are summed
-    one by one: a vector does not depend on what else is in the batch.
+    Memory is that of the result and of `CHUNK_TOKENS` rows, however long a text is. Texts are
+    summed one by one: a vector does not depend on what else is in the batch.
     """
     ids, offsets = batch.ids, batch.offsets.tolist()
     counts = np.diff(batch.offsets)
     means = np.zeros((len(counts), dim))  # float64: chunks of a long text add up exactly enough
-    for text, (first, last) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
+    for text, (first, last) in enumerate(pairwise(offsets)):
         for start in range(first, last, CHUNK_TOKENS):
             stop = min(start + CHUNK_TOKENS, last)
             means[text] += weights.table.sum_of_rows(ids[start:stop], dim)

@@ -174,7 +174,7 @@ class UnigramReference:
 
     @cached_property
     def _exact(self) -> bool:
-        """Return whether scores are multiples of 2**-12 below 1000: sums of them are never rounded."""
+        """Return whether scores are small multiples of 2**-12, whose sums are never rounded."""
         return all(-1000 < score < 1000 and (score * 4096).is_integer() for score in self._scores)
 
     @cached_property
@@ -221,8 +221,9 @@ def as_tokenizers_reads(score: float) -> float:
     ten, so the last bit can differ from the nearest number. It decides between segmentations that
     are the same pieces in another order.
     """
+    score = float(score)
     if -1000 < score < 1000 and (score * 4096).is_integer():
-        return float(score)  # few digits: exact
+        return score  # few digits: exact
     digits, _, exponent = repr(score).partition("e")
     whole, _, fraction = digits.partition(".")
     power = int(exponent or 0) - len(fraction)

@@ -49,7 +49,8 @@ class Kernel:
     @property
     def level_number(self) -> int:
         """Return the place of the level in `module.levels()`, by which the module knows it."""
-        return self.module.levels().index(self.level)
+        number: int = self.module.levels().index(self.level)
+        return number
 
     def packed_table(
         self,
@@ -206,7 +207,7 @@ def _module() -> ModuleType | None:
 
 
 def address_of(array: NDArray[Any]) -> int:
-    """Return where the data of an array starts."""
+    """Return the address of the data of an array."""
     address: int = array.__array_interface__["data"][0]  # a third of the cost of `array.ctypes`
     return address
 
