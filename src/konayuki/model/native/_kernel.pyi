@@ -138,3 +138,26 @@ def score_int8(
     /,
 ) -> None:
     """Put rows in the order of their cosines, best first, and write the cosines."""
+
+def prepare_late(
+    codes: int, vocab: int, stride: int, columns: int, lengths: int, sums: int, /
+) -> None:
+    """Write the length and the sum of the levels of each row."""
+
+def sum_sentences(
+    codes: int,
+    vocab: int,
+    stride: int,
+    columns: int,
+    scales: int,
+    ids: int,
+    n_ids: int,
+    offsets: int,
+    n_sentences: int,
+    lengths: int,
+    /,
+) -> None:
+    """Write the length of the sum of the rows of each sentence."""
+
+def score_late(*numbers: int) -> None:
+    """Write scores by token and by sentence; see module.c for the 23 numbers."""
