@@ -54,6 +54,7 @@ class StaticModel:
         self, weights: Weights, tokenizer_json: bytes, source: str | PathLike[str] = ""
     ) -> None:
         self._weights = weights
+        self._dim = weights.dim
         self._tokenizer_json = tokenizer_json
         self._source = Path(source)
         path = self._source / TOKENIZER_FILE
@@ -98,7 +99,7 @@ class StaticModel:
     @property
     def dim(self) -> int:
         """Return the number of outputs."""
-        return self._weights.dim
+        return self._dim
 
     @property
     def vocab_size(self) -> int:
@@ -206,7 +207,7 @@ class StaticModel:
             EmptyTextError: `strict` is set and a text is empty.
             DimensionError: The model has fewer than `dim` outputs.
         """
-        dim = _checked_dim(dim, self.dim)
+        dim = _checked_dim(dim, self._dim)
         if dtype != "float32" or ranges is not None:
             ranges = checked_ranges(ranges, dtype, dim)
         options = EncodeOptions(dim, normalize, strict, dtype, ranges)

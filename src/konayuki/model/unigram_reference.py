@@ -18,8 +18,8 @@ UNKNOWN_PENALTY = 10.0
 # The same stretches of text turn up again and again. About 10 MB when full.
 MOST_REMEMBERED = 50_000
 LONGEST_REMEMBERED = 30  # characters
-# Sums nearer to each other than this may be ordered by their rounding, which is less than a tenth of
-# it for words of 10,000 characters.
+# Sums nearer to each other than this may be ordered by their rounding, which is less than a tenth
+# of it for words of 10,000 characters.
 CLOSE = 1e-6
 LONGEST_WORD = 10_000
 UNSEEN: list[int] = []
