@@ -148,8 +148,8 @@ def mangle_and_use(whole: Path, work: Path, n_cases: int, seed: int) -> dict[str
 
 
 def test_mangled_files_give_a_right_answer_or_our_error(whole: Path, tmp_path: Path):
-    outcomes = mangle_and_use(whole, tmp_path, 60, seed=0)
-    assert outcomes["right"] > 30
+    outcomes = mangle_and_use(whole, tmp_path, 25, seed=0)
+    assert outcomes["right"] > 10
 
 
 @pytest.mark.slow
