@@ -30,7 +30,7 @@ class Question(NamedTuple):
 
     Attributes:
         text: What was typed.
-        vector: float32 (dim,), None where the dense half is not asked.
+        vector: float32 (dim,), None if the dense half is not asked.
         filter: (key, allowed values) pairs that must all hold.
         allowed: int64, rows that satisfy the filter, None without one.
     """
@@ -58,13 +58,13 @@ class View:
     version: tuple[int, ...]
 
     def lexically(self, question: Question, k: int) -> list[Ranked]:
-        """Rank by BM25: at least `k` rows where as many match, and all that tie with the last."""
+        """Rank by BM25: at least `k` rows if that many match, and all that tie with the last."""
         rows, scores = self._matching(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [Ranked(row, score, score, None) for row, score in pairs]
 
     def densely(self, question: Question, k: int) -> list[Ranked]:
-        """Rank by cosine: at least `k` rows where there are as many, and all that tie."""
+        """Rank by cosine: at least `k` rows if there are that many, and all that tie."""
         rows, scores = self._nearest(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [Ranked(row, score, None, score) for row, score in pairs]

@@ -1,4 +1,4 @@
-"""The part of a passage that answers a query, and where the words of the query stand in it."""
+"""The part of a passage that answers a query, and the offsets at which the words of the query stand."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ class Snippet(NamedTuple):
     """A part of a passage.
 
     Attributes:
-        text: The part; "…" stands where something was cut off.
+        text: The part; "…" replaces what was cut off.
         spans: (start, end) offsets of matching words in it, ascending, not touching.
     """
 
@@ -64,7 +64,7 @@ def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
 def snippet(text: str, query: str, width: int = 120) -> Snippet:
     """Return the stretch of about `width` characters that holds most of the query.
 
-    It starts where a sentence starts if that keeps the matches in it. Without any match it is the
+    It starts with a sentence if that keeps the matches in it. Without any match it is the
     beginning of the text. Single line breaks between kana and kanji are left out.
     """
     text = unwrapped(text)
@@ -82,7 +82,7 @@ def snippet(text: str, query: str, width: int = 120) -> Snippet:
 
 
 def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
-    """Return where the window begins whose matches are the longest and the most various."""
+    """Return the start of the window whose matches are the longest and the most various."""
     if not spans:
         return 0
     sentence_starts = {0, *sentence_ends(text)}
