@@ -26,9 +26,9 @@ class Expected(NamedTuple):
 Positive = Annotated[float, Field(gt=0), Expected("a number above 0")]
 NotNegative = Annotated[float, Field(ge=0), Expected("0 or more")]
 Share = Annotated[float, Field(ge=0, le=1), Expected("a number from 0 to 1")]
-Count = Annotated[int, Field(ge=1, le=MOST), Expected(f"a number above 0, at most {MOST}")]
-CountOrZero = Annotated[int, Field(ge=0, le=MOST), Expected(f"0 or more, at most {MOST}")]
-Threads = Annotated[int, Field(ge=0, le=1024), Expected("a number from 0 to 1024")]
+Count = Annotated[int, Field(ge=1, le=MOST), Expected(f"a whole number from 1 to {MOST}")]
+CountOrZero = Annotated[int, Field(ge=0, le=MOST), Expected(f"a whole number from 0 to {MOST}")]
+Threads = Annotated[int, Field(ge=0, le=1024), Expected("a whole number from 0 to 1024")]
 
 
 def key(default: object, meaning: str, *, resumable: bool = False) -> Any:  # noqa: ANN401
