@@ -42,7 +42,7 @@ def test_every_key_has_a_meaning_and_every_number_bounds(key: Key) -> None:
         ("training.schedule='sine'", "training.schedule is 'sine': expected one of 'cosine', "),
         ("model.rarity_power=inf", "model.rarity_power is inf"),
         ("model.dims=[64, 0]", r"model.dims\[1\] is 0: expected a whole number from 1"),
-        ("model.dims=64", "model.dims is 64: expected a list of numbers"),
+        ("model.dims=64", "model.dims is 64: expected a list, each a whole number"),
         ("loss=3", "loss is 3: expected a table"),
         ("loss.scales=3.0", "unknown key loss.scales: expected one of kind, scale"),
         ("sources=[{files='a'}, {files='b', weight=inf}]", r"sources\[1\].weight is inf"),

@@ -1,4 +1,4 @@
-"""Training: from a recipe and files of pairs to a model folder. In reading order:
+"""From a recipe and files of pairs to a model folder. The modules in reading order.
 
 recipe, recipe_file, recipe_page            the settings, each in one place
 run, start, out_folder, results             a run, what it starts from, its folder, its results

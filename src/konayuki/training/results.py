@@ -91,8 +91,14 @@ def write_results(
     out: Path,
 ) -> None:
     """Write everything, the record last: a folder with it is complete."""
-    lines = ["file\trows\tsource\tlicence", *_source_lines(prepared)]
-    replace_file(out / SOURCES_FILE, "\n".join(lines) + "\n")
+    lines = {
+        source.name: f"{source.name}\t{len(source)}\t{source.origin}\t{source.licence}"
+        for source in prepared.store.sources
+    }
+    for line in prepared.start.sources if prepared.start else ():  # what the start was trained on
+        lines.setdefault(line.partition("\t")[0], line)
+    table = ["file\trows\tsource\tlicence", *lines.values()]
+    replace_file(out / SOURCES_FILE, "\n".join(table) + "\n")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     if recipe.model.static_embedding:
@@ -100,17 +106,6 @@ def write_results(
     else:
         _write_layouts(recipe, prepared, layouts, text, out)
     replace_file(out / RECORD, text)
-
-
-def _source_lines(prepared: Prepared) -> list[str]:
-    """Return a line for each source of the run, and of the model that it started from."""
-    lines = {
-        source.name: f"{source.name}\t{len(source)}\t{source.origin}\t{source.licence}"
-        for source in prepared.store.sources
-    }
-    for line in prepared.start.sources if prepared.start else ():
-        lines.setdefault(line.partition("\t")[0], line)
-    return list(lines.values())
 
 
 def _write_layouts(

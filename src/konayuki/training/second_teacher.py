@@ -14,7 +14,7 @@ import numpy.typing as npt
 from konayuki.arrays import unit_rows
 from konayuki.extras import require
 
-BATCH_TEXTS = 64
+BATCH_TEXTS = 64  # of similar length, sorted below: a batch is padded to its longest
 LONGEST = 400  # characters
 
 
@@ -27,11 +27,7 @@ class SecondTeacher:
         self._model: Any = None
 
     def encode(
-        self,
-        texts: Sequence[str],
-        prefix: str = "",
-        *,
-        max_tokens: int = 0,
+        self, texts: Sequence[str], prefix: str = "", *, max_tokens: int = 0
     ) -> npt.NDArray[np.float32]:
         """Return one unit vector per text: float32 (n_texts, 512).
 
