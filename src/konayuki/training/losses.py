@@ -186,7 +186,7 @@ def nested_divergence(
     Args:
         queries: (n, width), outputs of the student.
         candidates: (m, width); if it is `queries` itself, no text is compared with itself.
-        logits: float32 (n, m), the teacher's.
+        logits: The teacher's logits, float32 (n, m).
         dims: The nested dimensions.
         scale: The student's cosines are multiplied by it before the softmax.
         dtype: The precision of the matrix products.

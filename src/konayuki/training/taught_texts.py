@@ -138,8 +138,10 @@ def _vectors(
         numbers = taught.of_kind(kind)
         if not len(numbers):
             continue
-        kept = TeacherCache(cache, teacher, prefix, max_tokens)
-        vectors = kept.vectors([texts[number] for number in numbers], show_progress=show_progress)
+        teacher_cache = TeacherCache(cache, teacher, prefix, max_tokens)
+        vectors = teacher_cache.vectors(
+            [texts[number] for number in numbers], show_progress=show_progress
+        )
         # Raw cosines of a transformer lie between 0.7 and 1 and say little after a softmax: each
         # kind, with its own prefix and length, is centred by its own mean.
         wide = torch.from_numpy(vectors).float()
