@@ -180,9 +180,7 @@ class MtebSearch:
         if self._index is None:
             raise InputError("there is nothing to search: expected a call of `index` first")
         if top_ranked is not None:
-            raise InputError(
-                "an index ranks its whole corpus: expected MtebEncoder for reranking tasks"
-            )
+            raise InputError("an index ranks its whole corpus: reranking needs MtebEncoder")
         return {
             query["id"]: {
                 hit.id: float(hit.score)
