@@ -98,6 +98,21 @@ def test_a_full_disk_is_told_with_the_path_and_leaves_the_old_file(
     assert not list(texts.glob(".*partial*"))
 
 
+def test_a_full_disk_under_a_model_folder_is_told_with_its_path(
+    texts: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+
+    assert main(["export", "--out", "new"]) == 1
+
+    message = "konayuki export: cannot write new: No space left on device\n"
+    assert capsys.readouterr().err == message
+    assert not list(Path("new").iterdir())
+
+
 def test_an_input_that_cannot_be_read_is_not_said_of_the_output(
     texts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
