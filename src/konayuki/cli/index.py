@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from konayuki.cli.options import add_shared
 from konayuki.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder of the index"
     )
-    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
     parser.add_argument(
         "--chunk-size", type=int, default=400, metavar="N", help="characters of a passage at most"
     )
@@ -52,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="megabytes of a file at most; larger ones are skipped",
     )
-    add_shared(parser, ["--json"])
 
 
 def run(args: argparse.Namespace) -> int:

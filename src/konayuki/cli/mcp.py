@@ -10,7 +10,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("index", metavar="DIR", help="folder of the index")
     parser.add_argument("--create", action="store_true", help="make the index if it does not exist")
     parser.add_argument("--read-only", action="store_true", help="leave out the tool that writes")
-    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-from konayuki.cli.options import add_shared
 from konayuki.extras import require
 
 
@@ -31,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change a setting of the recipe, as in training.steps=400; repeatable",
     )
     parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
-    add_shared(parser, ["--json"])
 
 
 def run(args: argparse.Namespace) -> int:

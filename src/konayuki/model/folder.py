@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from konayuki.errors import WriteError
 from konayuki.files import make_folder
 from konayuki.model.checkpoint import LAYOUTS, TOKENIZER_FILE, Layout
 from konayuki.model.foreign import MODULES_FILE
@@ -21,7 +22,7 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
 
     Raises:
         InputError: `folder` is a file.
-        WriteError: The folder cannot be created.
+        WriteError: The folder cannot be written, as on a full disk.
     """
     files = {
         **layout.write(weights),
@@ -40,11 +41,14 @@ def write_folder(folder: Path, weights: Weights, tokenizer_json: bytes, layout: 
         ),
     }
     make_folder(folder)
-    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as staging:
-        for name, content in files.items():
-            (Path(staging) / name).write_bytes(content)
-        for name in files:
-            (Path(staging) / name).replace(folder / name)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as staging:
+            for name, content in files.items():
+                (Path(staging) / name).write_bytes(content)
+            for name in files:
+                (Path(staging) / name).replace(folder / name)
+    except OSError as error:
+        raise WriteError(f"cannot write {folder}: {error.strerror or error}") from error
     for other in LAYOUTS:
         for name in set(other.weight_files) - set(layout.weight_files):
             (folder / name).unlink(missing_ok=True)
