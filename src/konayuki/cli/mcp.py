@@ -16,6 +16,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve one client on stdin and stdout until it leaves."""
     require("mcp", "serve")
     from konayuki.serving import Engine, Settings, build_agent
+    from konayuki.serving.agent import clean_stdin
 
     settings = Settings(
         index=args.index,
@@ -25,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
         share_index=True,  # several clients may each run a server on one index
     )
     engine = Engine.open(settings)
+    clean_stdin()
     try:
         build_agent(engine).run("stdio")
     finally:
