@@ -65,10 +65,11 @@ def update(
     left_out = LeftOut()
     files = list(placed_files(paths, selection, left_out))
     update = _Update(index, set(paths), cutting, selection, show_progress=show_progress)
-    if prune:
-        update.prune(paths)
-    update.read(track(files, "index", total=len(files), unit=" files", enabled=show_progress))
-    update.read(update.claims.freed())
+    with index.bulk():
+        if prune:
+            update.prune(paths)
+        update.read(track(files, "index", total=len(files), unit=" files", enabled=show_progress))
+        update.read(update.claims.freed())
     summary = update.summary()
     summary.skipped = [*left_out.errors, *summary.skipped]
     summary.left_out = dict(sorted(left_out.by_reason.items()))
@@ -103,7 +104,10 @@ class _Update:
 
     def prune(self, roots: Sequence[Path]) -> None:
         """Remove the passages of files that do not exist any more."""
-        gone = [name for name, source in self._known.items() if is_gone(name, source, roots)]
+        # An interrupted run of an earlier version left passages without a note of their file.
+        paths = [path for path in self._index.values("path") if isinstance(path, str)]
+        names = dict.fromkeys([*self._known, *paths])
+        gone = (name for name in names if is_gone(name, self._known.get(name), roots))
         self._store(Change(name, None) for name in gone)
 
     def read(self, files: Iterable[File | NamedFile]) -> None:

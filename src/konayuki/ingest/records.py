@@ -77,7 +77,7 @@ def _passages(
     key: str, outline: Outline, title: str, metadata: Mapping[str, Any], cutting: Cutting
 ) -> Iterator[Record]:
     for piece in chunk(outline.sections, cutting):
-        yield {
+        record = {
             "id": f"{key}#{piece.position}",
             "text": piece.text,
             "title": title,
@@ -86,6 +86,20 @@ def _passages(
             "heading": piece.heading,
             "position": piece.position,
         }
+        yield checked(record, f"{metadata['path']}#{piece.position}")
+
+
+def checked(record: Record, place: str) -> Record:
+    """Return a record that the index will take.
+
+    Raises:
+        DatasetError: It cannot be used; the message names its place.
+    """
+    try:
+        read_document(record, 0)
+    except InputError as error:
+        raise DatasetError(f"{place}: {error}") from error
+    return record
 
 
 class _Rows:
@@ -159,10 +173,7 @@ def _record(row: Row, name: str, remarks: Remarks) -> Record | None:
     remarks.n_paths += metadata.get("path", name) != name
     record = {**fields, "metadata": {**metadata, "path": name}}
     record["id"] = place if fields.get("id") in (None, "") else str(fields["id"])
-    try:
-        read_document(record, 0)
-    except InputError as error:
-        raise DatasetError(f"{place}: {error}") from error
+    checked(record, place)
     if searched_text(record.get("title") or "", record["text"]).strip():
         return record
     return None

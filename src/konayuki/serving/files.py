@@ -26,10 +26,5 @@ def records_of_upload(content: bytes, name: str) -> list[Record]:
 
 
 def replace_file(index: Index, name: str, records: Sequence[Record]) -> int:
-    """Store the records of a file and remove passages that it had earlier; return their number."""
-    earlier = set(index.ids({"path": name}))
-    stored = index.add(records)
-    gone = earlier - {record["id"] for record in records}
-    if gone:
-        index.delete(gone)
-    return stored
+    """Store the records of a file and remove its earlier passages in one step; return the number."""
+    return index.replace(records, where={"path": name}).stored
