@@ -7,6 +7,7 @@ from typing import Any
 
 from konayuki.errors import DatasetError, InputError
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting, chunk
+from konayuki.ingest.columns import SAMPLE_ROWS, Columns, described, guessed
 from konayuki.ingest.kinds import TEXT, Kind, kind_of
 from konayuki.ingest.outline import BadRows, Outline, Section
 from konayuki.rows import Row
@@ -14,6 +15,7 @@ from konayuki.search.document import FIELDS, read_document
 from konayuki.search.prepared import searched_text
 
 Record = dict[str, Any]
+DEFAULT_COLUMNS = Columns()
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Remarks:
         n_paths: Rows whose own metadata `path` gave way to the path of the file.
         bad: Rows that cannot be used.
         repeated: Ids that more than one row has; the last of these rows counts, as in `Index.add`.
+        guess: Which columns were guessed to be what, or "".
     """
 
     n_rows: int = 0
@@ -33,6 +36,7 @@ class Remarks:
     n_paths: int = 0
     bad: BadRows = field(default_factory=BadRows)
     repeated: list[str] = field(default_factory=list)
+    guess: str = ""
 
 
 def records_of(
@@ -41,6 +45,7 @@ def records_of(
     cutting: Cutting = DEFAULT_CUTTING,
     remarks: Remarks | None = None,
     *,
+    columns: Columns = DEFAULT_COLUMNS,
     kind: Kind | None = None,
 ) -> Iterator[Record]:
     """Yield the records of a file; each names its file in `metadata["path"]`.
@@ -52,13 +57,14 @@ def records_of(
         cutting: How documents are cut.
         remarks: Takes note of rows that were left out or changed, also of rows that cannot be used
             as long as one can; default: such a row raises.
+        columns: Which columns of a table are what.
         kind: What it is; default: what the suffix says.
 
     Raises:
         FormatError: The content is not what the suffix says.
         MissingExtraError: The kind needs an extra that is not installed.
     """
-    rows = _Rows(name, strict=remarks is None, remarks=remarks or Remarks())
+    rows = _Rows(name, columns, strict=remarks is None, remarks=remarks or Remarks())
     for item in (kind or kind_of(name) or TEXT).read(content, name):
         if isinstance(item, Outline):
             yield from _document(item, name, cutting)
@@ -105,8 +111,11 @@ def checked(record: Record, place: str) -> Record:
 class _Rows:
     """The records of the rows of a file; of rows with one id the last counts."""
 
-    def __init__(self, name: str, *, strict: bool, remarks: Remarks) -> None:
+    def __init__(self, name: str, columns: Columns, *, strict: bool, remarks: Remarks) -> None:
         self._name = name
+        self._columns = columns
+        self._decided = bool(columns.text)
+        self._waiting: list[Row] = []  # until the columns are decided
         self._strict = strict
         self._remarks = remarks
         self._by_id: dict[str, Record] = {}
@@ -117,15 +126,14 @@ class _Rows:
         Raises:
             DatasetError: There is one, and rows that cannot be used are not left out.
         """
-        if isinstance(item, Row):
-            try:
-                self._add(_record(item, self._name, self._remarks))
-            except DatasetError as error:
-                item = BadRows(1, [error])
         if isinstance(item, BadRows):
-            if self._strict:
-                raise item.first[0]
-            self._remarks.bad.join(item)
+            self._refuse(item)
+        elif self._decided:
+            self._add(item)
+        else:
+            self._waiting.append(item)
+            if len(self._waiting) >= SAMPLE_ROWS:
+                self._decide()
 
     def records(self, cutting: Cutting) -> Iterator[Record]:
         """Yield the records, or their passages if a text is longer than one.
@@ -133,6 +141,7 @@ class _Rows:
         Raises:
             DatasetError: There are rows, and none can be used.
         """
+        self._decide()
         bad = self._remarks.bad.first
         if bad and not self._by_id:
             raise bad[0]
@@ -145,7 +154,22 @@ class _Rows:
                 title = record.get("title") or ""
                 yield from _passages(record["id"], outline, title, record["metadata"], cutting)
 
-    def _add(self, record: Record | None) -> None:
+    def _decide(self) -> None:
+        """Guess the columns from the rows so far, and take these rows."""
+        if not self._decided:
+            columns = guessed(self._waiting, self._columns)
+            self._remarks.guess = described(columns) if columns.text else ""
+            self._columns, self._decided = columns, True
+        for row in self._waiting:
+            self._add(row)
+        self._waiting.clear()
+
+    def _add(self, row: Row) -> None:
+        try:
+            record = _record(row, self._name, self._columns, self._remarks)
+        except DatasetError as error:
+            self._refuse(BadRows(1, [error]))
+            return
         if record is None:
             self._remarks.n_empty += 1
             return
@@ -153,18 +177,20 @@ class _Rows:
             self._remarks.repeated.append(record["id"])
         self._by_id[record["id"]] = record
 
+    def _refuse(self, bad: BadRows) -> None:
+        if self._strict:
+            raise bad.first[0]
+        self._remarks.bad.join(bad)
 
-def _record(row: Row, name: str, remarks: Remarks) -> Record | None:
+
+def _record(row: Row, name: str, columns: Columns, remarks: Remarks) -> Record | None:
     """Return the record of a row, None for an empty one.
 
     Raises:
         DatasetError: It cannot be used; the message names file and line.
     """
-    fields = dict(row.values)
+    fields = columns.of(row)
     place = f"{name}:{row.number}"
-    row.text("text")
-    if "_id" in fields and "id" not in fields:
-        fields["id"] = fields.pop("_id")
     metadata = fields.pop("metadata", None) or {}
     if not isinstance(metadata, Mapping):
         raise DatasetError(f"{place}: 'metadata' is {metadata!r}: expected an object")

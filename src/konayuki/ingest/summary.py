@@ -51,6 +51,8 @@ class Summary:
             more = f"\n(first {len(bad.first)} of {bad.number})"
             reasons += more if bad.number > len(bad.first) else ""
             self.warnings.append(f"{name}: {bad.number} rows left out:\n{reasons}")
+        if remarks.guess:
+            self.warnings.append(f"{name}: {remarks.guess}\nhint: --text-column NAME decides")
         if remarks.n_paths:
             self.warnings.append(
                 f"{name}: 'path' of {remarks.n_paths} rows gave way to the path of the file"

@@ -26,5 +26,5 @@ def records_of_upload(content: bytes, name: str) -> list[Record]:
 
 
 def replace_file(index: Index, name: str, records: Sequence[Record]) -> int:
-    """Store the records of a file and remove its earlier passages in one step; return the number."""
+    """Store the records of a file in place of its earlier ones; return their number."""
     return index.replace(records, where={"path": name}).stored
