@@ -8,7 +8,7 @@ from konayuki.ingest.records import DEFAULT_COLUMNS, Remarks, records_of
 
 BOOK = "氏名,電話番号,住所\n山田花子,090-1234-5678,東京都\n佐藤一,03-1111-2222,大阪府\n"
 CHAT = (
-    '{"user": "hana", "ts": "2024-04-01", "message": "引っ越しの日取りを来週までに決めましょうか。"}\n'
+    '{"user": "hana", "ts": "2024-04-01", "message": "引っ越しの日取りを来週までに決めよう。"}\n'
     '{"user": "ichi", "ts": "2024-04-02", "message": "はい。土曜日の午前中はどうでしょうか。"}\n'
 )
 

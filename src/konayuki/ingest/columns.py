@@ -1,6 +1,6 @@
 """Which columns of a table are the text, the id and the title of its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from konayuki.rows import Row
 SAMPLE_ROWS = 200  # from which columns are guessed
 _PROSE_LETTERS = 15  # in a cell on average: fewer are a name, a place, a code
 _TITLES = (
-    "title", "タイトル", "件名", "題名", "表題", "見出し", "名前", "氏名", "名称", "subject", "name",
+    "title", "タイトル", "件名", "題名", "表題", "見出し", "名前", "氏名", "名称",
+    "subject", "name",
 )  # fmt: skip
 
 
