@@ -57,6 +57,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--follow-links", action="store_true", help="follow links that lead out of a folder"
     )
     parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="read only files of folders that match this pattern, written as in .gitignore",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out files and folders that match this pattern",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also read hidden files, those that .gitignore or .konayukiignore leave out, and "
+        "node_modules and the like",
+    )
+    parser.add_argument(
         "--max-file-mb",
         type=int,
         default=MAX_FILE_MB,
@@ -73,7 +93,13 @@ def run(args: argparse.Namespace) -> int:
     from konayuki.ingest.records import Remarks
 
     cutting = Cutting(args.chunk_size, args.overlap)
-    selection = Selection(args.follow_links, args.max_file_mb << 20)
+    selection = Selection(
+        args.follow_links,
+        tuple(args.include),
+        tuple(args.exclude),
+        args.all,
+        args.max_file_mb << 20,
+    )
     columns = Columns(tuple(args.text_column or ()), args.id_column or "", args.title_column or "")
     files = [_existing(path) for path in args.paths if path != STDIN]
     with _index_at(args.out, args.model) as index:
@@ -112,7 +138,7 @@ def _existing(path: str) -> Path:
         InputError: It is "", which would be the working folder.
         NotFoundError: It does not exist.
     """
-    from konayuki.ingest.walk import check_there
+    from konayuki.ingest.files_on_disk import check_there
 
     if not path:
         raise InputError("PATH '': expected a file or a folder\nhint: . is the working folder")

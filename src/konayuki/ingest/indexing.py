@@ -9,6 +9,7 @@ from konayuki.errors import FormatError, MissingExtraError, NotFoundError
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
 from konayuki.ingest.claims import Claims
 from konayuki.ingest.columns import Columns
+from konayuki.ingest.files_on_disk import read_regular, shown
 from konayuki.ingest.names import NamedFile, Names, is_gone
 from konayuki.ingest.records import DEFAULT_COLUMNS, Remarks, records_of
 from konayuki.ingest.storing import Change, batches, store
@@ -19,8 +20,6 @@ from konayuki.ingest.walk import (
     LeftOut,
     Selection,
     placed_files,
-    read_regular,
-    shown,
 )
 from konayuki.progress import say, track
 from konayuki.search.documents import Source

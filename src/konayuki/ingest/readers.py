@@ -6,9 +6,9 @@ from pathlib import Path
 
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
 from konayuki.ingest.columns import Columns
+from konayuki.ingest.files_on_disk import read_regular, shown
 from konayuki.ingest.kinds import JSON_LINES
 from konayuki.ingest.records import DEFAULT_COLUMNS, Record, Remarks, records_of
-from konayuki.ingest.walk import read_regular, shown
 
 STDIN = "-"
 
