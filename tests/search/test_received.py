@@ -103,7 +103,9 @@ def test_files_that_are_links_are_not_written_through(
         (received / name).symlink_to(home / ".bashrc")
     before = contents(home)
     use(received)
-    if not (hard and name.startswith("documents.db-")):  # SQLite's log is whatever file has its name
+    if not (
+        hard and name.startswith("documents.db-")
+    ):  # SQLite's log is whatever file has its name
         assert contents(home) == before
 
 
@@ -160,7 +162,7 @@ def change(folder: Path, *statements: str) -> None:
         "UPDATE settings SET value = 'zz' WHERE name = 'index_id'",
         "DROP TABLE facts",
         "CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM documents; END",
-        "CREATE VIEW v AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT * FROM n",
+        "CREATE VIEW v AS SELECT * FROM documents",
     ],
 )
 def test_a_database_of_odd_contents_is_refused_by_name(received: Path, statement: str):
