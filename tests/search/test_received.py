@@ -162,7 +162,7 @@ def change(folder: Path, *statements: str) -> None:
         "UPDATE settings SET value = 'zz' WHERE name = 'index_id'",
         "DROP TABLE facts",
         "CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM documents; END",
-        "CREATE VIEW v AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT * FROM n",
+        "CREATE VIEW v AS SELECT * FROM documents",
     ],
 )
 def test_a_database_of_odd_contents_is_refused_by_name(received: Path, statement: str):

@@ -99,7 +99,8 @@ class Database:
             (n_free,) = self._writer.execute("PRAGMA freelist_count").fetchone()
             (n_pages,) = self._writer.execute("PRAGMA page_count").fetchone()
             if 4 * n_free > n_pages:
-                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+                # `execute` would free one page only: it stops at a row without columns.
+                self._writer.executescript("PRAGMA incremental_vacuum")
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
@@ -176,14 +177,14 @@ class Database:
         for suffix in ("-journal", "-wal", "-shm", ""):
             path = self.path.with_name(f"{self.path.name}{suffix}")
             try:
-                mode = path.lstat().st_mode
+                status = path.lstat()
             except FileNotFoundError as error:
                 if not suffix:
                     raise NotFoundError(
                         f"{path} does not exist: expected the documents of an index"
                     ) from error
                 continue
-            if not stat.S_ISREG(mode):
+            if not stat.S_ISREG(status.st_mode) or (suffix and status.st_nlink > 1):
                 raise IndexFormatError(f"{path}: expected a regular file, not a link or a folder")
             if suffix == "-journal":
                 raise IndexFormatError(

@@ -14,7 +14,7 @@ import tantivy
 from tantivy import Occur, Query
 
 from konayuki.arrays import BoolVector, FloatVector, IntVector
-from konayuki.errors import IndexFormatError
+from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.search import tantivy_files
 from konayuki.search.bm25 import K1, idf
 from konayuki.search.document import Document, facts_of
@@ -316,10 +316,21 @@ class LexicalIndex:
 
     def _writing(self) -> tantivy.IndexWriter:
         if self._writer is None:
-            with _tantivy(self.folder):
-                # One indexing thread: the other core of a small machine computes vectors.
-                self._writer = self._opened().writer(_WRITER_BYTES, 1)
+            try:
+                self._writer = self._new_writer()
+            except IndexLockedError:
+                # We hold the lock of the index, so this one is only a copy of it that a forked
+                # child of an earlier writer has inherited: it stays with a file without a name.
+                if self.folder is None:
+                    raise
+                tantivy_files.remove_lock(self.folder)
+                self._writer = self._new_writer()
         return self._writer
+
+    def _new_writer(self) -> tantivy.IndexWriter:
+        with _tantivy(self.folder):
+            # One indexing thread: the other core of a small machine computes vectors.
+            return self._opened().writer(_WRITER_BYTES, 1)
 
 
 @contextmanager

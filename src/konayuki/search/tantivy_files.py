@@ -85,6 +85,11 @@ def remove_all(folder: Path) -> None:
                 path.unlink()
 
 
+def remove_lock(folder: Path) -> None:
+    """Remove the file on which tantivy's writers lock each other out."""
+    (folder / _LOCKS[1]).unlink(missing_ok=True)
+
+
 class Mirror:
     """A temporary folder with links to the files of an index that must not be written to."""
 
