@@ -34,11 +34,7 @@ class LateTable:
     """
 
     def __init__(self, weights: Weights) -> None:
-        table = weights.table
-        if not isinstance(table, PackedTable):
-            packed = weights.packed(nearest=True).table
-            assert isinstance(packed, PackedTable)  # noqa: S101 - this is what `packed` does
-            table = packed
+        table = weights.packed_table(nearest=True)
         self._table = table
         self._columns = min(COLUMNS, table.dim)
         compiled = kernel()

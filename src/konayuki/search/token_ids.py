@@ -1,7 +1,6 @@
 """The tokens of the stored passages, sentence by sentence, in files that only grow.
 
-Token vectors are static, so ids are all that a second look needs. Passages lie in the order of
-their vectors: both kinds of files take in the same rows and leave out the same dead.
+Token vectors are static, so ids are all that a second look needs.
 """
 
 import json
@@ -9,7 +8,7 @@ import os
 import re
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -33,7 +32,7 @@ from konayuki.text import sentence_ends
 MAX_TOKENS = 8192
 _FORMAT = 1  # of what is stored, and of how sentences are cut
 _STATE = "state.json"
-_SUFFIXES = ("ids", "ends", "sentences", "lengths")
+_SUFFIXES = ("ids", "rows", "ends", "sentences", "lengths")
 _OURS = re.compile(rf"(\d{{1,18}})\.(?:{'|'.join(_SUFFIXES)})|\.state\.[0-9a-f]{{12}}\.partial\.json")
 _BLOCK_BYTES = 1 << 24
 
@@ -107,7 +106,7 @@ class TokenState:
     Attributes:
         tokenizer: What the tokens were made with.
         wide: Whether an id takes four bytes instead of two.
-        sizes: Tokens, passages, sentences and once more sentences that are valid.
+        sizes: How many tokens, passages and sentences are valid.
         generation: The generation of the documents that they cover.
         purged: The generation up to which dead rows were left out.
         last_row: The highest row that was taken in.
@@ -119,14 +118,14 @@ class TokenState:
 
     tokenizer: str
     wide: bool = False
-    sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
+    sizes: tuple[int, ...] = (0, 0, 0)
     generation: int = 0
     purged: int = 0
     last_row: int = 0
     index_id: int = 0
     commit: int = 0
     epoch: int = 1
-    checksums: tuple[int, int, int, int] = (0, 0, 0, 0)
+    checksums: tuple[int, ...] = (0, 0, 0, 0, 0)
 
     @property
     def count(self) -> int:
@@ -134,15 +133,16 @@ class TokenState:
         return self.sizes[1]
 
     @property
-    def dtypes(self) -> tuple[str, str, str, str]:
+    def dtypes(self) -> tuple[str, ...]:
         """Return the type of the entries of each file."""
-        return ("<i4" if self.wide else "<u2", "<i8", "<u4", "<f4")
+        return ("<i4" if self.wide else "<u2", "<i8", "<i8", "<u4", "<f4")
 
     @property
     def n_bytes(self) -> list[int]:
         """Return the valid bytes of each file."""
-        n_tokens, n_passages, n_sentences, _ = self.sizes
-        return [(4 if self.wide else 2) * n_tokens, 16 * n_passages, 4 * n_sentences, 4 * n_sentences]
+        n_tokens, n_passages, n_sentences = self.sizes
+        sentences = 4 * n_sentences
+        return [(4 if self.wide else 2) * n_tokens, 8 * n_passages, 16 * n_passages, sentences, sentences]
 
 
 class Frequencies:
@@ -182,6 +182,7 @@ class TokenView:
     Attributes:
         table: Rows of the model.
         ids: uint16 or int32, tokens of all passages.
+        rows: int64 (n_passages,), ascending.
         ends: int64 (n_passages, 2), behind the last token and the last sentence of each.
         sentences: uint32 (n_sentences,).
         lengths: float32 (n_sentences,).
@@ -190,22 +191,32 @@ class TokenView:
 
     table: LateTable
     ids: NDArray[Any]
+    rows: IntVector
     ends: NDArray[np.int64]
     sentences: NDArray[np.uint32]
     lengths: FloatVector
     idf: Callable[[], FloatVector]
 
     def score(
-        self, query_ids: NDArray[np.integer], places: IntVector
+        self, query_ids: NDArray[np.integer], rows: IntVector
     ) -> tuple[FloatVector, FloatVector, FloatVector]:
         """Return late interaction, best sentence and number of tokens of passages: float32 (n,).
 
+        A row that is not here counts as a passage without tokens.
+
         Args:
             query_ids: Tokens of the question.
-            places: int64 (n,), places of the passages.
+            rows: int64 (n,).
         """
-        ends = self.ends[places]
-        starts = np.where((places > 0)[:, np.newaxis], self.ends[places - 1], 0)
+        places = np.searchsorted(self.rows, rows)
+        inside = places < len(self.rows)
+        places = np.where(inside, places, 0)
+        known = (inside & (self.rows[places] == rows))[:, np.newaxis] if len(self.rows) else None
+        if known is None:
+            nothing = np.zeros(len(rows), np.float32)
+            return nothing, nothing, nothing
+        ends = np.where(known, self.ends[places], 0)
+        starts = np.where(known & (places > 0)[:, np.newaxis], self.ends[places - 1], 0)
         asked = Passages(
             self.ids,
             self.sentences,
@@ -265,7 +276,7 @@ class TokenFiles:
             numbers += [*state.sizes, *state.checksums]
             if len(plain) + 8 - len(numbers) != 3 or any(type(x) not in (int, bool) for x in numbers):
                 raise ValueError("expected whole numbers")
-            if min(numbers) < 0 or max(numbers) >= 2**63 or len(state.sizes + state.checksums) != 8:
+            if min(numbers) < 0 or max(numbers) >= 2**63 or (len(state.sizes), len(state.checksums)) != (3, 5):
                 raise ValueError("numbers out of range")
             if state.tokenizer != self.tokenizer:
                 raise ValueError(f"made with {state.tokenizer!r}")
@@ -295,7 +306,7 @@ class TokenFiles:
         """Write the tokens of texts behind the valid ones; `commit` makes them valid."""
         if not rows:
             return state
-        state = self._write_behind(state, token_block(self._model, texts))
+        state = self._write_behind(state, rows, token_block(self._model, texts))
         return replace(state, last_row=max(state.last_row, rows[-1]))
 
     def commit(self, state: TokenState) -> None:
@@ -306,24 +317,20 @@ class TokenFiles:
         except OSError as error:
             raise failure(self.folder, error) from error
 
-    def compact(self, state: TokenState, living: BoolVector, generation: int) -> TokenState:
-        """Write new files without the passages that do not live; the old ones go afterwards.
-
-        Args:
-            state: Of the files as they are.
-            living: bool (n_passages,).
-            generation: The generation up to which dead rows are left out.
-        """
-        new = replace(state, sizes=(0,) * 4, epoch=self._free_epoch(), checksums=(0,) * 4)
+    def compact(self, state: TokenState, dead: Iterable[int], generation: int) -> TokenState:
+        """Write new files without the dead rows; the old ones go when the new are valid."""
+        new = replace(state, sizes=(0,) * 3, epoch=self._free_epoch(), checksums=(0,) * 5)
         try:
             self._create_files(new)
         except OSError as error:
             raise failure(self.folder, error) from error
-        ids, ends, sentences, lengths = self.arrays(state)
+        ids, rows, ends, sentences, lengths = self.arrays(state)
+        living = ~np.isin(rows, np.fromiter(dead, dtype=np.int64))
         step = max(1, _BLOCK_BYTES // MAX_TOKENS)
         for start in range(0, state.count, step):
-            block = _chosen(ids, ends, sentences, lengths, start, living[start : start + step])
-            new = self._write_behind(new, block)
+            part = living[start : start + step]
+            block = _chosen(ids, ends, sentences, lengths, start, part)
+            new = self._write_behind(new, rows[start : start + step][part].tolist(), block)
         new = replace(new, purged=generation)
         self.commit(new)
         self.collect_garbage(new)
@@ -338,7 +345,7 @@ class TokenFiles:
                     path.unlink()
 
     def arrays(self, state: TokenState) -> list[NDArray[Any]]:
-        """Return the valid ids, ends, sentences and lengths, mapped from disk."""
+        """Return the valid ids, rows, ends, sentences and lengths, mapped from disk."""
         arrays = []
         for path, size, dtype in zip(self._paths(state), state.n_bytes, state.dtypes, strict=True):
             count = size // np.dtype(dtype).itemsize
@@ -348,13 +355,14 @@ class TokenFiles:
             except (OSError, ValueError) as error:
                 raise failure(path, error) from error
             arrays.append(np.asarray(mapped))
-        arrays[1] = arrays[1].reshape(-1, 2)
+        arrays[2] = arrays[2].reshape(-1, 2)
         return arrays
 
-    def view(self, state: TokenState, count: int) -> TokenView:
-        """Return the tokens of the first `count` passages."""
-        ids, ends, sentences, lengths = self.arrays(state)
-        ends = ends[:count]
+    def view(self, state: TokenState, last_row: int) -> TokenView:
+        """Return the tokens of the generation that ends with `last_row`."""
+        ids, rows, ends, sentences, lengths = self.arrays(state)
+        count = int(np.searchsorted(rows, last_row, side="right"))
+        rows, ends = rows[:count], ends[:count]
         n_tokens, n_sentences = ends[-1].tolist() if count else (0, 0)
         ids, sentences, lengths = ids[:n_tokens], sentences[:n_sentences], lengths[:n_sentences]
         table = self._model.late
@@ -362,13 +370,15 @@ class TokenFiles:
         weights = partial(
             self._frequencies.idf, table, ids, token_ends, (state.index_id, state.epoch)
         )
-        return TokenView(table, ids, ends, sentences, lengths, weights)
+        return TokenView(table, ids, rows, ends, sentences, lengths, weights)
 
-    def _write_behind(self, state: TokenState, block: TokenBlock) -> TokenState:
+    def _write_behind(
+        self, state: TokenState, rows: Sequence[int], block: TokenBlock
+    ) -> TokenState:
         shifted = block.ends + (state.sizes[0], state.sizes[2])
-        arrays = (block.ids, shifted, block.sentences, block.lengths)
+        arrays = (block.ids, rows, shifted, block.sentences, block.lengths)
         parts = [
-            np.asarray(array).astype(dtype).tobytes()
+            np.asarray(array, dtype=dtype).tobytes()
             for array, dtype in zip(arrays, state.dtypes, strict=True)
         ]
         for path, part, offset in zip(self._paths(state), parts, state.n_bytes, strict=True):
@@ -378,7 +388,7 @@ class TokenFiles:
                     file.write(part)
             except OSError as error:
                 raise failure(path, error) from error
-        added = (len(block.ids), len(block.ends), len(block.sentences), len(block.sentences))
+        added = (len(block.ids), len(block.ends), len(block.sentences))
         sizes = tuple(old + more for old, more in zip(state.sizes, added, strict=True))
         checksums = tuple(
             zlib.crc32(part, old) for part, old in zip(parts, state.checksums, strict=True)
