@@ -60,6 +60,7 @@ VERBS = (
     Verb("push", "send a model folder with its card to the Hugging Face hub", ("--json",)),
     Verb("bench", "time encoding on this machine", ("--model", "--json")),
     Verb("train", "train a model from a recipe"),
+    Verb("train-ranker", "learn the weights of the second look of a search", ("--no-progress",)),
     Verb("serve", "serve embeddings, search and a search page over HTTP"),
     Verb("mcp", "serve an index to agents as MCP tools over stdio"),
 )

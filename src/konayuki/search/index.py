@@ -21,7 +21,7 @@ from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit, as_hits
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
 from konayuki.search.prepared import prepared
-from konayuki.search.ranker import Ranker, ranker_of
+from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
@@ -228,7 +228,7 @@ class Index:
         where: Mapping[str, Any] | None = None,
         *,
         min_relevance: float = 0.0,
-        distinct: bool = True,
+        distinct: bool | None = None,
         rerank: bool = True,
     ) -> list[Hit]:
         """Return the best `k` documents, best first; equal scores are ordered by id.
@@ -242,6 +242,7 @@ class Index:
                 means any of its values; metadata that is itself a list matches by any member.
             min_relevance: Leave out hits that are less relevant, from 0 to 1.
             distinct: Of documents with the same title, heading and text, show only the first.
+                Default: if there is a second look; a plain ranking shows all.
             rerank: Look at the best candidates a second time, token by token, in mode "hybrid".
                 Without it, or with a model that has no rows of tokens, the score is the cosine and
                 what the words add to it, and hits have no relevance.
@@ -252,6 +253,7 @@ class Index:
         _check_search(query, k, mode)
         ranker = self._ranker if rerank and mode == "hybrid" else None
         _check_relevance(min_relevance, has_relevance=ranker is not None)
+        distinct = ranker is not None if distinct is None else distinct
         conditions = read_filter(where)
         self._store.check_open()
         query = prepared(query)
@@ -361,6 +363,23 @@ class Index:
     ) -> None:
         """Close the index."""
         self.close()
+
+    def candidates(self, query: str) -> tuple[list[str], Candidates]:
+        """Return ids and features of what a second look at a question compares, for learning.
+
+        Raises:
+            InputError: The model has no rows of tokens, or the question cannot be used.
+        """
+        _check_search(query, 0, "hybrid")
+        view = self._store.current()
+        if self._ranker is None or view.tokens is None:
+            raise InputError("the model has no rows of tokens: expected a static model")
+        query = prepared(query)
+        vector = self._store.model.encode([query])[0]
+        question = Question(query, vector, tokens=self._tokens_of(query))
+        rows, candidates, _ = view.candidates(question)
+        documents = self._documents.by_row(rows.tolist())
+        return [documents[row].id for row in rows.tolist()], candidates
 
     @cached_property
     def _ranker(self) -> Ranker | None:

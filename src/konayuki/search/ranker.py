@@ -8,7 +8,6 @@ they are, so it compares between questions.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,10 @@ from konayuki.search.encoder import Encoder
 
 FILE_NAME = "ranker.json"
 FEATURES = ("dense", "lexical", "late", "sentence", "length")
-RAW_FEATURES = ("dense", "coverage", "late", "sentence", "support", "margin")
+RAW_FEATURES = ("dense", "coverage", "late", "sentence", "contrast", "lead")
+_RIVAL = 10  # the candidate that contrast is measured against
 _FORMAT = 1
+_SAME_SCORE = 1e-4  # less is rounding
 _LEAST_SPREAD = 1e-6  # candidates that differ less are equal up to rounding
 
 
@@ -55,21 +56,29 @@ class Candidates:
             "length": np.log(np.maximum(self.tokens, 1)),
         }
 
-    def raw_features(self) -> dict[str, FloatVector]:
+    def raw_features(self, scores: FloatVector, n_pool: int) -> dict[str, FloatVector]:
         """Return what the relevance is made of, by name.
 
-        `support` is late interaction with what no word confirms taken away, `margin` by how much
-        a passage surpasses the tenth best of the candidates.
+        A right passage stands out: `contrast` is how far its score lies above that of the tenth
+        best candidate, `lead` how far above the best other one (equal passages are one).
+
+        Args:
+            scores: float32 (n,), sums of the parts.
+            n_pool: The first this many are compared with.
         """
-        coverage = self.lexical / np.float32(max(self.ceiling, 1e-9))
-        rival = np.sort(self.late)[-10:][:1] if len(self.late) else np.zeros(1, np.float32)
+        ordered = np.sort(scores[:n_pool].astype(np.float64))[::-1]
+        best = ordered[0] if n_pool else 0.0
+        below = ordered[ordered < best - _SAME_SCORE]
+        second = below[0] if len(below) else best
+        rival = ordered[:_RIVAL][-1] if n_pool else 0.0
+        leads = np.where(scores >= best - _SAME_SCORE, scores - second, scores - best)
         return {
             "dense": self.dense,
-            "coverage": coverage,
+            "coverage": self.lexical / np.float32(max(self.ceiling, 1e-9)),
             "late": self.late,
             "sentence": self.sentence,
-            "support": self.late * np.sqrt(np.maximum(coverage, 0)),
-            "margin": self.late - rival,
+            "contrast": (scores - rival).astype(np.float32),
+            "lead": leads.astype(np.float32),
         }
 
 
@@ -102,12 +111,20 @@ class Ranker:
             parts[name] = (self.weights[name] * scaled).astype(np.float32)
         return parts
 
-    def relevance_of(self, candidates: Candidates) -> FloatVector:
-        """Return how likely each candidate answers the question: float32 (n,), 0 to 1."""
-        raw = candidates.raw_features()
+    def relevance_of(
+        self, candidates: Candidates, scores: FloatVector, n_pool: int
+    ) -> FloatVector:
+        """Return how likely each candidate answers the question: float32 (n,), 0 to 1.
+
+        Args:
+            candidates: Those of a question.
+            scores: float32 (n,), sums of the parts.
+            n_pool: The first this many are compared with.
+        """
+        raw = candidates.raw_features(scores, n_pool)
         terms = [self.relevance.get(name, 0.0) * values for name, values in raw.items()]
         logits = np.sum(terms, axis=0) + self.relevance["bias"]
-        relevance: FloatVector = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        relevance: FloatVector = (1 / (1 + np.exp(-np.clip(logits, -50, 50)))).astype(np.float32)
         return relevance
 
     def as_json(self, notes: Mapping[str, Any] | None = None) -> str:
@@ -143,7 +160,6 @@ def ranker_of(model: Encoder) -> Ranker:
     return ranker if ranker and ranker.fingerprint == model.fingerprint else DEFAULT
 
 
-@lru_cache(maxsize=8)
 def _read(path: Path) -> Ranker | None:
     if not path.is_file():
         return None

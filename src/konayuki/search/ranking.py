@@ -124,6 +124,32 @@ class View:
         The pool is the same for every `k`, so scores do not depend on it. Beyond the pool the rows
         follow in the order of `both_ways`.
         """
+        rows, candidates, n_pool = self.candidates(question, k)
+        parts = ranker.parts(candidates, n_pool)
+        scores = np.sum(list(parts.values()), axis=0)
+        relevance = ranker.relevance_of(candidates, scores, n_pool)
+        if is_one_term(question.text):
+            parts["exact"] = _EXACT * (candidates.lexical > 0).astype(np.float32)
+            scores = scores + parts["exact"]
+        if len(rows) > n_pool:
+            lowest = scores[:n_pool].min(initial=0)
+            parts["beyond"] = np.zeros_like(scores)
+            ranks = np.arange(1, len(rows) - n_pool + 1)
+            parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
+            scores = scores + parts["beyond"]
+        columns = (rows, scores, candidates.lexical, candidates.dense, relevance, *parts.values())
+        return [
+            Ranked(*line[:5], dict(zip(parts, line[5:], strict=True)))
+            for line in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+
+    def candidates(
+        self, question: Question, k: int = 0
+    ) -> tuple[IntVector, Candidates, int]:
+        """Return rows, what is known of them, and how many of them are the pool.
+
+        The pool is the best 100 of each half; if `k` is more, the best others of one look follow.
+        """
         assert self.tokens is not None and question.tokens is not None  # noqa: S101 - ours
         rows, lexical = self._matching(question, _DEPTH)
         near, _ = self._nearest(question, _DEPTH)
@@ -132,33 +158,15 @@ class View:
         near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
         rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
         n_pool = len(rows)
-        tail = [] if k <= n_pool else self._behind(question, k, rows)
-        rows = np.concatenate([rows, np.array([line.row for line in tail], np.int64)])
-        lexical = np.concatenate([lexical, np.array([line.lexical for line in tail], np.float32)])
+        if k > n_pool:
+            tail = self._behind(question, k, rows)
+            rows = np.concatenate([rows, np.array([line.row for line in tail], np.int64)])
+            more = np.array([line.lexical for line in tail], np.float32)
+            lexical = np.concatenate([lexical, more])
         late, sentence, n_tokens = self.tokens.score(question.tokens, rows)
-        candidates = Candidates(
-            dense=self.vectors.cosines(rows, _vector(question)),
-            lexical=lexical,
-            late=late,
-            sentence=sentence,
-            tokens=n_tokens,
-            ceiling=self.lexical.ceiling(question.text),
-        )
-        parts = ranker.parts(candidates, n_pool)
-        if is_one_term(question.text):
-            parts["exact"] = np.where(lexical > 0, np.float32(_EXACT), 0).astype(np.float32)
-        scores = np.sum(list(parts.values()), axis=0)
-        if tail:  # in their own order, behind the pool
-            parts["beyond"] = np.zeros_like(scores)
-            floor = scores[:n_pool].min(initial=0) - np.arange(1, len(tail) + 1)
-            parts["beyond"][n_pool:] = floor - scores[n_pool:]
-            scores = np.sum(list(parts.values()), axis=0)
-        relevance = ranker.relevance_of(candidates)
-        columns = (rows, scores, lexical, candidates.dense, relevance, *parts.values())
-        return [
-            Ranked(*line[:5], dict(zip(parts, line[5:], strict=True)))
-            for line in zip(*(column.tolist() for column in columns), strict=True)
-        ]
+        dense = self.vectors.cosines(rows, _vector(question))
+        ceiling = self.lexical.ceiling(question.text)
+        return rows, Candidates(dense, lexical, late, sentence, n_tokens, ceiling), n_pool
 
     def _behind(self, question: Question, k: int, pool: IntVector) -> list[Ranked]:
         """Return the best `k` of one look that are not in the pool, best first."""
