@@ -50,7 +50,7 @@ def evaluate_indexed(
         titles: Whether titles are indexed too.
         show_progress: Draw bars if stderr is a terminal.
     """
-    cut = CutEncoder(model, model.dim if dim is None else dim)
+    cut = model if dim in (None, model.dim) else CutEncoder(model, dim)
     scores = []
     with (
         tempfile.TemporaryDirectory(prefix="konayuki-evaluate-") as folder,

@@ -9,6 +9,8 @@ scores come of it, both from the first `COLUMNS` columns of the 4-bit rows:
   tanh of a model is left out: where it is a straight line, this is the cosine of the vectors.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,11 +34,7 @@ class LateTable:
     """
 
     def __init__(self, weights: Weights) -> None:
-        table = weights.table
-        if not isinstance(table, PackedTable):
-            packed = weights.packed(nearest=True).table
-            assert isinstance(packed, PackedTable)  # noqa: S101 - this is what `packed` does
-            table = packed
+        table = weights.packed_table(nearest=True)
         self._table = table
         self._columns = min(COLUMNS, table.dim)
         compiled = kernel()
@@ -72,6 +70,26 @@ class LateTable:
             (weights / total if total > 0 else weights).astype(np.float32),
             shares.astype(np.float32),
         )
+
+    def count(self, ids: NDArray[Any], ends: Places, first: int, counts: NDArray[np.int32]) -> None:
+        """Add to `counts` how many of the passages from `first` on hold each token.
+
+        Args:
+            ids: uint16 or int32 (n_tokens,), tokens of all passages.
+            ends: int64 (n_passages,), behind the last token of each.
+            first: The first passage that counts.
+            counts: int32 (vocab_size,), changed in place.
+
+        Raises:
+            InputError: An id is not a row of the table.
+        """
+        if self._kernel:
+            self._kernel.count(ids, ends, first, counts)
+            return
+        start = int(ends[first - 1]) if first else 0
+        for end in ends[first:].tolist():
+            counts[np.unique(ids[start:end])] += 1
+            start = end
 
     def sentence_lengths(self, ids: Ids, offsets: Places) -> FloatVector:
         """Return the length of the sum of each sentence's rows: float32 (n_sentences,).

@@ -24,6 +24,7 @@ from konayuki.model.checkpoint import (
 from konayuki.model.dtypes import EncodeOptions, checked_ranges
 from konayuki.model.encoders import build_encoder
 from konayuki.model.folder import write_folder
+from konayuki.model.late import LateTable
 from konayuki.model.model_files import LARGEST_TOKENIZER, read_model_file
 from konayuki.model.pooling import Pooler
 from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
@@ -145,6 +146,11 @@ class StaticModel:
             digest.update(str((array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    @cached_property
+    def late(self) -> LateTable:
+        """Return the rows as late interaction reads them, see `konayuki.model.late`."""
+        return LateTable(self._weights)
 
     @overload
     def encode(

@@ -1,4 +1,4 @@
-"""The two derived parts, kept at the generation of the documents or rebuilt from them."""
+"""The derived parts, kept at the generation of the documents or rebuilt from them."""
 
 import logging
 import threading
@@ -11,46 +11,59 @@ from pathlib import Path
 from konayuki.errors import IndexFormatError
 from konayuki.search.document import Document
 from konayuki.search.documents import Clock, Documents
+from konayuki.search.encoder import Encoder
 from konayuki.search.lexical import LexicalIndex, Mark
 from konayuki.search.ranking import View
 from konayuki.search.terms import ANALYZER_VERSION
+from konayuki.search.token_ids import TokenEncoder, TokenFiles, TokenState, TokenView
 from konayuki.search.vectors import VectorFiles, VectorState
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 4096
 _ATTEMPTS = 50
+_TOKEN_ATTEMPTS = 3
 # Dead rows cost every query a little; compaction rewrites every vector. Beyond this share it pays.
 _DEAD_AT_LEAST = 1000
 _DEAD_SHARE = 0.02
 
 
 class Derived:
-    """Lexical and dense files of one index.
+    """Lexical and dense files of one index, and the tokens if the model has rows of tokens.
 
-    The vectors are always committed before the lexical part, and the mark of the lexical part
-    decides which generation a view shows; vectors of later generations are left out of it.
+    Vectors and tokens are always committed before the lexical part, and the mark of the lexical
+    part decides which generation a view shows; what is of later generations is left out of it.
 
-    Both parts name the index and the commit that they were made from. A part of another index, or
+    All parts name the index and the commit that they were made from. A part of another index, or
     of another history of this one (of a restored backup, say), is made again from the documents.
 
     Args:
         folder: Of the parts.
         documents: What they are made from.
-        dim: Columns of the vectors.
+        model: What the documents are encoded with.
         index_id: The random number of the index; 0 if it has format 1.
         mirrored: Never write in the folder.
     """
 
     def __init__(
-        self, folder: Path, documents: Documents, dim: int, index_id: int, *, mirrored: bool = False
+        self,
+        folder: Path,
+        documents: Documents,
+        model: Encoder,
+        index_id: int,
+        *,
+        mirrored: bool = False,
     ) -> None:
         self._documents = documents
-        self._dim = dim
+        self._dim = model.dim
         self._index_id = index_id
         self._lexical = LexicalIndex(folder / "lexical", mirrored=mirrored)
         self._vectors = VectorFiles(folder / "vectors")
-        self._state = VectorState(dim=dim)
+        self._state = VectorState(dim=model.dim)
+        has_tokens = isinstance(model, TokenEncoder)
+        self._tokens = TokenFiles(folder / "tokens", model) if has_tokens else None
+        self._token_state: TokenState | None = None
+        self._mirrored = mirrored
         self._mark = Mark()
         self._viewing = threading.Lock()
         # Whether parts, `_state` and `_mark` are those of the last commit: only then may a write
@@ -75,6 +88,8 @@ class Derived:
         """
         self._open_vectors(verify=True)
         self._open_lexical(verify=True)
+        if not self._mirrored:  # a reader goes without a second look rather than make tokens
+            self._open_tokens(verify=True)
         return self.view()
 
     def repair(self, index_id: int) -> None:
@@ -103,6 +118,7 @@ class Derived:
         with self._changing():
             self._state = self._vectors.append(self._state, rows, codes)
             self._state = replace(self._state, generation=clock.generation, commit=clock.commit)
+            self._append_tokens(rows, documents)
             self._lexical.add(rows, documents)
 
     def publish(self) -> None:
@@ -112,6 +128,10 @@ class Derived:
             dead, _ = self._documents.dead(self._mark.generation)
             if len(dead) > max(_DEAD_AT_LEAST, _DEAD_SHARE * self._state.count):
                 self._state = self._vectors.compact(self._state, dead, self._mark.generation)
+                if self._tokens and self._token_state:
+                    self._token_state = self._tokens.compact(
+                        self._token_state, dead, self._mark.generation
+                    )
                 self._documents.purge(self._mark.generation)
 
     def version(self) -> tuple[int, ...]:
@@ -140,7 +160,9 @@ class Derived:
                     same = mark.index_id == state.index_id
                     if whole and same and mark.last_row <= state.last_row:
                         vectors = self._vectors.view(state, mark.last_row, dead)
-                        return View(mark.generation, lexical, vectors, version)
+                        return View(
+                            mark.generation, lexical, vectors, version, self._token_view(mark)
+                        )
                 except IndexFormatError as error:
                     problem = error
                     if version == self.version():  # nobody is at work: it stays damaged
@@ -176,6 +198,11 @@ class Derived:
             logger.info("rebuilding the vectors: %s", error)
             self._make_vectors()
         try:
+            self._open_tokens(verify=verify)
+        except IndexFormatError as error:
+            logger.info("rebuilding the tokens: %s", error)
+            self._make_tokens()
+        try:
             self._open_lexical(verify=verify)
             if self.has_old_terms:
                 logger.warning(
@@ -193,21 +220,28 @@ class Derived:
         except IndexFormatError as error:
             logger.info("rebuilding the derived parts: %s", error)
             self._make_vectors()
+            self._make_tokens()
             self._make_lexical()
             self._catch_up()
 
     def _catch_up(self) -> None:
-        """Bring both parts to the newest generation of the documents."""
+        """Bring all parts to the newest generation of the documents."""
         clock = self._documents.clock()
         if self._mark.generation < clock.purged:  # tombstones that the lexical part needs are gone
             self._make_lexical()
-        if self._mark.commit == self._state.commit == clock.commit and (
-            self._mark.generation == self._state.generation == clock.generation
-        ):
+        parts = [part for part in (self._mark, self._state, self._token_state) if part]
+        newest = (clock.commit, clock.generation)
+        if all((part.commit, part.generation) == newest for part in parts):
             return
         while rows := self._documents.after(self._state.last_row, clock.generation, n_most=_BATCH):
             numbers = [row.row for row in rows]
             self._state = self._vectors.append(self._state, numbers, [row.vector for row in rows])
+        while self._token_state and (
+            rows := self._documents.after(
+                self._token_state.last_row, clock.generation, n_most=_BATCH
+            )
+        ):
+            self._append_tokens([row.row for row in rows], [row.document for row in rows])
         last_row = self._mark.last_row
         while rows := self._documents.after(last_row, clock.generation, n_most=_BATCH):
             last_row = rows[-1].row
@@ -217,9 +251,14 @@ class Derived:
         self._commit()
 
     def _commit(self) -> None:
-        """Make the state of both parts the one that views show: vectors first."""
+        """Make the state of all parts the one that views show: the lexical part last."""
         state = self._state
         self._vectors.commit(state)
+        if self._tokens and self._token_state:
+            self._token_state = replace(
+                self._token_state, generation=state.generation, commit=state.commit
+            )
+            self._tokens.commit(self._token_state)
         self._lexical.remove(self._documents.died_between(self._mark.generation, state.generation))
         mark = Mark(state.generation, state.last_row, state.index_id, state.commit)
         self._lexical.commit(mark)
@@ -245,7 +284,42 @@ class Derived:
         if too_late or not self._is_ours(self._mark):
             raise IndexFormatError(f"{self._lexical.folder}: does not fit the documents")
 
-    def _is_ours(self, part: VectorState | Mark) -> bool:
+    def _open_tokens(self, *, verify: bool) -> None:
+        if not self._tokens:
+            return
+        state = self._tokens.state()
+        clock = self._documents.clock()
+        if state.generation > clock.generation or not self._is_ours(state):
+            raise IndexFormatError(f"{self._tokens.folder}: does not fit the documents")
+        if verify:
+            self._tokens.check(state)
+        self._token_state = state
+
+    def _append_tokens(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
+        if self._tokens and self._token_state:
+            texts = [document.searched_text for document in documents]
+            self._token_state = self._tokens.append(self._token_state, rows, texts)
+
+    def _token_view(self, mark: Mark) -> TokenView | None:
+        """Return the tokens of a generation; None without them: then there is no second look."""
+        for _ in range(_TOKEN_ATTEMPTS if self._tokens else 0):
+            assert self._tokens is not None  # noqa: S101 - asked above
+            try:
+                state = self._tokens.state()
+                covers = state.purged <= mark.generation and mark.last_row <= state.last_row
+                if state.index_id == mark.index_id and covers:
+                    return self._tokens.view(state, mark.last_row)
+            except IndexFormatError as error:  # a writer may be replacing the files
+                logger.debug("no tokens: %s", error)
+            time.sleep(0.001)
+        return None
+
+    def _make_tokens(self) -> None:
+        if self._tokens:
+            purged = self._documents.clock().purged
+            self._token_state = self._tokens.create(index_id=self._index_id, purged=purged)
+
+    def _is_ours(self, part: VectorState | TokenState | Mark) -> bool:
         return part.index_id == self._index_id and self._documents.holds(
             part.generation, part.commit
         )

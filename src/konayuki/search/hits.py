@@ -1,7 +1,7 @@
 """What a search answers with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from konayuki.search.document import Document
@@ -15,7 +15,8 @@ class Hit:
     Attributes:
         id: The user's key.
         score: What the hits are ordered by; comparable within one answer only. Of hybrid search it
-            is the cosine and what the words add to it, see `konayuki.search.fusion`.
+            is that of the second look, see `konayuki.search.ranker`, or without one the cosine and
+            what the words add to it, see `konayuki.search.fusion`.
         text: The passage.
         title: Title of its document.
         metadata: What was stored with it.
@@ -24,6 +25,9 @@ class Hit:
         document: Key of the document that the passage was cut from, or its own.
         heading: Path of headings above it.
         position: Its place in the document, from 0.
+        relevance: How likely the passage answers the question, from 0 to 1; comparable between
+            questions. None without a second look.
+        parts: What each feature adds to the score, by name; they sum up to it.
     """
 
     id: str
@@ -36,6 +40,8 @@ class Hit:
     document: str
     heading: str
     position: int
+    relevance: float | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list[Hit]:
@@ -56,4 +62,6 @@ def _hit(line: Ranked, document: Document) -> Hit:
         document=document.chunk_of or document.id,
         heading=document.heading,
         position=document.position,
+        relevance=line.relevance,
+        parts=line.parts,
     )

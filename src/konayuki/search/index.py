@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from konayuki.arrays import IntVector
 from konayuki.choices import MODES, Mode
@@ -19,14 +21,17 @@ from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit, as_hits
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
 from konayuki.search.prepared import prepared
+from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
+from konayuki.search.token_ids import TokenEncoder
 from konayuki.text import is_encodable
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
 _ATTEMPTS = 20
+_MORE_ROWS = 20
 
 
 class Replaced(NamedTuple):
@@ -221,6 +226,10 @@ class Index:
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
+        *,
+        min_relevance: float = 0.0,
+        distinct: bool | None = None,
+        rerank: bool = True,
     ) -> list[Hit]:
         """Return the best `k` documents, best first; equal scores are ordered by id.
 
@@ -231,26 +240,34 @@ class Index:
             mode: "hybrid", "dense" (meaning alone) or "lexical" (words alone).
             where: Metadata that a hit must have: `{"lang": "ja", "year": [2023, 2024]}`. A list
                 means any of its values; metadata that is itself a list matches by any member.
+            min_relevance: Leave out hits that are less relevant, from 0 to 1.
+            distinct: Of documents with the same title, heading and text, show only the first.
+                Default: if there is a second look; a plain ranking shows all.
+            rerank: Look at the best candidates a second time, token by token, in mode "hybrid".
+                Without it, or with a model that has no rows of tokens, the score is the cosine and
+                what the words add to it, and hits have no relevance.
 
         Raises:
             InputError: An argument cannot be used.
         """
         _check_search(query, k, mode)
+        ranker = self._ranker if rerank and mode == "hybrid" else None
+        _check_relevance(min_relevance, has_relevance=ranker is not None)
+        distinct = ranker is not None if distinct is None else distinct
         conditions = read_filter(where)
         self._store.check_open()
         query = prepared(query)
         if k == 0 or not query.strip():
             return []
         vector = None if mode == "lexical" else self._store.model.encode([query])[0]
+        tokens = self._tokens_of(query) if ranker else None
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
-            question = Question(query, vector, conditions, self._allowed(conditions, mode))
-            n_wanted = min(k, len(view.vectors))
-            ranked = leading(_rank(view, question, n_wanted, mode), n_wanted)
-            documents = self._documents.by_row([line.row for line in ranked])
+            question = Question(query, vector, conditions, self._allowed(conditions, mode), tokens)
+            hits = self._hits(view, question, k, mode, ranker, distinct=distinct)
             # The dead of this view may have been removed meanwhile: then there is a newer one.
             if self._documents.clock().erased <= view.generation:
-                return as_hits(ranked, documents)[:k]
+                return [hit for hit in hits if (hit.relevance or 0.0) >= min_relevance]
         raise IndexFormatError(f"{self._folder}: the index changes faster than it can be read")
 
     def get(self, identity: str) -> Document | None:
@@ -347,18 +364,92 @@ class Index:
         """Close the index."""
         self.close()
 
+    def candidates(self, query: str) -> tuple[list[str], Candidates]:
+        """Return ids and features of what a second look at a question compares, for learning.
+
+        Raises:
+            InputError: The model has no rows of tokens, or the question cannot be used.
+        """
+        _check_search(query, 0, "hybrid")
+        view = self._store.current()
+        if self._ranker is None or view.tokens is None:
+            raise InputError("the model has no rows of tokens: expected a static model")
+        query = prepared(query)
+        vector = self._store.model.encode([query])[0]
+        question = Question(query, vector, tokens=self._tokens_of(query))
+        rows, candidates, _ = view.candidates(question)
+        documents = self._documents.by_row(rows.tolist())
+        return [documents[row].id for row in rows.tolist()], candidates
+
+    @cached_property
+    def _ranker(self) -> Ranker | None:
+        """The weights of the second look; None if the model has no rows of tokens."""
+        model = self._store.model
+        return ranker_of(model) if isinstance(model, TokenEncoder) else None
+
+    def _tokens_of(self, query: str) -> NDArray[np.int32]:
+        model = self._store.model
+        assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
+        return model.tokenize([query]).ids
+
+    def _hits(
+        self,
+        view: View,
+        question: Question,
+        k: int,
+        mode: Mode,
+        ranker: Ranker | None,
+        *,
+        distinct: bool,
+    ) -> list[Hit]:
+        """Return the best `k` hits of a view; more rows are looked at if some are equal."""
+        n_rows = len(view.vectors)
+        n_wanted = min(k, n_rows)
+        while True:
+            ranked = _rank(view, question, n_wanted, mode, ranker)
+            best = leading(ranked, n_wanted)
+            documents = self._documents.by_row([line.row for line in best])
+            if not set(documents).issuperset(line.row for line in best):
+                return []  # some were removed meanwhile: the caller looks again
+            hits = as_hits(best, documents)
+            if distinct:
+                hits = _without_repetitions(hits)
+            if len(hits) >= min(k, n_rows) or n_wanted >= n_rows or len(best) < n_wanted:
+                return hits[:k]
+            n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
+
     def _allowed(self, conditions: Filter, mode: Mode) -> IntVector | None:
         if not conditions or mode == "lexical":
             return None
         return np.asarray(self._documents.matching(conditions), dtype=np.int64)
 
 
-def _rank(view: View, question: Question, k: int, mode: Mode) -> list[Ranked]:
+def _rank(
+    view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
+) -> list[Ranked]:
     if mode == "lexical":
         return view.lexically(question, k)
     if mode == "dense":
         return view.densely(question, k)
+    if ranker and view.tokens is not None:
+        return view.twice(question, k, ranker)
     return view.both_ways(question, k)
+
+
+def _without_repetitions(hits: list[Hit]) -> list[Hit]:
+    first = {(hit.title, hit.heading, hit.text): hit for hit in reversed(hits)}
+    return [hit for hit in hits if first[hit.title, hit.heading, hit.text] is hit]
+
+
+def _check_relevance(min_relevance: object, *, has_relevance: bool) -> None:
+    number = isinstance(min_relevance, int | float) and not isinstance(min_relevance, bool)
+    if not number or not 0 <= min_relevance <= 1:  # type: ignore[operator]
+        raise InputError(f"min_relevance is {min_relevance!r}: expected a number from 0 to 1")
+    if min_relevance and not has_relevance:
+        raise InputError(
+            f"min_relevance is {min_relevance!r}: expected 0 without a second look\n"
+            'hint: hits have a relevance in mode "hybrid" with rerank=True and a static model'
+        )
 
 
 def _records(records: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:

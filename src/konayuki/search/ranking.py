@@ -1,6 +1,6 @@
 """From a query to ranked rows, on one state of the index that never changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -8,21 +8,37 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import IntVector
 from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
 from konayuki.search.lexical import LexicalView
+from konayuki.search.ranker import Candidates, Ranker
+from konayuki.search.terms import query_terms
+from konayuki.search.token_ids import TokenView
 from konayuki.search.vectors import VectorView
 
 _DEPTH = 100
+_EXACT = 20.0  # more than all features together: whoever holds the only word stands first
 
 
 class Ranked(NamedTuple):
-    """A row with its score and the two parts of it; a part that was not asked for is None."""
+    """A row with its score; what was not asked for is None.
+
+    Attributes:
+        row: The row.
+        score: What rows are ordered by.
+        lexical: BM25.
+        dense: Cosine.
+        relevance: How likely the passage answers the question, 0 to 1.
+        parts: What each feature adds to the score.
+    """
 
     row: int
     score: float
     lexical: float | None
     dense: float | None
+    relevance: float | None = None
+    parts: Mapping[str, float] = {}
 
 
 class Question(NamedTuple):
@@ -33,12 +49,14 @@ class Question(NamedTuple):
         vector: float32 (dim,), None if the dense half is not asked.
         filter: (key, allowed values) pairs that must all hold.
         allowed: int64, rows that satisfy the filter, None without one.
+        tokens: Token ids of the text, None if the model has no rows of tokens.
     """
 
     text: str
     vector: NDArray[np.float32] | None
     filter: Filter = ()
     allowed: NDArray[np.int64] | None = None
+    tokens: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,24 +68,26 @@ class View:
         lexical: The lexical half.
         vectors: The dense half.
         version: What the files looked like when this view was taken.
+        tokens: The tokens of the passages, None if the model has no rows of tokens.
     """
 
     generation: int
     lexical: LexicalView
     vectors: VectorView
     version: tuple[int, ...]
+    tokens: TokenView | None = None
 
     def lexically(self, question: Question, k: int) -> list[Ranked]:
         """Rank by BM25: at least `k` rows if that many match, and all that tie with the last."""
         rows, scores = self._matching(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
-        return [Ranked(row, score, score, None) for row, score in pairs]
+        return [Ranked(row, score, score, None, parts={"lexical": score}) for row, score in pairs]
 
     def densely(self, question: Question, k: int) -> list[Ranked]:
         """Rank by cosine: at least `k` rows if there are that many, and all that tie."""
         rows, scores = self._nearest(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
-        return [Ranked(row, score, None, score) for row, score in pairs]
+        return [Ranked(row, score, None, score, parts={"dense": score}) for row, score in pairs]
 
     def both_ways(self, question: Question, k: int) -> list[Ranked]:
         """Rank by the fused score of the best candidates of both halves."""
@@ -90,7 +110,65 @@ class View:
         lexical = np.concatenate([lexical, near_lexical])
         dense = np.concatenate([dense, near_dense])
         columns = (rows, fused(lexical, dense), lexical, dense)
-        return [Ranked(*line) for line in zip(*(c.tolist() for c in columns), strict=True)]
+        lines = zip(*(column.tolist() for column in columns), strict=True)
+        return [
+            Ranked(row, score, words, cosine, None, {"dense": cosine, "lexical": score - cosine})
+            for row, score, words, cosine in lines
+        ]
+
+    def twice(self, question: Question, k: int, ranker: Ranker) -> list[Ranked]:
+        """Rank the best candidates of both halves by the second look.
+
+        The pool is the same for every `k`, so scores do not depend on it. Beyond the pool the rows
+        follow in the order of `both_ways`.
+        """
+        rows, candidates, n_pool = self.candidates(question, k)
+        parts = ranker.parts(candidates, n_pool)
+        scores = np.sum(list(parts.values()), axis=0)
+        relevance = ranker.relevance_of(candidates, scores, n_pool)
+        if is_one_term(question.text):
+            parts["exact"] = _EXACT * (candidates.lexical > 0).astype(np.float32)
+            scores = scores + parts["exact"]
+        if len(rows) > n_pool:
+            lowest = scores[:n_pool].min(initial=0)
+            parts["beyond"] = np.zeros_like(scores)
+            ranks = np.arange(1, len(rows) - n_pool + 1)
+            parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
+            scores = scores + parts["beyond"]
+        columns = (rows, scores, candidates.lexical, candidates.dense, relevance, *parts.values())
+        return [
+            Ranked(*line[:5], dict(zip(parts, line[5:], strict=True)))
+            for line in zip(*(column.tolist() for column in columns), strict=True)
+        ]
+
+    def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
+        """Return rows, what is known of them, and how many of them are the pool.
+
+        The pool is the best 100 of each half; if `k` is more, the best others of one look follow.
+        """
+        assert self.tokens is not None and question.tokens is not None  # noqa: S101 - ours
+        rows, lexical = self._matching(question, _DEPTH)
+        near, _ = self._nearest(question, _DEPTH)
+        near = near[~np.isin(near, rows)]
+        known = self.lexical.scores_of(question.text, near.tolist())
+        near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
+        rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
+        n_pool = len(rows)
+        if k > n_pool:
+            tail = self._behind(question, k, rows)
+            rows = np.concatenate([rows, np.array([line.row for line in tail], np.int64)])
+            more = np.array([line.lexical for line in tail], np.float32)
+            lexical = np.concatenate([lexical, more])
+        late, sentence, n_tokens = self.tokens.score(question.tokens, rows)
+        dense = self.vectors.cosines(rows, _vector(question))
+        ceiling = self.lexical.ceiling(question.text)
+        return rows, Candidates(dense, lexical, late, sentence, n_tokens, ceiling), n_pool
+
+    def _behind(self, question: Question, k: int, pool: IntVector) -> list[Ranked]:
+        """Return the best `k` of one look that are not in the pool, best first."""
+        inside = set(pool.tolist())
+        ordered = leading(self.both_ways(question, k), k)
+        return [line for line in ordered if line.row not in inside]
 
     def _matching(
         self, question: Question, k: int
@@ -99,6 +177,12 @@ class View:
 
     def _nearest(self, question: Question, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return self.vectors.nearest(_vector(question), k, question.allowed)
+
+
+def is_one_term(text: str) -> bool:
+    """Return whether a question is one character, one pair of characters or one word."""
+    terms = query_terms(text)
+    return len({*terms.grams, *terms.lone}) == 1
 
 
 def _vector(question: Question) -> NDArray[np.float32]:

@@ -67,7 +67,7 @@ class Store:
         self.model = model
         self.read_only = read_only
         self._index_id = index_id(settings)
-        self._derived = Derived(folder, documents, model.dim, self._index_id, mirrored=read_only)
+        self._derived = Derived(folder, documents, model, self._index_id, mirrored=read_only)
         self._private: tempfile.TemporaryDirectory[str] | None = None
         self._lock = _lock_of(folder)
         self._process = os.getpid()
@@ -270,7 +270,7 @@ class Store:
         self._derived.close()
         self._private = tempfile.TemporaryDirectory(prefix="konayuki-")
         folder = Path(self._private.name)
-        self._derived = Derived(folder, self.documents, self.model.dim, self._index_id)
+        self._derived = Derived(folder, self.documents, self.model, self._index_id)
         self._derived.repair(self._index_id)
         self._view = self._derived.view()
 
@@ -324,7 +324,7 @@ def _lock_of(folder: Path) -> FileLock:
 
 def _may_write(folder: Path) -> bool:
     """Return whether the system lets us write to an index."""
-    names = ("", "documents.db", "lexical", "vectors")
+    names = ("", "documents.db", "lexical", "vectors", "tokens")
     return all(os.access(folder / name, os.W_OK) for name in names if (folder / name).exists())
 
 

@@ -66,3 +66,16 @@ PyObject *score_late(PyObject *module, PyObject *const *arguments, Py_ssize_t gi
     if (fault) return raise_late(fault);
     Py_RETURN_NONE;
 }
+
+PyObject *count_tokens(PyObject *module, PyObject *const *arguments, Py_ssize_t given) {
+    (void)module;
+    int64_t v[8];
+    enum late_fault fault;
+    if (read_integers(arguments, given, 8, v)) return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    fault = late_count(address(v[0]), v[1] != 0, address(v[2]), v[3], v[4], v[5], v[6],
+                       address(v[7]));
+    Py_END_ALLOW_THREADS;
+    if (fault) return raise_late(fault);
+    Py_RETURN_NONE;
+}

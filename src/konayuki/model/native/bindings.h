@@ -42,6 +42,6 @@ static inline void *address(int64_t value) {
 
 binding bind_table, pool_ids, make_unigram, fold_character, fold_identities, add_triggers, tokenize,
     encode, scan_int8, scan_sketches, make_sketches, score_int8, prepare_late, sum_sentences,
-    score_late;
+    count_tokens, score_late;
 
 #endif

@@ -48,6 +48,27 @@ void late_sentences(const struct late_table *table, const float *scales, const i
     }
 }
 
+enum late_fault late_count(const void *ids, int wide, const int64_t *ends, int64_t first,
+                           int64_t last, int64_t n_ids, int64_t vocab, int32_t *counts) {
+    int64_t *seen = calloc((size_t)(vocab + 1), sizeof *seen); /* the last passage, plus 1 */
+    enum late_fault fault = seen ? LATE_OK : LATE_NO_MEMORY;
+    int64_t place = first ? ends[first - 1] : 0;
+    for (int64_t passage = first; !fault && passage < last; passage++) {
+        if (place < 0 || ends[passage] > n_ids) fault = LATE_BAD_ID;
+        for (; !fault && place < ends[passage]; place++) {
+            const int64_t id = wide ? ((const int32_t *)ids)[place] : ((const uint16_t *)ids)[place];
+            if (id < 0 || id >= vocab) {
+                fault = LATE_BAD_ID;
+            } else if (seen[id] <= passage) {
+                seen[id] = passage + 1;
+                counts[id]++;
+            }
+        }
+    }
+    free(seen);
+    return fault;
+}
+
 /* What one question needs: the distinct tokens of the passages and their cosines. */
 struct bench {
     int32_t *slots;    /* (vocab,): place of a token among the distinct ones, plus 1 */

@@ -57,6 +57,11 @@ void late_sentences(const struct late_table *table, const float *scales, const i
 
 enum late_fault { LATE_OK, LATE_NO_MEMORY, LATE_BAD_ID };
 
+/* Adds to counts (vocab,) the number of passages first .. last - 1 that hold each token; passage i owns
+   ids[ends[i - 1]] .. ids[ends[i] - 1]. */
+enum late_fault late_count(const void *ids, int wide, const int64_t *ends, int64_t first,
+                           int64_t last, int64_t n_ids, int64_t vocab, int32_t *counts);
+
 /* Writes the late interaction of each passage and the cosine of its best sentence, 0 for a passage
    without tokens. */
 enum late_fault late_run(const struct late_table *table, const struct late_query *query,

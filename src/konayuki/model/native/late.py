@@ -83,6 +83,28 @@ class LateKernel:
         self._sums = np.empty(len(codes), np.int32)
         kernel.module.prepare_late(*self._table, address_of(self.lengths), address_of(self._sums))
 
+    def count(self, ids: NDArray[Any], ends: Places, first: int, counts: NDArray[np.int32]) -> None:
+        """Add to `counts` how many of the passages from `first` on hold each token.
+
+        Args:
+            ids: uint16 or int32 (n_tokens,).
+            ends: int64 (n_passages,); passage i owns ids[ends[i - 1]:ends[i]].
+            first: The first passage that counts.
+            counts: int32 (vocab_size,).
+        """
+        expect(ids, "ids", np.int32 if ids.dtype == np.int32 else np.uint16, (None,))
+        expect(ends, "ends", np.int64, (None,))
+        expect(counts, "counts", np.int32, (len(self._codes),))
+        if not 0 <= first <= len(ends):
+            raise InputError(f"first is {first}: expected 0 to {len(ends)}")
+        try:
+            self._module.count_tokens(
+                *(address_of(ids), ids.dtype == np.int32, address_of(ends), first, len(ends)),
+                *(len(ids), len(counts), address_of(counts)),
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from None
+
     def sentence_lengths(self, ids: Ids, offsets: Places) -> Floats:
         """Return the length of the sum of each sentence's rows: float32 (n_sentences,).
 

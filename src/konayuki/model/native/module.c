@@ -75,6 +75,7 @@ static PyMethodDef methods[] = {
     BINDING(prepare_late, "(codes, vocab, stride, columns, lengths, sums)"),
     BINDING(sum_sentences,
             "(codes, vocab, stride, columns, scales, ids, n_ids, offsets, n_sentences, lengths)"),
+    BINDING(count_tokens, "(ids, wide, ends, first, last, n_ids, vocab, counts)"),
     BINDING(score_late,
             "(level, codes, vocab, stride, columns, lengths, sums, scales, query ids, weights, "
             "shares, count, ids, wide, starts, ends, first, last, sentence ends, sentence lengths, "

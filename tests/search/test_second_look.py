@@ -1,0 +1,243 @@
+"""The second look: what stands first, what a hit says of itself, and the tokens behind it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import konayuki
+from konayuki.errors import CheckpointError, InputError
+from konayuki.search import Index
+from konayuki.search.ranker import DEFAULT, FEATURES, Candidates, Ranker, ranker_of
+from konayuki.search.token_ids import MAX_TOKENS, token_block
+from search.corpus import records
+from search.stand_in import HashEncoder
+
+MODEL = konayuki.StaticModel.load()
+KITCHEN = [
+    "すし処の昼の献立。すしと味噌汁が付く。",
+    "猫のえさを買う。",
+    "犬のえさと、猫の寝床を選ぶ。",
+    "富士山の高さは3776メートルである。",
+    "京都に雪が降った。",
+    "お茶を飲んで休む。",
+    "コーヒーの淹れ方を覚える。",
+    "緑茶と紅茶は同じ木の葉から作る。",
+    "Pythonで書いたプログラムをテストする。",
+    "東京の天気は晴れ、大阪は雨。",
+]
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory: pytest.TempPathFactory):
+    with Index.create(tmp_path_factory.mktemp("kitchen") / "i", MODEL) as index:
+        index.add({"id": str(n), "text": text} for n, text in enumerate(KITCHEN))
+        yield index
+
+
+def texts(index: Index, query: str, k: int = 3, **options) -> list[str]:
+    return [hit.text for hit in index.search(query, k, **options)]
+
+
+@pytest.mark.parametrize("word", ["茶", "雪", "京", "すし", "Python", "天気"])
+def test_passages_that_hold_the_only_word_stand_before_all_others(kitchen: Index, word: str):
+    holds = [word in hit.text for hit in kitchen.search(word, k=len(KITCHEN))]
+    assert any(holds)
+    assert holds == sorted(holds, reverse=True)
+
+
+def test_the_exact_phrase_stands_first(kitchen: Index):
+    assert texts(kitchen, "猫のえさ")[0] == KITCHEN[1]
+
+
+@pytest.mark.parametrize("text", KITCHEN)
+def test_a_stored_passage_finds_itself(kitchen: Index, text: str):
+    assert texts(kitchen, text)[0] == text
+
+
+def test_nonsense_is_not_relevant(kitchen: Index):
+    assert max(hit.relevance for hit in kitchen.search("zzzzqqqq")) < 0.1
+    assert kitchen.search("zzzzqqqq", min_relevance=0.3) == []
+
+
+def test_what_is_asked_for_is_more_relevant_than_the_rest(kitchen: Index):
+    first, *others = kitchen.search("富士山の高さは何メートルですか", k=10)
+    assert first.text == KITCHEN[3]
+    assert first.relevance > 0.5 > max(hit.relevance for hit in others)
+
+
+def test_a_very_long_question_still_finds_its_passage(kitchen: Index):
+    question = "".join(KITCHEN[:4]) + "富士山の高さは3776メートルである。" * 200
+    assert texts(kitchen, question)[0] == KITCHEN[3]
+
+
+def test_scripts_may_mix(kitchen: Index):
+    assert texts(kitchen, "ｐｙｔｈｏｎ の テスト")[0] == KITCHEN[8]
+
+
+def test_parts_sum_up_to_the_score(kitchen: Index):
+    for options in ({}, {"rerank": False}, {"mode": "dense"}, {"mode": "lexical"}):
+        for query in ("茶", "猫の寝床とえさ"):
+            for hit in kitchen.search(query, k=10, **options):
+                assert sum(hit.parts.values()) == pytest.approx(hit.score, abs=1e-5)
+    assert set(kitchen.search("猫の寝床")[0].parts) == set(FEATURES)
+
+
+def test_without_a_second_look_the_score_is_the_fused_one(kitchen: Index):
+    hits = kitchen.search("猫の寝床", rerank=False)
+    assert all(hit.relevance is None for hit in hits)
+    for hit in hits:
+        assert hit.parts["dense"] == pytest.approx(hit.dense)
+
+
+def test_equal_passages_are_shown_once(tmp_path):
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add({"id": f"copy{n}", "text": "猫のえさを買う。"} for n in range(30))
+        index.add([{"id": "other", "text": "犬のえさも買う。"}])
+        assert [hit.id for hit in index.search("猫のえさ", k=2)] == ["copy0", "other"]
+        assert len(index.search("猫のえさ", k=5)) == 2
+        copies = index.search("猫のえさ", k=5, distinct=False)
+        assert [hit.text for hit in copies] == ["猫のえさを買う。"] * 5
+        assert len(index.search("猫のえさ", k=5, mode="dense")) == 5
+        assert len(index.search("猫のえさ", k=5, mode="dense", distinct=True)) == 2
+
+
+def test_scores_do_not_depend_on_k_and_deep_answers_are_whole(tmp_path):
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add(
+            {"id": str(n), "text": f"{n}番の猫は{n % 7}時に魚を{n % 11}匹食べた。"}
+            for n in range(400)
+        )
+        query = "3番の猫は何匹食べたか"
+        deep = index.search(query, k=1000)
+        assert len({hit.id for hit in deep}) == 400
+        assert [hit.score for hit in deep] == sorted((hit.score for hit in deep), reverse=True)
+        for k in (1, 10, 150):
+            shallow = index.search(query, k=k)
+            assert [(hit.id, hit.score) for hit in shallow] == [
+                (hit.id, hit.score) for hit in deep[:k]
+            ]
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, "0.5", True, float("nan")])
+def test_min_relevance_is_a_share(kitchen: Index, value):
+    with pytest.raises(InputError, match="min_relevance"):
+        kitchen.search("猫", min_relevance=value)
+
+
+def test_min_relevance_wants_a_second_look(kitchen: Index):
+    for options in ({"rerank": False}, {"mode": "dense"}, {"mode": "lexical"}):
+        with pytest.raises(InputError, match="without a second look"):
+            kitchen.search("猫", min_relevance=0.5, **options)
+
+
+def test_a_foreign_encoder_goes_without_a_second_look(tmp_path):
+    with Index.create(tmp_path / "i", HashEncoder()) as index:
+        index.add({"id": str(n), "text": text} for n, text in enumerate(KITCHEN))
+        hits = index.search("猫のえさ")
+        assert hits[0].text == KITCHEN[1]
+        assert hits[0].relevance is None
+        assert hits == index.search("猫のえさ", rerank=False)
+        assert not (tmp_path / "i" / "tokens").exists()
+
+
+def test_tokens_come_back_whatever_happened_to_them(tmp_path):
+    folder = tmp_path / "i"
+    with Index.create(folder, MODEL) as index:
+        index.add(records(200))
+        index.delete(hit.id for hit in index.search("犬", k=3))
+        before = index.search("北海道の犬", k=20)
+        assert before[0].relevance is not None
+    for name in sorted(path.name for path in (folder / "tokens").iterdir()):
+        path = folder / "tokens" / name
+        content = path.read_bytes()
+        for damage in (content[:-1], content[:-1] + bytes([content[-1] ^ 1]), None):
+            if damage is None:
+                path.unlink()
+            else:
+                path.write_bytes(damage)
+            with Index.open(folder, MODEL) as index:
+                assert index.search("北海道の犬", k=20) == before
+            path = (
+                folder
+                / "tokens"
+                / next(
+                    (p.name for p in (folder / "tokens").iterdir() if p.suffix == path.suffix), name
+                )
+            )
+            content = path.read_bytes()
+    shutil.rmtree(folder / "tokens")
+    with Index.open(folder, MODEL) as index:
+        assert index.search("北海道の犬", k=20) == before
+
+
+def test_a_reader_goes_without_a_second_look_if_there_are_no_tokens(tmp_path):
+    folder = tmp_path / "i"
+    with Index.create(folder, MODEL) as index:
+        index.add(records(20))
+    shutil.rmtree(folder / "tokens")
+    with Index.open(folder, MODEL, read_only=True) as index:
+        assert index.search("北海道の犬")[0].relevance is None
+
+
+def test_compaction_keeps_the_tokens_of_the_living(tmp_path):
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add(records(3000))
+        kept = index.search("北海道の犬", k=2000, distinct=False)[-300:]
+        ids = {hit.id for hit in kept}
+        index.delete(str(record["id"]) for record in records(3000) if record["id"] not in ids)
+        answer = index.search("北海道の犬", k=50)
+    with Index.create(tmp_path / "fresh", MODEL) as index:
+        index.add(record for record in records(3000) if record["id"] in ids)
+        fresh = index.search("北海道の犬", k=50)
+    assert [hit.text for hit in answer] == [hit.text for hit in fresh]
+    assert [hit.relevance for hit in answer] == pytest.approx(
+        [hit.relevance for hit in fresh], abs=0.02
+    )
+
+
+def test_a_block_holds_the_tokens_of_each_sentence():
+    texts = ["", "猫がいる。犬もいる。", "。", "茶", "あ" * 20_000]
+    block = token_block(MODEL, texts)
+    ends = np.concatenate([[[0, 0]], block.ends])
+    assert block.n_passages == len(texts)
+    for number, text in enumerate(texts):
+        (start, first), (end, last) = ends[number : number + 2]
+        sentences = block.sentences[first:last]
+        assert end - start <= MAX_TOKENS
+        assert (sentences[-1] if len(sentences) else 0) == end - start
+        assert (np.diff(sentences.astype(int)) >= 0).all()
+        if number == 1:
+            split = MODEL.tokenize(["猫がいる。", "犬もいる。"])
+            assert block.ids[start:end].tolist() == split.ids.tolist()
+            assert sentences.tolist() == split.offsets[1:].tolist()
+
+
+def test_weights_belong_to_the_model_that_they_were_learned_with(tmp_path):
+    MODEL.save(tmp_path / "m")
+    model = konayuki.StaticModel.load(tmp_path / "m")
+    own = Ranker(model.fingerprint, dict.fromkeys(FEATURES, 1.0), {"bias": 0.0})
+    assert ranker_of(model) == DEFAULT
+    (tmp_path / "m" / "ranker.json").write_text(own.as_json(), "utf-8")
+    assert ranker_of(konayuki.StaticModel.load(tmp_path / "m")) == own
+    shutil.copytree(tmp_path / "m", tmp_path / "other")
+    other = json.loads(own.as_json()) | {"fingerprint": "of another model"}
+    (tmp_path / "other" / "ranker.json").write_text(json.dumps(other), "utf-8")
+    assert ranker_of(konayuki.StaticModel.load(tmp_path / "other")) == DEFAULT
+    shutil.copytree(tmp_path / "m", tmp_path / "bad")
+    (tmp_path / "bad" / "ranker.json").write_text("{}", "utf-8")
+    with pytest.raises(CheckpointError, match=r"ranker\.json"):
+        ranker_of(konayuki.StaticModel.load(tmp_path / "bad"))
+
+
+def test_the_bundled_model_has_weights_of_its_own():
+    assert ranker_of(MODEL).fingerprint == MODEL.fingerprint
+
+
+def test_a_feature_in_which_all_candidates_agree_adds_nothing():
+    same = np.full(5, 0.3, np.float32)
+    candidates = Candidates(same, 0 * same, same, np.arange(5, dtype=np.float32), same, 1.0)
+    parts = DEFAULT.parts(candidates, 5)
+    assert not np.any([parts[name] for name in ("dense", "lexical", "late", "length")])
+    assert (np.diff(parts["sentence"]) > 0).all()
