@@ -66,16 +66,10 @@ VERBS = (
     Verb("card", "write the model card of a model folder"),
     Verb("push", "send a model folder with its card to the Hugging Face hub", ("--json",)),
     Verb("bench", "time encoding on this machine", ("--model", "--json")),
-<<<<<<< HEAD
     Verb("train", "train a model from a recipe", ("--json",)),
+    Verb("train-ranker", "learn the weights of the second look of a search", ("--no-progress",)),
     Verb("serve", "serve embeddings, search and a search page over HTTP", ("--model",)),
     Verb("mcp", "serve an index to agents as MCP tools over stdio", ("--model",)),
-=======
-    Verb("train", "train a model from a recipe"),
-    Verb("train-ranker", "learn the weights of the second look of a search", ("--no-progress",)),
-    Verb("serve", "serve embeddings, search and a search page over HTTP"),
-    Verb("mcp", "serve an index to agents as MCP tools over stdio"),
->>>>>>> refs/helpers/rank
 )
 
 

@@ -347,22 +347,6 @@ class LexicalIndex:
         with _tantivy(self.folder):
             # One indexing thread: the other core of a small machine computes vectors.
             return self._opened().writer(_WRITER_BYTES, 1)
-<<<<<<< HEAD
-=======
-
-
-@contextmanager
-def _tantivy(folder: Path | None) -> Iterator[None]:
-    """Turn what tantivy raises into our errors; it may even panic over a file made to hurt."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise failure(folder or Path("lexical"), error) from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of pyo3, which does not export it
-            raise
-        raise IndexFormatError(f"{folder}: {error}: expected a tantivy index") from error
->>>>>>> refs/helpers/rank
 
 
 @lru_cache(maxsize=32)
