@@ -105,7 +105,10 @@ def respelled(text: str, others: dict[str, list[tuple[str, str]]]) -> str:
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
     """Return whether no kanji or katakana run goes on at either end of a word."""
-    for outside, inside in ((text[start - 1 : start], text[start]), (text[end : end + 1], text[end - 1])):
+    for outside, inside in (
+        (text[start - 1 : start], text[start]),
+        (text[end : end + 1], text[end - 1]),
+    ):
         for script in (_KANJI, _KATAKANA):
             if outside and script.match(outside) and script.match(inside):
                 return False
@@ -116,7 +119,11 @@ def _write_set(target: Path, folder: Path, rows: list[dict[str, str]]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), target / "queries.parquet")
     kept = {row["_id"] for row in rows}
-    qrels = [row for row in pq.read_table(folder / "qrels.parquet").to_pylist() if row["query-id"] in kept]
+    qrels = [
+        row
+        for row in pq.read_table(folder / "qrels.parquet").to_pylist()
+        if row["query-id"] in kept
+    ]
     pq.write_table(pa.Table.from_pylist(qrels), target / "qrels.parquet")
     corpus = target / "corpus.parquet"
     corpus.unlink(missing_ok=True)
