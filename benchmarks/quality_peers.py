@@ -20,7 +20,7 @@ import numpy as np
 
 from konayuki.arrays import FloatMatrix, unit_rows
 from konayuki.evaluation.rank import rank_vectors, rankings
-from konayuki.evaluation.records import RetrievalSet
+from konayuki.evaluation.sets import RetrievalSet
 
 Encode = Callable[[Sequence[str]], FloatMatrix]
 Answer = Callable[[str], Any]

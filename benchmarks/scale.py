@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from environment import environment
+from konayuki.scale.embedder import Embedder, PartReport
 from konayuki.scale.embedding import EmbedPlan, EmbedReport, EmbedSettings, plan_embedding, run_plan
-from konayuki.scale.job import Embedder, PartReport
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 PACKAGES = ("pyarrow", "ray", "numpy")

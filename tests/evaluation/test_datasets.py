@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from evaluation.layouts import CORPUS, PAIRS, QRELS, QUERIES, write_beir, write_nano, write_table
 from konayuki.errors import DatasetError, InputError, MissingExtraError, NotFoundError
 from konayuki.evaluation.datasets import read_sets
-from konayuki.evaluation.records import EvaluationSet, Passage, RetrievalSet, SimilaritySet
+from konayuki.evaluation.sets import EvaluationSet, Passage, RetrievalSet, SimilaritySet
 from shared_data import data_folder
 
 SUFFIXES = [".parquet", ".jsonl", ".jsonl.gz", ".tsv", ".csv"]

@@ -12,7 +12,7 @@ from konayuki.evaluation import Plan, RetrievalSet, Setting, SimilaritySet, eval
 from konayuki.evaluation.bits import model_with_bits, round_rows
 from konayuki.evaluation.indexed import CutEncoder, evaluate_indexed
 from konayuki.evaluation.metrics import retrieval_metrics
-from konayuki.evaluation.records import build_retrieval_set, build_similarity_set
+from konayuki.evaluation.sets import build_retrieval_set, build_similarity_set
 from konayuki.model import StaticModel
 from konayuki.rows import Row
 from konayuki.search import Index

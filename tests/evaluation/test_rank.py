@@ -11,7 +11,7 @@ from konayuki.evaluation import rank
 from konayuki.evaluation.datasets import read_sets
 from konayuki.evaluation.metrics import retrieval_metrics
 from konayuki.evaluation.rank import Scored, rank_vectors, rankings
-from konayuki.evaluation.records import RetrievalSet
+from konayuki.evaluation.sets import RetrievalSet
 from shared_data import data_folder
 
 

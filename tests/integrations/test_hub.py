@@ -165,8 +165,8 @@ def test_a_card_of_the_folder_is_kept_and_a_second_push_changes_nothing(
 def test_a_measured_model_gets_the_full_card(hub: ModelHub, folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from evaluation.layouts import CORPUS, QRELS, QUERIES
-    from konayuki.evaluation.records import build_retrieval_set
     from konayuki.evaluation.report import Report, as_json
+    from konayuki.evaluation.sets import build_retrieval_set
     from konayuki.rows import Row
 
     tables = ([Row(line, "table", 1) for line in table] for table in (CORPUS, QUERIES, QRELS))

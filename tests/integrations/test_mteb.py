@@ -11,7 +11,7 @@ from evaluation.tiny_model import tiny_model  # noqa: E402
 from konayuki.errors import InputError  # noqa: E402
 from konayuki.evaluation import RetrievalSet, evaluate_dense, read_sets  # noqa: E402
 from konayuki.evaluation.indexed import evaluate_indexed  # noqa: E402
-from konayuki.evaluation.records import build_retrieval_set  # noqa: E402
+from konayuki.evaluation.sets import build_retrieval_set  # noqa: E402
 from konayuki.integrations.mteb import (  # noqa: E402
     MtebEncoder,
     MtebSearch,

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from konayuki.scale import local
-from konayuki.scale.job import Embedder, Job, PartReport
+from konayuki.scale.embedder import Embedder, Job, PartReport
 from konayuki.scale.parts import Part
 from konayuki.scale.storage import Store
 

@@ -5,8 +5,8 @@ from konayuki.evaluation.dense import MatryoshkaEncoder, SetScores, Setting, eva
 from konayuki.evaluation.metrics import retrieval_metrics, similarity_metrics
 from konayuki.evaluation.plan import Plan, evaluate
 from konayuki.evaluation.rank import rank_vectors, rankings
-from konayuki.evaluation.records import EvaluationSet, Passage, RetrievalSet, SimilaritySet
 from konayuki.evaluation.report import Report
+from konayuki.evaluation.sets import EvaluationSet, Passage, RetrievalSet, SimilaritySet
 
 __all__ = [
     "EvaluationSet",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from konayuki.errors import DatasetError, NotFoundError
-from konayuki.evaluation.records import (
+from konayuki.evaluation.sets import (
     EvaluationSet,
     RetrievalSet,
     build_retrieval_set,

@@ -8,7 +8,7 @@ import numpy as np
 from konayuki.arrays import FloatMatrix, unit_rows
 from konayuki.evaluation.metrics import retrieval_metrics, similarity_metrics
 from konayuki.evaluation.rank import rank_vectors, rankings
-from konayuki.evaluation.records import EvaluationSet, RetrievalSet, SimilaritySet
+from konayuki.evaluation.sets import EvaluationSet, RetrievalSet, SimilaritySet
 
 
 class MatryoshkaEncoder(Protocol):

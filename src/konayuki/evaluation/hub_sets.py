@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from konayuki.errors import DatasetError
-from konayuki.evaluation.records import (
+from konayuki.evaluation.sets import (
     EvaluationSet,
     build_retrieval_set,
     build_similarity_set,

@@ -9,7 +9,7 @@ from konayuki.choices import Mode
 from konayuki.errors import InputError
 from konayuki.evaluation.dense import MatryoshkaEncoder, SetScores, Setting, scores_of
 from konayuki.evaluation.metrics import DEPTH, retrieval_metrics
-from konayuki.evaluation.records import RetrievalSet
+from konayuki.evaluation.sets import RetrievalSet
 from konayuki.progress import track
 from konayuki.search import Index
 

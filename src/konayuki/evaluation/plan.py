@@ -8,7 +8,7 @@ from konayuki.choices import MODES, Mode
 from konayuki.errors import InputError
 from konayuki.evaluation.bits import model_with_bits
 from konayuki.evaluation.dense import SetScores, evaluate_dense
-from konayuki.evaluation.records import EvaluationSet, RetrievalSet
+from konayuki.evaluation.sets import EvaluationSet, RetrievalSet
 
 if TYPE_CHECKING:
     from konayuki.model import StaticModel

@@ -11,7 +11,7 @@ from konayuki.errors import DimensionError, InputError
 from konayuki.model import StaticModel
 from konayuki.model.native.binding import available_processors
 from konayuki.progress import track
-from konayuki.scale.job import Job, PartReport
+from konayuki.scale.embedder import Job, PartReport
 from konayuki.scale.local import run_local
 from konayuki.scale.parts import PART_BYTES, SUFFIXES, Part, is_part_of, plan_parts
 from konayuki.scale.ray_engine import run_ray

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from konayuki.scale.job import Embedder, Job, PartReport
+from konayuki.scale.embedder import Embedder, Job, PartReport
 from konayuki.scale.parts import Part
 from konayuki.scale.storage import Store
 

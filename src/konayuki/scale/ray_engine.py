@@ -9,7 +9,7 @@ from typing import Any
 
 from konayuki.errors import KonayukiError
 from konayuki.extras import require
-from konayuki.scale.job import Embedder, Job, PartReport
+from konayuki.scale.embedder import Embedder, Job, PartReport
 from konayuki.scale.parts import Part
 from konayuki.scale.storage import Store
 
