@@ -23,7 +23,7 @@ from konayuki.training.recipe_file import recipe_from  # noqa: E402
 from training.test_module import network  # noqa: E402
 
 QUERIES, PASSAGES = [[1], [2, 3], [4]], [[1, 2], [3], [4, 5], [6, 1]]  # the last is a negative
-MODEL = {"dims": [8]}
+EXACT = {"model": {"dims": [8]}, "training": {"bf16": False}}
 
 
 def units(n: int, dim: int, seed: int) -> "torch.Tensor":
@@ -62,7 +62,7 @@ def test_nested_loss_is_matryoshka_over_multiple_negatives() -> None:
 
 
 def test_the_symmetric_loss_is_the_mean_of_both_directions() -> None:
-    module, recipe = network(dim=8), recipe_from({"sources": [{"files": "*"}], "model": MODEL})
+    module, recipe = network(dim=8), recipe_from({"sources": [{"files": "*"}], **EXACT})
     bags = [as_batch([np.array(bag, np.int32) for bag in side]) for side in (QUERIES, PASSAGES)]
     queries, passages = (functional.normalize(module.outputs(side), dim=1) for side in bags)
     scores, labels = 20 * queries @ passages.T, torch.arange(len(QUERIES))

@@ -261,7 +261,7 @@ def test_no_name_of_a_file_leads_out_of_the_results(tmp_path):
         ({"negative": ["夏", "春"]}, r"'negative' is \['夏', '春'\]: expected a string\nhint: "),
         ({"positive": "冬\ud800"}, r"'positive' has half a character, '\\ud800', at 1: expected"),
         ({"query": 3}, "'query' is 3: expected a string"),
-        ({"query": None}, "expected strings"),
+        ({"query": None}, r"\[None, '冬'\]: expected strings"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_with_its_line(tmp_path, row, message):
