@@ -1,4 +1,4 @@
-"""What the kernel costs beside SentencePiece's tokenising alone: one run, in turns, one thread.
+"""What the kernel costs next to SentencePiece's tokenising alone: one run, in turns, one thread.
 
     python benchmarks/kernel.py [--model FOLDER] [--json FILE]
 
@@ -22,8 +22,7 @@ from environment import environment
 from konayuki.model import StaticModel
 from konayuki.model.native import Unigram, describe, kernel
 from konayuki.model.normalizers import build_normalizer
-from konayuki.model.pretokenizers import join_words
-from konayuki.model.unigram import UnigramTokenizer
+from published_tokenizer import SentencePiecePeer, prepared
 
 ROUNDS = 25
 BASELINE = "sentencepiece, text normalised before"
@@ -31,25 +30,25 @@ BASELINE = "sentencepiece, text normalised before"
 
 def cases(model: StaticModel, folder: Path, batch: list[str]) -> dict[str, Callable[[], object]]:
     """Return the calls to compare."""
-    found = kernel()
-    if found is None:
+    compiled = kernel()
+    if compiled is None:
         raise SystemExit("the extension is not built: there is nothing to compare")
     definition = json.loads((folder / "tokenizer.json").read_text("utf-8"))
     vocabulary = definition["model"]["vocab"]
     normalize = build_normalizer(definition["normalizer"])
     unigram = Unigram(
-        found,
+        compiled,
         [piece for piece, _ in vocabulary],
         [score for _, score in vocabulary],
         definition["model"]["unk_id"],
         normalize,
     )
-    processor = UnigramTokenizer(definition)._processor
-    prepared = [join_words(normalize(text)).encode() for text in batch]
-    table = found.float_table(*random_table(len(vocabulary), model.dim))
+    peer = SentencePiecePeer(definition)
+    ready = prepared(normalize, batch)
+    table = compiled.float_table(*random_table(len(vocabulary), model.dim))
     ids, offsets = unigram.tokenize(batch)
     return {
-        BASELINE: lambda: processor.encode(prepared, return_type="numpy", num_threads=1),
+        BASELINE: lambda: peer.encode(ready),
         "kernel, tokenize": lambda: unigram.tokenize(batch, threads=1),
         "kernel, pool float32 rows": lambda: table.pool(
             ids, offsets, model.dim, normalize=True, threads=1
@@ -86,7 +85,7 @@ def measure(calls: dict[str, Callable[[], object]], count: int) -> dict[str, dic
 
 
 def main() -> None:
-    """Run the benchmark and print a table, and JSON where a file is named."""
+    """Run the benchmark and print a table, and JSON if a file is named."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", type=Path, default=ROOT / "src/konayuki/model/bundled")
     parser.add_argument("--json", type=Path)

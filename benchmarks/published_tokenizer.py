@@ -85,8 +85,8 @@ class SentencePiecePeer:
     """SentencePiece with the pieces of a `tokenizer.json`, for times to compare with.
 
     Args:
-        definition: The parsed file. A metaspace becomes SentencePiece's own, with its character map;
-            without one, texts have to be normalised and joined with single spaces before.
+        definition: The parsed file. A metaspace becomes SentencePiece's own, with its character
+            map; without one, texts have to be normalised and joined with single spaces before.
     """
 
     def __init__(self, definition: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ from synthetic import Language
 HERE = Path(__file__).parent
 CONNECTIONS = (1, 4, 16)
 K = 10
-# In a process of its own, with the code of each checkout: the p50 of one search, in ms.
+# In a process of its own, with the code of each checkout: p50 and processor time of a search.
 DIRECT = """
 import json, sys, time, statistics
 from konayuki.search import Index
@@ -38,7 +38,11 @@ for query in [*queries[:20], *queries]:
     start = time.perf_counter()
     index.search(query)
     times.append((time.perf_counter() - start) * 1000)
-print(statistics.median(times[20:]))
+start = time.process_time()
+for query in queries:
+    index.search(query)
+cpu_ms = (time.process_time() - start) * 1000 / len(queries)
+print(statistics.median(times[20:]), cpu_ms)
 """
 
 
@@ -47,6 +51,7 @@ class Checkout:
 
     def __init__(self, name: str, root: Path, records: Path, work: Path) -> None:
         self.name = name
+        self.process_id = 0
         self.index = work / name
         self.port = free_port()
         self.environment = {**os.environ, "PYTHONPATH": str(root / "src")}
@@ -60,9 +65,10 @@ class Checkout:
         )
         return done.stdout
 
-    def direct_ms(self, queries: Sequence[str]) -> float:
-        """Return the p50 of `Index.search`."""
-        return float(self.run("-c", DIRECT, str(self.index), text=json.dumps(queries)))
+    def direct_ms(self, queries: Sequence[str]) -> tuple[float, float]:
+        """Return the p50 of `Index.search` and its processor time, in ms."""
+        p50, cpu = self.run("-c", DIRECT, str(self.index), text=json.dumps(queries)).split()
+        return float(p50), float(cpu)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -72,6 +78,7 @@ class Checkout:
              "--port", str(self.port), "--no-access-log"],
             env=self.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        self.process_id = process.pid
         try:
             for _ in range(600):
                 try:
@@ -91,6 +98,11 @@ class Checkout:
         response.read()
         if response.status != 200:
             raise RuntimeError(f"{self.name}: status {response.status}")
+
+    def cpu_s(self) -> float:
+        """Return the processor time of the server, which depends less on what else runs."""
+        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def load(self, bodies: Sequence[bytes], n_connections: int, seconds: float) -> list[float]:
         """Return the time of each answer in ms, from connections that ask without a pause."""
@@ -118,7 +130,7 @@ def measure(
     """Return the figures of each checkout; they take turns, and the median of the rounds counts."""
     bodies = [json.dumps({"query": query, "k": K}).encode() for query in queries]
     results: dict[str, Any] = {checkout.name: {"rows": []} for checkout in checkouts}
-    direct: dict[str, list[float]] = {checkout.name: [] for checkout in checkouts}
+    direct: dict[str, list[tuple[float, float]]] = {checkout.name: [] for checkout in checkouts}
     with ExitStack() as stack:
         for checkout in checkouts:
             stack.enter_context(checkout.serving())
@@ -128,19 +140,26 @@ def measure(
                 direct[checkout.name].append(checkout.direct_ms(queries))
         for n_connections in CONNECTIONS:
             runs: dict[str, list[list[float]]] = {checkout.name: [] for checkout in checkouts}
+            cpu_s = dict.fromkeys(runs, 0.0)
             for _ in range(rounds):
                 for checkout in checkouts:
+                    cpu_s[checkout.name] -= checkout.cpu_s()
                     runs[checkout.name].append(checkout.load(bodies, n_connections, seconds))
+                    cpu_s[checkout.name] += checkout.cpu_s()
             for name, samples in runs.items():
                 row = {
                     "connections": n_connections,
                     "requests_per_s": round(statistics.median(map(len, samples)) / seconds, 1),
                     "p50_ms": round(statistics.median(map(statistics.median, samples)), 2),
+                    "server_cpu_ms": round(cpu_s[name] * 1000 / sum(map(len, samples)), 3),
                 }
                 results[name]["rows"].append(row)
                 print(name, json.dumps(row), file=sys.stderr)
     for name, times in direct.items():
-        results[name]["index_search_p50_ms"] = round(statistics.median(times), 3)
+        p50_ms, cpu_ms = (
+            round(statistics.median(column), 3) for column in zip(*times, strict=True)
+        )
+        results[name]["index_search"] = {"p50_ms": p50_ms, "cpu_ms": cpu_ms}
     return results
 
 
@@ -170,8 +189,11 @@ def main() -> None:
         "passages": args.passages, "k": K, "seconds": args.seconds, "rounds": args.rounds,
         **results,
     }  # fmt: skip
-    one = results["now"]["rows"][0]["p50_ms"]
-    report["http_over_index"] = round(one / results["now"]["index_search_p50_ms"], 2)
+    http, direct = results["now"]["rows"][0], results["now"]["index_search"]
+    report["http_over_index"] = {
+        "p50": round(http["p50_ms"] / direct["p50_ms"], 2),
+        "cpu": round(http["server_cpu_ms"] / direct["cpu_ms"], 2),
+    }
     if args.before:
         report["requests_per_s_over_before"] = {
             str(new["connections"]): round(new["requests_per_s"] / old["requests_per_s"], 2)

@@ -70,15 +70,13 @@ def _load_tokenizing(folder: Path, threads: int) -> Ready:
     import json
 
     from konayuki.model.normalizers import build_normalizer
-    from konayuki.model.pretokenizers import join_words
-    from konayuki.model.unigram import UnigramTokenizer
+    from published_tokenizer import SentencePiecePeer, prepared
 
     definition = json.loads((BUNDLED / TOKENIZER_FILE).read_text("utf-8"))
     normalize = build_normalizer(definition["normalizer"])
-    processor = UnigramTokenizer(definition)._processor
+    peer = SentencePiecePeer(definition)
     return Ready(
-        lambda texts, size: processor.encode(texts, return_type="numpy", num_threads=threads),
-        lambda texts: [join_words(normalize(text)).encode() for text in texts],
+        lambda texts, size: peer.encode(texts, threads), lambda texts: prepared(normalize, texts)
     )
 
 

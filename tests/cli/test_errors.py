@@ -13,6 +13,9 @@ import pytest
 
 from konayuki import files, progress
 from konayuki.cli import main
+from konayuki.cli.main import shell_message
+from konayuki.errors import InputError
+from konayuki.extras import install_line
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
@@ -72,8 +75,9 @@ def test_no_permission_is_told_with_the_path(
 
     for verb in ("index", "export"):
         assert main([*COMMANDS[verb], "new"]) == 1
-        message = "cannot create the folder new: Permission denied"
-        assert capsys.readouterr().err == f"konayuki {verb}: {message}\n"
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"konayuki {verb}: ")
+        assert "new: " in line and "Permission denied" in line
 
 
 @pytest.mark.parametrize("verb", ["encode", "dedup", "cluster"])
@@ -92,6 +96,21 @@ def test_a_full_disk_is_told_with_the_path_and_leaves_the_old_file(
     assert "cannot write old.jsonl: No space left on device" in capsys.readouterr().err
     assert out.read_text("utf-8") == "old"
     assert not list(texts.glob(".*partial*"))
+
+
+def test_a_full_disk_under_a_model_folder_is_told_with_its_path(
+    texts: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+
+    assert main(["export", "--out", "new"]) == 1
+
+    message = "konayuki export: cannot write new: No space left on device\n"
+    assert capsys.readouterr().err == message
+    assert not list(Path("new").iterdir())
 
 
 def test_an_input_that_cannot_be_read_is_not_said_of_the_output(
@@ -182,3 +201,10 @@ def test_hints_of_the_command_line_name_no_python(
     assert main(arguments) in {1, 2}
     message = capsys.readouterr().err
     assert not any(name in message for name in ("Index.", "StaticModel", ".save(", ".open("))
+
+
+def test_only_hints_for_python_are_left_out() -> None:
+    error = InputError("i: exists\nhint: Index.open adds to it")
+    assert shell_message(error) == "i: exists"
+    error = InputError(f"x is not installed\nhint: {install_line('serve')}")
+    assert shell_message(error) == str(error)

@@ -116,7 +116,7 @@ def test_info_describes_a_model(folder: Path, capsys: pytest.CaptureFixture[str]
         "vocab_size": model.vocab_size,
         "bytes": model.nbytes,
         "layout": "float",
-        "tokenizer": "sentencepiece",
+        "tokenizer": model.tokenizer_backend,
         "fingerprint": model.fingerprint,
     }
     assert run("info", folder) == 0

@@ -168,10 +168,14 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["index", "notes/bad.csv", "--out", "i"], 1, "notes/bad.csv: columns are a, b"),
+        (
+            ["index", "notes/bad.csv", "--out", "i"],
+            1,
+            "notes/bad.csv line 2: no column 'text'",
+        ),
         (["index", "notes/bad.txt", "--out", "i"], 1, "holds zero bytes"),
         (["search", "nowhere", "富士山"], 1, "documents.db does not exist"),
-        (["index", "nowhere", "--out", "i"], 1, "nowhere is not there"),
+        (["index", "nowhere", "--out", "i"], 1, "nowhere does not exist"),
         (["index", "notes", "--out", "notes"], 2, "notes already exists"),
         (["index", "notes", "--out", "i", "--chunk-size", "0"], 2, "expected a positive size"),
     ],

@@ -290,3 +290,27 @@ def test_a_bad_row_costs_the_row(index: Index, notes: Path):
     path.write_text("{bad", "utf-8")
     with pytest.raises(FormatError, match="line 1: not JSON"):
         update(index, [path])
+
+
+def test_passages_without_a_note_of_their_file_are_pruned(index: Index, notes: Path):
+    update(index, [notes])
+    index.remember_sources({(notes / "a.md").as_posix(): None})  # as if a run had been killed
+    (notes / "a.md").unlink()
+    index.add([{"id": "own", "text": "自分の", "metadata": {"path": "elsewhere/a.md"}}])
+    assert update(index, [notes], prune=True).removed == 1
+    assert sorted(index.ids({"path": [(notes / "a.md").as_posix(), "elsewhere/a.md"]})) == ["own"]
+
+
+def test_one_file_that_the_index_refuses_costs_only_itself(index: Index, notes: Path):
+    (notes / "c.txt").write_text("\ufdfa" * 100_000, "utf-8")
+    summary = update(index, [notes], Cutting(size=50_000))
+    assert "c.txt#0: " in summary.skipped[0]
+    assert (len(summary.skipped), len(index)) == (1, 2)
+
+
+def test_old_and_new_passages_of_a_file_are_never_seen_together(index: Index, notes: Path):
+    update(index, [notes])
+    before = index.info()["generation"]
+    (notes / "a.md").write_text("# 川\n信濃川は長い。", "utf-8")
+    assert update(index, [notes]).passages == 1
+    assert index.info()["generation"] == before + 1

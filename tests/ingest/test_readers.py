@@ -199,11 +199,7 @@ def test_a_path_of_the_rows_own_gives_way_and_is_noted(tmp_path: Path):
         ("a.jsonl", '{"text": 1}', r"line 1: 'text' is 1 .*: expected a string"),
         ("a.jsonl", '{"text": "a", "metadata": 1}', r":1: 'metadata' is 1"),
         ("a.jsonl", '{"text": "a", "position": -1}', r"a\.jsonl:1: .*'position' is -1"),
-        (
-            "a.csv",
-            "id,body\n1,a\n",
-            r"a\.csv line 2: no column 'text': the columns are 'id', 'body'",
-        ),
+        ("a.csv", "id,body\n1,2\n", r"a\.csv: no column with text: expected one called 'text'"),
         ("a.csv", "", r"columns are missing"),
         ("a.csv", "id,text\n1,a,b\n", r"line 2 has \d cells: the header has 2"),
         ("a.csv", "id,text\n1\n", r"line 2 has \d cells: the header has 2"),

@@ -1,13 +1,15 @@
 """Files of a folder: what is read, what is left out, and why."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from konayuki.errors import FormatError, NotFoundError
 from konayuki.ingest import Selection, find_files, update
-from konayuki.ingest.walk import DEFAULT_SELECTION, LeftOut, read_regular
+from konayuki.ingest.files_on_disk import read_regular
+from konayuki.ingest.walk import DEFAULT_SELECTION, LeftOut
 from konayuki.search import Index
 from search.stand_in import HashEncoder
 
@@ -106,7 +108,10 @@ def test_folders_may_be_nested_deeper_than_the_stack(folder: Path):
         os.close(place)
         place = inner
     os.close(place)
-    assert names(folder) == ["good.txt"]
+    try:
+        assert names(folder) == ["good.txt"]
+    finally:  # pytest removes folders by recursion
+        subprocess.run(["/bin/rm", "-rf", folder / "d"], check=True)
 
 
 def test_only_regular_files_of_bounded_size_are_read(folder: Path, tmp_path: Path):
@@ -117,3 +122,42 @@ def test_only_regular_files_of_bounded_size_are_read(folder: Path, tmp_path: Pat
     for path, error in ((folder, FormatError), (tmp_path / "link", NotFoundError)):
         with pytest.raises(error, match=r"as given(: a folder| cannot be read)"):
             read_regular(path, "as given")
+
+
+def test_what_is_not_for_people_is_left_out_and_counted(folder: Path):
+    for name in (
+        ".hidden/a.txt", ".b.txt", "node_modules/c.txt", "build/d.txt", "e.log.txt", "keep.log.txt",
+        "sub/f.log.txt", "sub/build/g.txt", "notes.konayuki/h.txt", "i/documents.db", "i/j.txt",
+        "i/index.json",
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x", "utf-8")
+    (folder / ".gitignore").write_text("*.log.txt\n/build/\n", "utf-8")
+    (folder / ".konayukiignore").write_text("!keep.log.txt\n", "utf-8")
+    (folder / "sub" / ".gitignore").write_text("!f.log.txt\n", "utf-8")
+    left_out = LeftOut()
+    assert names(folder, left_out=left_out) == [
+        "good.txt", "keep.log.txt", "sub/build/g.txt", "sub/f.log.txt",
+    ]  # fmt: skip
+    assert left_out.by_reason == {
+        "hidden": 5,
+        "folders of packages and caches": 2,
+        "ignored by .gitignore": 2,
+        "folders of an index": 1,
+    }
+    assert len(names(folder, Selection(everything=True))) == 11
+
+
+def test_files_are_included_and_excluded_by_patterns(folder: Path):
+    for name in ("a.md", "sub/b.md", "sub/c.txt", "sub/old/d.md"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x", "utf-8")
+    left_out = LeftOut()
+    selection = Selection(include=("*.md",), exclude=("old/",))
+    assert names(folder, selection, left_out) == ["a.md", "sub/b.md"]
+    assert left_out.by_reason == {"excluded": 1, "not included": 2}
+    assert names(folder, Selection(include=("/sub/**",))) == [
+        "sub/b.md",
+        "sub/c.txt",
+        "sub/old/d.md",
+    ]

@@ -148,7 +148,7 @@ def test_wrong_use_is_an_error_of_ours() -> None:
         KonayukiTextEmbedder(tiny_model()).run(DOCUMENTS)
     with pytest.raises(InputError, match="KonayukiTextEmbedder"):
         KonayukiDocumentEmbedder(tiny_model()).run("富士山")
-    with pytest.raises(InputError, match="lies in no folder"):
+    with pytest.raises(InputError, match="only in memory"):
         KonayukiTextEmbedder(tiny_model()).to_dict()
 
 

@@ -212,7 +212,7 @@ def test_a_push_that_is_refused_says_so(hub: ModelHub, folder: Path, tmp_path: P
     hub.add("me/open", {})
     for repo, options, message in (
         ("me/tiny", (), "cannot push to 'me/tiny': "),
-        ("me/open", ("--private", "--token", WRITER), "'me/open' is there and public"),
+        ("me/open", ("--private", "--token", WRITER), "'me/open' exists and is public"),
     ):
         done = run(hub, tmp_path, "-m", "konayuki", "push", str(folder), repo, *options)
         assert done.returncode == 1

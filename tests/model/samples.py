@@ -1,16 +1,15 @@
 """Small tokenizers and models, made from text of our own."""
 
 import base64
-import io
 import json
 import math
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sentencepiece
 
 from konayuki.model.packed import FloatTable
 from konayuki.model.static import StaticModel
@@ -25,6 +24,7 @@ The train leaves at 9:30 and arrives at 12:05. Please check the timetable.
 スーパーマーケットで卵と牛乳を買いました。合計は1,280円でした。
 法律は国会で作られ、裁判所がその意味を決めます。サッカーの試合は引き分けでした。
 """.strip()
+BENCHMARKS = str(Path(__file__).resolve().parents[2] / "benchmarks")
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
 
@@ -98,27 +98,12 @@ def ours() -> dict[str, Any]:
 @cache
 def character_map() -> str:
     """The character map of SentencePiece's rule nmt_nfkc, in base 64."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(TEXT.splitlines()),
-        model_writer=model,
-        vocab_size=150,
-        hard_vocab_limit=False,
-        normalization_rule_name="nmt_nfkc",
-        minloglevel=2,
-    )
-    content = model.getvalue()
-    name = b"nmt_nfkc\x12"  # the map is the field after the name of the rule
-    start = content.index(name) + len(name)
-    size = shift = 0
-    while True:
-        byte = content[start]
-        start += 1
-        size |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            break
-    return base64.b64encode(content[start : start + size]).decode()
+    sys.path.insert(0, BENCHMARKS)
+    try:
+        import published_tokenizer
+    finally:
+        sys.path.remove(BENCHMARKS)
+    return base64.b64encode(published_tokenizer.character_map()).decode()
 
 
 def metaspace(scheme: str = "always", *, split: bool = True) -> dict[str, Any]:

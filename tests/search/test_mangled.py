@@ -91,7 +91,8 @@ def swapped(path: Path, source: random.Random, outside: Path) -> None:
 
 
 MANGLERS = (
-    bytes_changed, cut, longer, another_type, linked, parent_linked, forbidden, another_json, swapped
+    bytes_changed, cut, longer, another_type, linked, parent_linked, forbidden, another_json,
+    swapped,
 )  # fmt: skip
 
 
@@ -125,7 +126,9 @@ def mangle_and_use(whole: Path, work: Path, n_cases: int, seed: int) -> dict[str
     for name in ("7.codes", f"{'b' * 32}.idx", ".bashrc", "state.json", "meta.json"):
         (outside / name).write_bytes(b"of the user\n")
     before = contents(outside)
-    names = sorted(path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file())
+    names = sorted(
+        path.relative_to(whole).as_posix() for path in whole.rglob("*") if path.is_file()
+    )
     for number in range(n_cases):
         folder = Path(shutil.copytree(whole, work / f"i{number}"))
         for _ in range(source.choice([1, 1, 1, 2, 3])):
@@ -133,8 +136,9 @@ def mangle_and_use(whole: Path, work: Path, n_cases: int, seed: int) -> dict[str
             path = folder / name
             if path.is_file() and not path.is_symlink() and not path.parent.is_symlink():
                 mangle(path, source, outside)
-        outcome = use(folder, read_only=source.random() < 0.3)
-        if outcome == "right":
+        read_only = source.random() < 0.3
+        outcome = use(folder, read_only=read_only)
+        if outcome == "right" and not read_only:  # what was repaired stays so
             assert use(folder, read_only=False) == "right", (seed, number)
         kind = outcome.partition(":")[0]
         outcomes[kind] = outcomes.get(kind, 0) + 1
@@ -144,14 +148,14 @@ def mangle_and_use(whole: Path, work: Path, n_cases: int, seed: int) -> dict[str
 
 
 def test_mangled_files_give_a_right_answer_or_our_error(whole: Path, tmp_path: Path):
-    outcomes = mangle_and_use(whole, tmp_path, 60, seed=0)
-    assert outcomes["right"] > 30
+    outcomes = mangle_and_use(whole, tmp_path, 25, seed=0)
+    assert outcomes["right"] > 10
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 11))
+@pytest.mark.parametrize("seed", range(1, 21))
 def test_ten_thousand_mangled_files_give_a_right_answer_or_our_error(
     whole: Path, tmp_path: Path, seed: int
 ):
-    outcomes = mangle_and_use(whole, tmp_path, 1000, seed)
-    assert outcomes["right"] > 500
+    outcomes = mangle_and_use(whole, tmp_path, 500, seed)
+    assert outcomes["right"] > 250

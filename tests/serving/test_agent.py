@@ -1,7 +1,9 @@
 """The MCP server, asked by the client of the official package over stdio."""
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,13 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from konayuki.model import StaticModel
-from konayuki.search import Index
+from konayuki.search import Document, Hit, Index
 from serving.conftest import BIWA, CAT, FUJI
-from serving.live import ROOT
+from serving.live import ROOT, command
 
 mcp = pytest.importorskip("mcp")
+
+from konayuki.serving.agent import excerpts, in_full, replace_lone_surrogates  # noqa: E402
+from konayuki.serving.budget import LEAST_TOKENS, cost  # noqa: E402
+
+READING = {"search", "get", "list_files", "status", "embed", "similarity"}
 
 
 @pytest.fixture
@@ -61,7 +70,7 @@ def test_an_agent_finds_adds_compares_and_embeds(index: Path, model_folder: Path
 
     got = ask(index, model_folder, act)
 
-    assert got["tools"] == {"search", "embed", "similarity", "add"}
+    assert got["tools"] == {*READING, "add"}
     hits = structured(got["found"])["hits"]
     assert (hits[0]["id"], hits[0]["text"]) == ("fuji", FUJI["text"])
     assert len(hits) == 2
@@ -79,7 +88,140 @@ def test_a_read_only_agent_has_no_tool_that_writes(index: Path, model_folder: Pa
     async def act(session: Any) -> set[str]:
         return {tool.name for tool in (await session.list_tools()).tools}
 
-    assert ask(index, model_folder, act, "--read-only") == {"search", "embed", "similarity"}
+    assert ask(index, model_folder, act, "--read-only") == READING
+
+
+def test_an_agent_reads_around_a_hit_and_looks_about(index: Path, model_folder: Path) -> None:
+    async def act(session: Any) -> dict[str, Any]:
+        steps = [
+            {"id": f"a.md#{n}", "text": f"雪の話 {n}", "chunk_of": "a.md", "position": n,
+             "metadata": {"path": "a.md"}}
+            for n in range(5)
+        ]  # fmt: skip
+        tools = (await session.list_tools()).tools
+        return {
+            "hints": {tool.name: tool.annotations.read_only_hint for tool in tools},
+            "schema": next(tool for tool in tools if tool.name == "search").output_schema,
+            "added": await session.call_tool("add", {"documents": steps}),
+            "around": await session.call_tool("get", {"id": "a.md#2", "neighbours": 1}),
+            "file": await session.call_tool("get", {"id": "a.md"}),
+            "nobody": await session.call_tool("get", {"id": "nobody"}),
+            "files": await session.call_tool("list_files", {"contains": ".md"}),
+            "status": await session.call_tool("status", {}),
+            "nothing": await session.call_tool("search", {"query": "雪", "where": {"no": 1}}),
+        }
+
+    got = ask(index, model_folder, act)
+
+    assert {name for name, hint in got["hints"].items() if hint} == READING
+    assert {"hits", "more", "note"} <= got["schema"]["properties"].keys()
+    ids = [hit["id"] for hit in structured(got["around"])["hits"]]
+    assert ids == ["a.md#1", "a.md#2", "a.md#3"]
+    assert "雪の話 2" in got["around"].content[0].text
+    assert structured(got["file"])["hits"][0]["id"] == "a.md#0"
+    assert failed(got["nobody"])
+    assert structured(got["files"]) == {"paths": ["a.md"], "more": 0}
+    assert structured(got["status"])["documents"] == 8
+    assert structured(got["nothing"])["hits"] == []
+    assert got["nothing"].content[0].text.startswith("Nothing relevant")
+
+
+def test_half_a_character_gets_an_answer(index: Path, model_folder: Path) -> None:
+    call = (
+        '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":'
+        '{"name":"search","arguments":{"query":"\\ud800 富士山 \\ud83d\\ude00"}}}'
+    )
+    start = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+    lines = [
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": start}),
+        json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+        call,
+    ]
+    process = subprocess.Popen(
+        command("mcp", str(index), "--model", str(model_folder)),
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        process.stdin.write("\n".join(lines) + "\n")
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.stdin.close()
+
+    [answer] = [answer for answer in answers if answer["id"] == 7]
+    assert answer["result"]["structuredContent"]["hits"][0]["id"] == "fuji"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (rb'"\ud800"', rb'"\ufffd"'),
+        (rb'"\uDFFF\ud800x"', rb'"\ufffd\ufffdx"'),
+        (rb'"\ud83d\ude00"', rb'"\ud83d\ude00"'),
+        (rb'"\\ud800"', rb'"\\ud800"'),
+        (rb'"\\\ud800"', rb'"\\\ufffd"'),
+        (rb'"\n\u96ea"', rb'"\n\u96ea"'),
+    ],
+)
+def test_only_halves_of_characters_are_replaced(line: bytes, expected: bytes) -> None:
+    assert replace_lone_surrogates(line) == expected
+
+
+TEXT = st.text(st.sampled_from("雪富士山がの。、\n abcXYZ 0😀é「」"), min_size=1, max_size=900)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    texts=st.lists(TEXT, min_size=1, max_size=12),
+    keys=st.text("雪a/", max_size=300),
+    titles=st.text("題t ", max_size=500),
+    query=TEXT,
+    max_tokens=st.integers(LEAST_TOKENS, 4000),
+    start=st.integers(0, 1000),
+)
+def test_an_answer_never_exceeds_its_budget(
+    texts: list[str], keys: str, titles: str, query: str, max_tokens: int, start: int
+) -> None:
+    hits = [
+        Hit(
+            id=f"{keys}{n}", score=1.0 - n, text=text, title=titles, metadata={}, lexical=1.0,
+            dense=1.0, document="d", heading=titles, position=n,
+        )
+        for n, text in enumerate(texts)
+    ]  # fmt: skip
+    documents = [
+        Document(id=hit.id, text=hit.text, title=hit.title, position=hit.position) for hit in hits
+    ]
+
+    found = excerpts(query, hits, max_tokens)
+    read = in_full(documents, start, max_tokens)
+
+    for answer in (found, read):
+        assert cost(answer) <= max_tokens
+        assert len(answer.hits) + answer.more == len(hits)
+    assert [hit.id for hit in found.hits] == [hit.id for hit in hits[: len(found.hits)]]
+    for hit, passage in zip(hits, found.hits, strict=False):
+        assert passage.cut == (passage.text != hit.text)
+
+
+def test_more_budget_shows_more_of_the_same_hits() -> None:
+    hits = [
+        Hit(f"{n}", 1.0, "富士山に雪が降る。" * 100, "", {}, 1.0, 1.0, "d", "", n) for n in range(5)
+    ]
+    small, large = (excerpts("富士山", hits, tokens) for tokens in (300, 3000))
+
+    assert len(small.hits) == len(large.hits) == 5
+    assert len(small.hits[0].text) < len(large.hits[0].text)
+    assert cost(large) > 1500
 
 
 def structured(result: Any) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def test_tasks_are_always_the_same_draws():
 
 
 def test_unknown_sources_are_named():
-    with pytest.raises(InputError, match="no source is named 'x'; the sources are s0"):
+    with pytest.raises(InputError, match=r"development\.source is 'x': expected .* sources: s0"):
         hold_out(store_of([(0, 1)]), [DevelopmentSettings(source="x")])
 
 

@@ -164,7 +164,7 @@ def test_fewer_dimensions_are_cut_and_more_are_refused(
     options = ["--out", str(folder / "wide"), "--cache", str(folder / "cache")]
     options += ["--set", start_at(first), "--set", "model.dims=[128]"]
     assert main(["train", str(SMOKE), *options]) == 2
-    assert "model.dims begins with 128, but model.start has 64" in capsys.readouterr().err
+    assert "model.dims begins with 128: expected at most 64" in capsys.readouterr().err
 
 
 def test_a_tanh_is_not_lost_in_a_static_embedding(
@@ -197,7 +197,7 @@ def test_a_recipe_is_trained_before_the_one_that_starts_from_it(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["model.start='nowhere'"], "there is no folder"),
+        (["model.start='nowhere'"], "expected a folder"),
         (["model.start='bundled'", "model.rarity_power=1.5"], "model.rarity_power is 1.5"),
         (["model.start='bundled'", "model.piece_vectors='teacher'"], "leave the key out"),
         (["training.start_share=0.5"], "there is no model.start"),

@@ -155,7 +155,7 @@ def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], budge
 def test_a_single_string_and_a_cut_beyond_the_positions_are_refused(teacher: Teacher) -> None:
     with pytest.raises(InputError, match="texts is a string"):
         teacher.encode("富士山", QUERY_PREFIX)
-    with pytest.raises(InputError, match="max_tokens is 41, expected 3 to 40"):
+    with pytest.raises(InputError, match="max_tokens is 41: expected 3 to 40"):
         teacher.encode(["富士山"], QUERY_PREFIX, max_tokens=41)
 
 

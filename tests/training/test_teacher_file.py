@@ -63,12 +63,12 @@ def test_a_file_cut_anywhere_is_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("position", "layout", "value", "message"),
     [
-        (0, "I", 7, "starts with"),
-        (4, "I", 2, "version 2"),
+        (0, "I", 7, "the file type is"),
+        (4, "I", 2, "the version is 2: expected 1"),
         (8, "i", -1, "hidden is -1"),
-        (8, "i", 36, "hidden size 36"),
+        (8, "i", 36, "hidden is 36: expected a multiple"),
         (24, "i", 1 << 30, "vocab_size is 1073741824"),
-        (40, "i", 64, "blocks of 64"),
+        (40, "i", 64, "the size of a block is 64"),
         (44, "i", 1 << 22, "bounds of the pieces needs"),
         (48, "i", 9, "special ids"),
         (64, "Q", 1 << 60, "text of the pieces needs"),
@@ -91,9 +91,9 @@ def test_a_tensor_of_another_shape_or_name_is_refused(path: Path) -> None:
     write_teacher(path)
     file = read_teacher_file(path)
 
-    with pytest.raises(CheckpointError, match=r"'emb\.ln\.w' has 32 values, expected 64"):
+    with pytest.raises(CheckpointError, match=r"'emb\.ln\.w' has 32 values: expected 64"):
         file.tensor("emb.ln.w", 64)
-    with pytest.raises(CheckpointError, match="'absent' is not there"):
+    with pytest.raises(CheckpointError, match="'absent' does not exist"):
         file.tensor("absent", 1)
     with pytest.raises(CheckpointError, match="not a 4-bit table"):
         file.block_rows("emb.pos", width=SIZES.hidden)

@@ -36,9 +36,9 @@ def synthesize_file(
     """Write the synthetic pairs of `pairs/FILE.parquet` to `out` and return how many of each rule.
 
     Raises:
-        NotFoundError: there is no such file.
-        DatasetError: it has no columns `query` and `positive`.
-        InputError: one of `rules` is unknown.
+        NotFoundError: The file does not exist.
+        DatasetError: It has no columns `query` and `positive`.
+        InputError: One of `rules` is unknown.
     """
     passages, headings = _read_passages(pairs / f"{file}.parquet")
     found = synthesize(passages, headings, seed=seed, rules=rules)

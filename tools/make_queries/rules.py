@@ -98,7 +98,7 @@ def split_sentences(passage: str) -> list[str]:
 def inverse_cloze(
     passage: str, generator: np.random.Generator, *, limits: Limits = Limits(), kept: float = 0.1
 ) -> SyntheticPair | None:
-    """Return one sentence of `passage` as the query of the rest, or None where nothing is fit.
+    """Return one sentence of `passage` as the query of the rest, or None if nothing is suitable.
 
     In a share `kept` of the cases the sentence stays in the passage, so that a model also learns
     that the same words mean the same.
@@ -211,7 +211,7 @@ def synthesize(
     drawn by `seed`. An empty heading makes no question.
 
     Raises:
-        InputError: one of `rules` is not among RULES.
+        InputError: One of `rules` is not among RULES.
     """
     if unknown := set(rules) - set(RULES):
         raise InputError(f"unknown rules {sorted(unknown)}, expected some of {', '.join(RULES)}")
@@ -231,7 +231,7 @@ def synthesize(
 
 
 def _definitions(sentence: str) -> list[tuple[str, str]]:
-    """Return the name and the meaning of a definition; nothing where either is doubtful."""
+    """Return the name and the meaning of a definition; nothing if either is doubtful."""
     found = DEFINITION.match(PARENTHESES.sub("", sentence))
     if found is None:
         return []

@@ -1,4 +1,4 @@
-"""Mines the hard negatives of whole files of pairs and keeps them beside the teacher's vectors.
+"""Mines the hard negatives of whole files of pairs and keeps them next to the teacher's vectors.
 
 FILE.mined.parquet         query, positive, negative: the pairs of FILE with their first negatives,
                            for `konayuki train` to read in place of FILE.parquet
@@ -74,7 +74,7 @@ def read_passages(pairs: Path, vectors: Path, files: Sequence[str]) -> Passages:
     """Return the passages of `files` that the teacher has embedded.
 
     Raises:
-        NotFoundError: one of the files has no vectors yet.
+        NotFoundError: One of the files has no vectors yet.
     """
     texts: list[str] = []
     blocks, rows, sizes = [], [], []
@@ -107,20 +107,20 @@ def mine_file(
     Rows of pairs that the teacher has not embedded are -1 with NaN scores.
 
     Args:
-        pairs: the folder of the pairs.
-        vectors: the folder of the teacher's vectors of them.
-        file: name of a file of pairs, without its ending.
-        elsewhere: names of other files, whose passages may be negatives too.
-        settings: which are taken.
-        n_written: a pair is written once with each of its first so many negatives, once without
-            where none was found.
+        pairs: The folder of the pairs.
+        vectors: The folder of the teacher's vectors of them.
+        file: Name of a file of pairs, without its ending.
+        elsewhere: Names of other files, whose passages may be negatives too.
+        settings: Which are taken.
+        n_written: A pair is written once with each of its first N negatives, or once without a
+            negative if none was found.
 
     Raises:
-        NotFoundError: a file has no vectors yet.
+        NotFoundError: A file has no vectors yet.
         InputError: `elsewhere` names `file` itself.
     """
     if file in elsewhere:
-        raise InputError(f"{file!r} is among the files elsewhere, expected other files")
+        raise InputError(f"{file!r} is among the files elsewhere: expected other files")
     pool = read_passages(pairs, vectors, [file, *elsewhere])
     queries = load_vectors(vectors, file, "query")
     own = load_vectors(vectors, file, "positive")
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     if options.negatives < 1:
-        parser.error(f"--negatives is {options.negatives}; expected a number above 0")
+        parser.error(f"--negatives is {options.negatives}: expected a number above 0")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for file in options.file:
         elsewhere = [name for name in options.elsewhere if name != file]

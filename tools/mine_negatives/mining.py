@@ -1,8 +1,8 @@
-"""Hard negatives: passages that look right for a query and are not, with the teacher's word on it.
+"""Hard negatives: passages that look right for a query and are not, judged by the teacher.
 
 Candidates come as lists of rows, best first: from BM25, from the teacher's vectors, from other
 sources. A candidate that the teacher scores near the query's own passage may well answer the query
-too, so it is dropped; of those left the first are taken, so many of each list.
+too, so it is dropped; of the others the first N of each list are taken.
 """
 
 from collections.abc import Sequence
@@ -47,8 +47,8 @@ class NegativeFilter:
 class Negatives:
     """The negatives of each query, and what the teacher says of them.
 
-    `rows` are int32 (n_queries, n_negatives), -1 where too few were left; `scores` are float16
-    (n_queries, 1 + n_negatives): the query's own passage, then its negatives, NaN beside a -1.
+    `rows` are int32 (n_queries, n_negatives), -1 if too few were left; `scores` are float16
+    (n_queries, 1 + n_negatives): the query's own passage, then its negatives, NaN next to a -1.
     """
 
     rows: RowMatrix
@@ -72,7 +72,7 @@ def nearest_passages(queries: Vectors, passages: Vectors, k: int) -> RowMatrix:
 
 
 def pair_scores(queries: Vectors, passages: Vectors, rows: RowMatrix) -> FloatArray:
-    """Return the inner product of each query with its `rows` of passages, NaN beside a -1."""
+    """Return the inner product of each query with its `rows` of passages, NaN next to a -1."""
     scores = np.empty(rows.shape, dtype=np.float32)
     for start in range(0, len(rows), BLOCK_QUERIES):
         block = slice(start, start + BLOCK_QUERIES)
@@ -95,17 +95,17 @@ def mine(
     """Return the negatives of each query.
 
     Args:
-        queries: teacher vectors (n_queries, dim).
-        passages: teacher vectors of every passage that may be a negative (n_passages, dim).
-        positives: the row of each query's own passage (n_queries,).
-        lists: candidate rows, best first and -1 for none (n_queries, m), each with how many to
+        queries: Teacher vectors (n_queries, dim).
+        passages: Teacher vectors of every passage that may be a negative (n_passages, dim).
+        positives: The row of each query's own passage (n_queries,).
+        lists: Candidate rows, best first and -1 for none (n_queries, m), each with how many to
             take of it. What an earlier list gave is not taken again; places that a list cannot
             fill stay -1, so that a column always comes from the same list.
-        keep: which candidates are left.
-        also_right: further rows that are known to be right (n_queries, any), -1 for none.
+        keep: Which candidates are left.
+        also_right: Further rows that are known to be right (n_queries, any), -1 for none.
 
     Raises:
-        InputError: the arrays do not fit each other.
+        InputError: The arrays do not fit each other.
     """
     _check(queries, positives, lists)
     own = positives[:, None].astype(np.int32)
@@ -175,6 +175,6 @@ def _check(
 ) -> None:
     lengths = [len(positives), *(len(candidates) for candidates, _ in lists)]
     if any(length != len(queries) for length in lengths):
-        raise InputError(f"{len(queries)} queries with arrays of {lengths}, expected equal lengths")
+        raise InputError(f"{len(queries)} queries with arrays of {lengths}: expected equal lengths")
     if not lists:
-        raise InputError("no list of candidates, expected at least one")
+        raise InputError("no list of candidates: expected at least one")

@@ -1,4 +1,4 @@
-"""Teacher vectors of a folder of pairs, kept on disk beside the pairs that they belong to.
+"""Teacher vectors of a folder of pairs, kept on disk next to their pairs.
 
 Of every column the distinct texts are embedded once, in the order of their first row:
 
@@ -6,7 +6,7 @@ Of every column the distinct texts are embedded once, in the order of their firs
     NAME.COLUMN.rows.npy   int32 (n_rows,): the vector of each row of the file, -1 for none
     MANIFEST.json          what is ready, with prefix, cut, counts and speed
 
-A run that is stopped goes on where it was: vectors so far lie in `.partial` files, and an entry
+A stopped run resumes: vectors so far are in `.partial` files, and an entry
 enters the manifest when its column is whole.
 
     python -m mine_negatives.teacher_vectors PAIRS OUT --file qa-jaquad-train --file ...
@@ -60,13 +60,13 @@ class VectorTable:
     """Teacher vectors of one column."""
 
     vectors: Float16Matrix  # (n_texts, dim), mapped from disk
-    rows: RowArray  # (n_rows,), -1 where a row was not embedded
+    rows: RowArray  # (n_rows,), -1 for a row that was not embedded
 
     def of_rows(self, rows: npt.NDArray[np.integer[Any]]) -> Float16Matrix:
         """Return the vectors of the pairs `rows`: float16 (len(rows), dim).
 
         Raises:
-            InputError: a row has no vector.
+            InputError: A row has no vector.
         """
         found = self.rows[rows]
         if (found < 0).any():
@@ -105,8 +105,8 @@ def embed_column(
     """Embed one column of `pairs/FILE.parquet` into `out`, unless the manifest has it already.
 
     Raises:
-        NotFoundError: there is no such file of pairs.
-        DatasetError: the file has no such column.
+        NotFoundError: The file of pairs does not exist.
+        DatasetError: The file has no such column.
     """
     if column.name in read_manifest(out):
         return
@@ -144,8 +144,8 @@ def load_vectors(folder: Path, file: str, column: str) -> VectorTable:
     """Return the teacher vectors of `column` of the pairs `file`, mapped and not loaded.
 
     Raises:
-        NotFoundError: they are not ready.
-        DatasetError: their files do not fit each other.
+        NotFoundError: They are not ready.
+        DatasetError: Their files do not fit each other.
     """
     name = f"{file}.{column}"
     if name not in read_manifest(folder):

@@ -20,14 +20,14 @@ class Member(NamedTuple):
     """One file of a package."""
 
     name: str  # its path in the package, without a leading `./`
-    content: bytes  # unpacked where the name ends in .gz
+    content: bytes  # unpacked if the name ends in .gz
 
 
 def read_members(path: Path, pattern: str) -> Iterator[Member]:
     """Yield the files of a package whose path fits a shell pattern, in the order of their paths.
 
     Raises:
-        DatasetError: the package is damaged or of an unknown kind.
+        DatasetError: The package is damaged or of an unknown kind.
     """
     try:
         found = list(_members(path, pattern))
@@ -68,12 +68,12 @@ def _data_of_deb(path: Path) -> tarfile.TarFile:
                     "hint: repack it with `dpkg-deb -R` and `dpkg-deb -Zxz -b`"
                 )
             return tarfile.open(fileobj=io.BytesIO(part), mode=mode)  # type: ignore[call-overload,no-any-return]
-    raise DatasetError(f"{path} has no data.tar: it is no Debian package")
+    raise DatasetError(f"{path} has no data.tar: it is not a Debian package")
 
 
 def _ar_members(content: bytes, path: Path) -> Iterator[tuple[str, bytes]]:
     if not content.startswith(AR_MAGIC):
-        raise DatasetError(f"{path} is no Debian package: it does not start as an ar archive")
+        raise DatasetError(f"{path} is not a Debian package: it does not start as an ar archive")
     place = len(AR_MAGIC)
     while place + AR_HEADER <= len(content):
         header = content[place : place + AR_HEADER]

@@ -32,14 +32,14 @@ class Built:
     """One file of pairs.
 
     Attributes:
-        name: of the source.
-        file: its Parquet file.
-        rows: pairs in it.
-        origin: packages with versions.
-        licence: of the texts.
-        pair: what query and passage are.
+        name: Of the source.
+        file: Its Parquet file.
+        rows: Pairs in it.
+        origin: Packages with versions.
+        licence: Of the texts.
+        pair: What query and passage are.
         hashes: SHA-256 of the packages; a file of the same ones is not built again.
-        dropped: pairs left out, by reason.
+        dropped: Pairs left out, by reason.
     """
 
     name: str
@@ -71,7 +71,7 @@ class PairFilter:
                 yield pair
 
     def reason(self, pair: Pair) -> str:
-        """Return why a pair is left out, "" where it stays."""
+        """Return why a pair is left out, "" if it stays."""
         if len(pair.query) < SHORTEST_QUERY:
             return "short query"
         if len(pair.query) > MOST_QUERY:
@@ -98,8 +98,8 @@ def build(
     are kept. What was dropped, and the hashes of the packages, are in `registry.json`.
 
     Raises:
-        NotFoundError: a package cannot be had.
-        DatasetError: a package is not what its source expects.
+        NotFoundError: A package cannot be fetched.
+        DatasetError: A package is not what its source expects.
     """
     out.mkdir(parents=True, exist_ok=True)
     known = read_report(out)

@@ -19,8 +19,8 @@ class Content:
     """What is read in one package.
 
     Attributes:
-        package: it.
-        pattern: of the paths of its files.
+        package: It.
+        pattern: Of the paths of its files.
     """
 
     package: Package
@@ -32,12 +32,12 @@ class RegistrySource:
     """Pairs of one kind.
 
     Attributes:
-        name: of the file, without `registry-` and `.parquet`.
-        contents: packages, with the files that are read.
-        read: turns the files of one package into pairs.
-        licence: of the texts, for the model card.
-        pair: what query and passage are.
-        japanese: drop pairs whose passage is not Japanese.
+        name: Of the file, without `registry-` and `.parquet`.
+        contents: Packages, with the files that are read.
+        read: Turns the files of one package into pairs.
+        licence: Of the texts, for the model card.
+        pair: What query and passage are.
+        japanese: Drop pairs whose passage is not Japanese.
     """
 
     name: str
@@ -169,7 +169,7 @@ def chosen_sources(names: Iterable[str]) -> tuple[RegistrySource, ...]:
     """Return the sources with these names, in their own order; all of them for no name.
 
     Raises:
-        InputError: a name is not known.
+        InputError: A name is not known.
     """
     wanted = set(names)
     known = {source.name for source in SOURCES}

@@ -55,7 +55,7 @@ def read_manuals(members: Iterable[Member]) -> Iterator[Section]:
 
 
 def manual_sections(page: str) -> Iterator[Section]:
-    """Yield the sections of one page; nothing where it names no purpose in Japanese."""
+    """Yield the sections of one page; nothing if it names no purpose in Japanese."""
     parts = list(_parts(page))
     purpose = next((body for _, title, body in parts if title in NAMES), "")
     name, dash, description = (piece.strip() for piece in purpose.partition(" - "))

@@ -27,9 +27,9 @@ class Package:
 
     Attributes:
         registry: "debian", "pypi", or "debian-index" for the Japanese package descriptions.
-        name: as the registry has it.
-        version: of PyPI; Debian's is that of the release which the machine runs.
-        source_only: take PyPI's source archive, not a wheel.
+        name: As the registry has it.
+        version: Of PyPI; Debian's is that of the release which the machine runs.
+        source_only: Take PyPI's source archive, not a wheel.
     """
 
     registry: str
@@ -51,8 +51,8 @@ class PackageFolder:
     """A folder of fetched packages.
 
     Args:
-        folder: made where it is not there.
-        offline: fetch nothing; what is missing is an error.
+        folder: The folder; created if it does not exist.
+        offline: Fetch nothing; what is missing is an error.
     """
 
     def __init__(self, folder: Path, *, offline: bool = False) -> None:
@@ -62,11 +62,11 @@ class PackageFolder:
         self._index = self._read_index()
 
     def get(self, package: Package) -> tuple[Path, Fetched]:
-        """Return a package's file, fetched where it is not there, and what is known of it.
+        """Return a package's file, fetched unless it is there, and what is known of it.
 
         Raises:
-            NotFoundError: the client is not installed or does not find the package.
-            DatasetError: the file changed since it was fetched.
+            NotFoundError: The client is not installed or does not find the package.
+            DatasetError: The file changed since it was fetched.
         """
         key = f"{package.registry}:{package.name}"
         known = self._index.get(key)
@@ -152,7 +152,7 @@ class PackageFolder:
             values = json.loads(path.read_text(encoding="utf-8"))
             return {key: Fetched(**value) for key, value in values.items()}
         except (ValueError, TypeError, AttributeError) as error:
-            raise DatasetError(f"{path} is no index of packages: {error}") from error
+            raise DatasetError(f"{path} is not an index of packages: {error}") from error
 
     def _write_index(self) -> None:
         values = {key: asdict(value) for key, value in sorted(self._index.items())}
@@ -184,7 +184,7 @@ def run(command: list[str], folder: Path) -> None:
     """Run a package client.
 
     Raises:
-        NotFoundError: it failed; the message holds its last words.
+        NotFoundError: It failed; the message holds its last words.
     """
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:

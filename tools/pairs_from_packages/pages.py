@@ -9,7 +9,7 @@ from pairs_from_packages.text import Section, decode, is_japanese, tidy, without
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 BLOCKS = {"p", "li", "td", "th", "div", "dd", "tr", "table", "ul", "ol", "section", "blockquote"}
 VOID = {"br", "img", "hr", "input", "link", "meta", "col", "area", "base", "wbr", "source"}
-# Code, navigation and tables of contents are no text that answers a heading.
+# Code, navigation and tables of contents do not answer a heading.
 UNREAD = {"script", "style", "pre", "nav", "head", "header", "footer", "button", "select"}
 UNREAD_CLASSES = {
     *("navheader", "navfooter", "nav_table", "toc", "howtoget", "related", "sphinxsidebar"),
@@ -111,7 +111,7 @@ def page_sections(page: str, *, inside: str = "") -> list[Section]:
 
     Args:
         page: HTML or XHTML.
-        inside: the id of the only element that is read; everything unless given.
+        inside: The id of the only element that is read; everything by default.
     """
     reader = _Reader(inside)
     reader.feed(page)

@@ -49,7 +49,7 @@ def _sentences(members: Iterable[Member]) -> Iterator[list[str]]:
             row = line.split("\t")
             if len(row) < LAST_LANGUAGE:
                 raise DatasetError(
-                    f"{member.name} line {number}: {len(row)} columns; expected id, ja, en, nl, "
+                    f"{member.name} line {number}: {len(row)} columns: expected id, ja, en, nl, "
                     "de, fr, es, sv, audio"
                 )
             yield [text.strip() for text in row]

@@ -28,7 +28,7 @@ class Section(NamedTuple):
 
 
 def is_japanese(text: str, share: float = 0.3) -> bool:
-    """Say whether a text has kana and at least this share of Japanese characters."""
+    """Return whether a text has kana and at least this share of Japanese characters."""
     solid = len(text) - text.count(" ")
     return bool(_KANA.search(text)) and len(_LETTERS.findall(text)) >= share * max(1, solid)
 
@@ -62,7 +62,7 @@ def decode(content: bytes) -> str:
 
 
 def as_pairs(sections: Iterable[Section]) -> Iterator[Pair]:
-    """Yield heading -> text; a heading that several sections bear stands behind its parent."""
+    """Yield heading -> text; a heading that several sections share is prefixed with its parent."""
     found = list(sections)
     counts = Counter(section.title for section in found)
     for section in found:

@@ -27,6 +27,10 @@ from jmdict import Entry, is_held_out, kind_of, read_entries, spellings
 NO_VARIANTS = "堺宏卻它厶壥墸濫徠蛔睿斌颱廛坐笵"
 
 
+# Name kanji that SKK's tables lack.
+NAME_VARIANTS = {"髙": "高", "𠮷": "吉", "曾": "曽", "渕": "淵", "槗": "橋", "冨": "富"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -67,6 +71,7 @@ def kanji_variants(entries: Sequence[Entry], paths: Sequence[Path]) -> dict[str,
         count = both[old, new]
         if uses[old] * 10 < uses[new] and count * 2 >= written[old]:
             found[old] = (new, count)
+    found |= {old: (new, both[old, new]) for old, new in NAME_VARIANTS.items()}
     for old in NO_VARIANTS:
         found.pop(old, None)
     return {old: (_standard(new, found), count) for old, (new, count) in found.items()}

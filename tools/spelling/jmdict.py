@@ -30,6 +30,8 @@ class Entry:
         kana: Readings, each with the kanji spellings that it belongs to (empty: all of them).
         common: Whether JMdict marks it as a common word.
         usually_kana: Whether it is usually written in kana.
+        rank: Its five hundred among the most frequent words of newspapers, 1 to 48; 49 for other
+            common words, 99 for the rest.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Entry:
     kana: tuple[tuple[str, tuple[str, ...]], ...]
     common: bool
     usually_kana: bool
+    rank: int
 
 
 def read_entries(file: IO[bytes]) -> Iterator[Entry]:
@@ -45,6 +48,8 @@ def read_entries(file: IO[bytes]) -> Iterator[Entry]:
     root = ElementTree.fromstring(text)  # noqa: S314 - no DTD left
     for node in root.iter("entry"):
         marks = {mark.text or "" for mark in (*node.iter("ke_pri"), *node.iter("re_pri"))}
+        ranks = [int(mark[2:]) for mark in marks if mark.startswith("nf")]
+        common = bool(ranks) or not marks.isdisjoint(COMMON)
         yield Entry(
             int(node.findtext("ent_seq") or 0),
             tuple(
@@ -60,8 +65,9 @@ def read_entries(file: IO[bytes]) -> Iterator[Entry]:
                 for part in node.findall("r_ele")
                 if _usual(part, "re_inf") and part.find("re_nokanji") is None
             ),
-            any(mark in COMMON or mark.startswith("nf") for mark in marks),
+            common,
             any(mark.text == "uk" for mark in node.iter("misc")),
+            min(ranks, default=49 if common else 99),
         )
 
 

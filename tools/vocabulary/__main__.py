@@ -27,11 +27,11 @@ class VocabularyRecipe:
     """What a vocabulary is learned from.
 
     Attributes:
-        size: pieces.
-        smallest_count: runs of one script that occur less often, weighted, are left out.
-        weights: how much each occurrence in a file counts, by a prefix of the file's name; 1
-            where none fits.
-        decontaminate: evaluation folders, relative to the data folder; pairs that show one of
+        size: Pieces.
+        smallest_count: Runs of one script that occur less often, weighted, are left out.
+        weights: How much each occurrence in a file counts, by a prefix of the file's name; 1
+            if none fits.
+        decontaminate: Evaluation folders, relative to the data folder; pairs that show one of
             their texts are not counted, as in a training recipe.
     """
 
@@ -45,8 +45,8 @@ def read_vocabulary_recipe(path: Path) -> VocabularyRecipe:
     """Return the recipe of a TOML file.
 
     Raises:
-        NotFoundError: there is no such file.
-        InputError: it is not TOML, or lacks a key or has one that is not known.
+        NotFoundError: The file does not exist.
+        InputError: It is not TOML, or lacks a key or has one that is not known.
     """
     values = read_toml(path)
     known = [one.name for one in fields(VocabularyRecipe)]
@@ -60,7 +60,7 @@ def read_vocabulary_recipe(path: Path) -> VocabularyRecipe:
 
 
 def weight_of(name: str, weights: Mapping[str, float]) -> float:
-    """Return the weight whose key is the longest prefix of a file's name, 1 where none is one."""
+    """Return the weight whose key is the longest prefix of a file's name, 1 if none is."""
     keys = [key for key in weights if name.startswith(key)]
     return float(weights[max(keys, key=len)]) if keys else 1.0
 
@@ -88,14 +88,14 @@ def learn(recipe: VocabularyRecipe, data: Path, out: Path) -> list[dict[str, Any
     """Learn and write a `tokenizer.json`; return which pairs were left out, and why.
 
     Raises:
-        NotFoundError: the folder has no files of pairs.
-        InputError: the texts are too few.
-        DatasetError: a file cannot be read; the message says where.
+        NotFoundError: The folder has no files of pairs.
+        InputError: The texts are too few.
+        DatasetError: A file cannot be read; the message names the line.
     """
     files = sorted(path for path in data.glob("*") if path.suffix in SUFFIXES)
     if not files:
         raise NotFoundError(
-            f"no file of pairs in {data}; expected {' or '.join(SUFFIXES)}\n"
+            f"no file of pairs in {data}: expected {' or '.join(SUFFIXES)}\n"
             "hint: name their folder with --data"
         )
     weights = [weight_of(path.name, recipe.weights) for path in files]

@@ -72,7 +72,7 @@ def learn_pieces(
     """Return `size` pieces with their log probabilities; piece 0 is `<unk>`.
 
     Raises:
-        InputError: the text is too small for a vocabulary of this size.
+        InputError: The text is too small for a vocabulary of this size.
     """
     trainer = require("sentencepiece", "train").SentencePieceTrainer
     model = io.BytesIO()
@@ -120,7 +120,7 @@ def tokenizer_json(pieces: Sequence[tuple[str, float]]) -> dict[str, Any]:
     """Return the content of `tokenizer.json` for these pieces.
 
     Raises:
-        InputError: piece 0 is not `<unk>`, or a piece holds white space or its mark.
+        InputError: Piece 0 is not `<unk>`, or a piece holds white space or its mark.
     """
     if not pieces or pieces[0][0] != UNKNOWN:
         raise InputError(f"piece 0 must be {UNKNOWN!r}: {pieces[:1]!r}")

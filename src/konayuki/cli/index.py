@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from konayuki.cli.options import add_shared
 from konayuki.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,17 +24,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="PATH",
         help=f"file or folder ({kinds_in_words()}); - reads JSONL from stdin; "
-        "tables and JSONL need a column 'text' and may have 'id' (or '_id') and 'title'",
+        "tables and JSONL have their text in a column 'text' or in that with the most letters, and "
+        "may have 'id' (or '_id') and 'title'",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder of the index"
     )
-    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
     parser.add_argument(
         "--chunk-size", type=int, default=400, metavar="N", help="characters of a passage at most"
     )
     parser.add_argument(
         "--overlap", type=int, default=0, metavar="N", help="characters that passages share"
+    )
+    parser.add_argument(
+        "--text-column",
+        action="append",
+        metavar="NAME",
+        help="column of tables that holds the text; given several times, all of them together",
+    )
+    parser.add_argument("--id-column", metavar="NAME", help="column of tables that holds the id")
+    parser.add_argument(
+        "--title-column", metavar="NAME", help="column of tables that holds the title"
     )
     parser.add_argument(
         "--prune",
@@ -46,29 +55,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--follow-links", action="store_true", help="follow links that lead out of a folder"
     )
     parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="read only files of folders that match this pattern, written as in .gitignore",
+    )
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out files and folders that match this pattern",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also read hidden files, those that .gitignore or .konayukiignore leave out, and "
+        "node_modules and the like",
+    )
+    parser.add_argument(
         "--max-file-mb",
         type=int,
         default=MAX_FILE_MB,
         metavar="N",
         help="megabytes of a file at most; larger ones are skipped",
     )
-    add_shared(parser, ["--json"])
 
 
 def run(args: argparse.Namespace) -> int:
     """Index the files; return 1 if some in a folder, or some rows, could not be read."""
-    from konayuki.ingest import Cutting, Selection, update
+    from konayuki.ingest import Columns, Cutting, Selection, update
     from konayuki.ingest.readers import STDIN, read_stdin
     from konayuki.ingest.records import Remarks
 
     cutting = Cutting(args.chunk_size, args.overlap)
-    selection = Selection(args.follow_links, args.max_file_mb << 20)
+    selection = Selection(
+        args.follow_links,
+        tuple(args.include),
+        tuple(args.exclude),
+        args.all,
+        args.max_file_mb << 20,
+    )
+    columns = Columns(tuple(args.text_column or ()), args.id_column or "", args.title_column or "")
     files = [_existing(path) for path in args.paths if path != STDIN]
     with _index_at(args.out, args.model) as index:
         remarks = Remarks()
-        n_read = index.add(read_stdin(cutting, remarks)) if STDIN in args.paths else 0
+        n_read = 0
+        if STDIN in args.paths:
+            n_read = index.add(read_stdin(cutting, remarks, columns=columns))
         summary = update(
-            index, files, cutting, selection=selection, prune=args.prune, show_progress=True
+            index,
+            files,
+            cutting,
+            selection=selection,
+            columns=columns,
+            prune=args.prune,
+            show_progress=True,
         )
         summary.passages += n_read
         summary.take("stdin", remarks)
@@ -92,7 +135,7 @@ def _existing(path: str) -> Path:
         InputError: It is "", which would be the working folder.
         NotFoundError: It does not exist.
     """
-    from konayuki.ingest.walk import check_there
+    from konayuki.ingest.files_on_disk import check_there
 
     if not path:
         raise InputError("PATH '': expected a file or a folder\nhint: . is the working folder")

@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,6 +13,8 @@ from typing import NamedTuple, Protocol, cast
 from konayuki import progress
 from konayuki.cli.options import HelpFormatter, add_shared
 from konayuki.errors import InputError, KonayukiError
+
+_PYTHON = re.compile(r"\b(Index|StaticModel)\b|\w\(")
 
 
 class Verb(NamedTuple):
@@ -29,7 +32,11 @@ class Verb(NamedTuple):
 
 
 VERBS = (
-    Verb("index", "build or update a search index from files"),
+    Verb(
+        "index",
+        "build or update a search index from files",
+        ("--model", "--json", "--no-progress"),
+    ),
     Verb("search", "answer a question from an index", ("--model", "--json")),
     Verb("encode", "turn lines of text into vectors", ("--model", "--dim", "--no-progress")),
     Verb(
@@ -59,10 +66,10 @@ VERBS = (
     Verb("card", "write the model card of a model folder"),
     Verb("push", "send a model folder with its card to the Hugging Face hub", ("--json",)),
     Verb("bench", "time encoding on this machine", ("--model", "--json")),
-    Verb("train", "train a model from a recipe"),
+    Verb("train", "train a model from a recipe", ("--json",)),
     Verb("train-ranker", "learn the weights of the second look of a search", ("--no-progress",)),
-    Verb("serve", "serve embeddings, search and a search page over HTTP"),
-    Verb("mcp", "serve an index to agents as MCP tools over stdio"),
+    Verb("serve", "serve embeddings, search and a search page over HTTP", ("--model",)),
+    Verb("mcp", "serve an index to agents as MCP tools over stdio", ("--model",)),
 )
 
 
@@ -124,13 +131,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KonayukiError, OSError) as error:
         if args.debug:
             raise
-        message = str(error) if isinstance(error, KonayukiError) else _refusal(error)
+        message = shell_message(error) if isinstance(error, KonayukiError) else _refusal(error)
         print(f"konayuki {args.verb}: {message}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:
             _discard_output()
         return 2 if isinstance(error, InputError) else 1
+
+
+def shell_message(error: KonayukiError) -> str:
+    """Return the message of an error without the hints that only Python code can follow."""
+    lines = str(error).splitlines()
+    return "\n".join(
+        line for line in lines if not (line.startswith("hint: ") and _PYTHON.search(line))
+    )
 
 
 def _refusal(error: OSError) -> str:

@@ -10,13 +10,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("index", metavar="DIR", help="folder of the index")
     parser.add_argument("--create", action="store_true", help="make the index if it does not exist")
     parser.add_argument("--read-only", action="store_true", help="leave out the tool that writes")
-    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve one client on stdin and stdout until it leaves."""
     require("mcp", "serve")
     from konayuki.serving import Engine, Settings, build_agent
+    from konayuki.serving.agent import clean_stdin
 
     settings = Settings(
         index=args.index,
@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
         share_index=True,  # several clients may each run a server on one index
     )
     engine = Engine.open(settings)
+    clean_stdin()
     try:
         build_agent(engine).run("stdio")
     finally:

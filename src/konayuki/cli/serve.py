@@ -16,7 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--create", action="store_true", help="make the index if it does not exist")
     parser.add_argument("--read-only", action="store_true", help="refuse to change the index")
-    parser.add_argument("--model", help="model folder or hub id (default: the bundled model)")
     parser.add_argument(
         "--alias",
         action="append",

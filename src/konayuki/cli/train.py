@@ -4,12 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from konayuki.cli.options import add_shared
 from konayuki.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of the verb."""
+    """Declare the arguments of the verb."""
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="TOML file of the run")
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder of the new model"
@@ -18,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="folder that the files of the recipe are named from (default: that of the recipe)",
+        help="folder that the recipe names its files from (default: the folder of the recipe)",
     )
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="keep tokenised pairs here for other runs"
@@ -28,14 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change a setting of the recipe, as in training.steps=400; may be repeated",
+        help="change a setting of the recipe, as in training.steps=400; repeatable",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    add_shared(parser, ["--json"])
+    parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train and say how good the model is on the held-out tasks."""
+    """Train a model and print its scores on the held-out tasks."""
     for module in ("torch", "sentence_transformers", "tokenizers"):
         require(module, "train")
     from konayuki.training.run import train

@@ -45,9 +45,7 @@ def run(args: argparse.Namespace) -> int:
         sets = [one for one in read_sets(folder) if isinstance(one, RetrievalSet)]
         chosen = [one for one in sets if not args.only or one.name in args.only]
         model = StaticModel.load(name)
-        tasks += learning.ask_tasks(
-            model, chosen, args.queries, show_progress=not args.no_progress
-        )
+        tasks += learning.ask_tasks(model, chosen, args.queries, show_progress=not args.no_progress)
     weights = learning.learn_weights(tasks)
     ranker = Ranker(StaticModel.load(args.target).fingerprint, weights, {"bias": 0.0})
     judged = learning.judge(tasks, ranker)

@@ -14,8 +14,10 @@ WIDEST = 8
 
 
 def stored_bits(model: "StaticModel") -> int:
-    """Return the bits per weight that a model is stored with: 4 or 32."""
-    return 4 if model.layout == "q4" else FLOAT_BITS
+    """Return the bits per weight that a model is stored with."""
+    from konayuki.model.checkpoint import layout_named
+
+    return layout_named(model.layout).bits
 
 
 def round_rows(rows: FloatMatrix, bits: int) -> FloatMatrix:

@@ -30,7 +30,7 @@ PARTS = ("corpus", "queries", "qrels")
 SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
-class _FoundSet(NamedTuple):
+class _SetFolder(NamedTuple):
     """A set in a folder, before it is read."""
 
     name: str
@@ -74,49 +74,49 @@ def _may_be_hub_id(source: str) -> bool:
 
 
 def _read_folder(folder: Path, only: Sequence[str], *, strict: bool) -> Iterator[EvaluationSet]:
-    found_sets = list(_find_sets(folder))
-    if not found_sets:
+    set_folders = list(_find_sets(folder))
+    if not set_folders:
         raise DatasetError(
             f"no evaluation set in {folder}\nhint: a set has the tables corpus, queries and qrels "
             f"(or stsb), each as one of {', '.join(SUFFIXES)}"
         )
-    for name in chosen([found.name for found in found_sets], only):
-        for found in found_sets:
-            if found.name == name:
-                yield _READERS[found.layout](found, strict)
+    for name in chosen([source.name for source in set_folders], only):
+        for source in set_folders:
+            if source.name == name:
+                yield _READERS[source.layout](source, strict)
 
 
-def _find_sets(folder: Path, *, look_below: bool = True) -> Iterator[_FoundSet]:
+def _find_sets(folder: Path, *, look_below: bool = True) -> Iterator[_SetFolder]:
     """Yield the sets of a folder, then those of the folders in it, by name."""
     name = folder.resolve().name
     if find_table(folder, "stsb"):
-        yield _FoundSet(name, folder, "sts")
+        yield _SetFolder(name, folder, "sts")
     if any(find_table(folder, part) for part in PARTS):
-        yield _FoundSet(name, folder, "beir")
+        yield _SetFolder(name, folder, "beir")
     elif all((folder / part).is_dir() for part in PARTS):
         for split in sorted(_splits(folder / "corpus")):
-            yield _FoundSet(split, folder, "nano")
+            yield _SetFolder(split, folder, "nano")
     elif look_below:
         for below in sorted(path for path in folder.iterdir() if path.is_dir()):
             yield from _find_sets(below, look_below=False)
 
 
-def _read_beir(found: _FoundSet, strict: bool) -> RetrievalSet:
-    tables = [_table_of(found, part) for part in PARTS]
+def _read_beir(source: _SetFolder, strict: bool) -> RetrievalSet:
+    tables = [_table_of(source, part) for part in PARTS]
     # In a collection every set has the same file names: say which set a row is in.
-    labels = [f"{found.name}/{path.relative_to(found.folder).as_posix()}" for path in tables]
+    labels = [f"{source.name}/{path.relative_to(source.folder).as_posix()}" for path in tables]
     corpus, queries, qrels = map(read_rows, tables, labels)
-    return build_retrieval_set(found.name, corpus, queries, qrels, strict=strict)
+    return build_retrieval_set(source.name, corpus, queries, qrels, strict=strict)
 
 
-def _table_of(found: _FoundSet, part: str) -> Path:
-    path = find_table(found.folder, part)
+def _table_of(source: _SetFolder, part: str) -> Path:
+    path = find_table(source.folder, part)
     if path is None and part == "qrels":
-        path = find_table(found.folder / "qrels", "test")
+        path = find_table(source.folder / "qrels", "test")
     if path is None:
-        names = ", ".join(sorted(path.name for path in found.folder.iterdir()))
+        names = ", ".join(sorted(path.name for path in source.folder.iterdir()))
         raise DatasetError(
-            f"{found.name}: no table {part!r}: the folder has {names}: "
+            f"{source.name}: no table {part!r}: the folder has {names}: "
             f"expected {part}.parquet, {part}.jsonl, {part}.tsv ..."
         )
     return path
@@ -126,27 +126,27 @@ def _splits(folder: Path) -> set[str]:
     return {SHARD.sub("", path.stem) for path in folder.glob("*.parquet")}
 
 
-def _read_nano(found: _FoundSet, strict: bool) -> RetrievalSet:
-    corpus, queries, qrels = (_shards(found, part) for part in PARTS)
-    return build_retrieval_set(found.name, corpus, queries, qrels, strict=strict)
+def _read_nano(source: _SetFolder, strict: bool) -> RetrievalSet:
+    corpus, queries, qrels = (_shards(source, part) for part in PARTS)
+    return build_retrieval_set(source.name, corpus, queries, qrels, strict=strict)
 
 
-def _shards(found: _FoundSet, part: str) -> Iterator[Row]:
+def _shards(source: _SetFolder, part: str) -> Iterator[Row]:
     """Yield the rows of one split, whose table may be split into several files."""
     files = [
         path
-        for path in sorted((found.folder / part).glob("*.parquet"))
-        if SHARD.sub("", path.stem) == found.name
+        for path in sorted((source.folder / part).glob("*.parquet"))
+        if SHARD.sub("", path.stem) == source.name
     ]
     if not files:
-        raise DatasetError(f"{found.name}: no file {part}/{found.name}*.parquet")
+        raise DatasetError(f"{source.name}: no file {part}/{source.name}*.parquet")
     return chain.from_iterable(read_rows(path, f"{part}/{path.name}") for path in files)
 
 
-def _read_sts(found: _FoundSet, _strict: bool) -> EvaluationSet:
-    path = find_table(found.folder, "stsb")
+def _read_sts(source: _SetFolder, _strict: bool) -> EvaluationSet:
+    path = find_table(source.folder, "stsb")
     assert path is not None  # noqa: S101 - this is how the set was found
-    return build_similarity_set(found.name, read_rows(path, f"{found.name}/{path.name}"))
+    return build_similarity_set(source.name, read_rows(path, f"{source.name}/{path.name}"))
 
 
 _READERS = {"beir": _read_beir, "nano": _read_nano, "sts": _read_sts}

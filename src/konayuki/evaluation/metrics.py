@@ -2,7 +2,7 @@
 
 A ranking is a sequence of document ids, best first. Binary metrics take the set of relevant ids and
 equal those of sentence-transformers' `InformationRetrievalEvaluator`; `ndcg` takes gains and equals
-trec_eval's `ndcg_cut` (linear gains), which is the same number where every gain is 1.
+trec_eval's `ndcg_cut` (linear gains), which is the same number if every gain is 1.
 """
 
 import math
@@ -41,11 +41,11 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str], *, at: int
 
 def average_precision(ranked: Sequence[str], relevant: Collection[str], *, at: int) -> float:
     """Return the mean of the precisions at the relevant documents, cut at `at`."""
-    found, total = 0, 0.0
+    n_relevant, total = 0, 0.0
     for rank, doc_id in enumerate(ranked[:at], start=1):
         if doc_id in relevant:
-            found += 1
-            total += found / rank
+            n_relevant += 1
+            total += n_relevant / rank
     return total / min(at, len(relevant))
 
 
@@ -62,17 +62,19 @@ def _discounted(gains: Sequence[int]) -> float:
 def retrieval_metrics(
     rankings: Mapping[str, Sequence[str]], qrels: Mapping[str, Mapping[str, int]]
 ) -> dict[str, float]:
-    """Return the mean of every metric over the judged questions, in the order of the model card.
+    """Return the mean of every metric over the judged queries, in the order of the model card.
 
     Args:
-        rankings: query id -> document ids, best first; a question without a ranking scores 0.
-        qrels: query id -> document id -> gain, with at least one gain above 0 for each question.
+        rankings: Query id -> document ids, best first; a query without a ranking scores 0.
+        qrels: Query id -> document id -> gain, with at least one gain above 0 per query.
 
     Returns:
-        `accuracy@1` ... `map@100`, binary gains; `graded_ndcg@10` too where gains above 1 occur.
+        `accuracy@1` ... `map@100`, binary gains; `graded_ndcg@10` too if a gain exceeds 1.
     """
     per_query = [_metrics_of_one(rankings.get(query_id, ()), qrels[query_id]) for query_id in qrels]
-    means = {name: float(np.mean([one[name] for one in per_query])) for name in per_query[0]}
+    means = {
+        name: float(np.mean([metrics[name] for metrics in per_query])) for name in per_query[0]
+    }
     if all(gain <= 1 for gains in qrels.values() for gain in gains.values()):
         means = {name: value for name, value in means.items() if not name.startswith("graded_")}
     return means
@@ -102,7 +104,7 @@ def similarity_metrics(
 
 
 def pearson(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Return Pearson's correlation; 0.0 where one side is constant."""
+    """Return Pearson's correlation; 0.0 if one side is constant."""
     a = first.astype(np.float64) - np.mean(first, dtype=np.float64)
     b = second.astype(np.float64) - np.mean(second, dtype=np.float64)
     norms = math.sqrt(float(a @ a) * float(b @ b))

@@ -1,7 +1,7 @@
 """The pictures of a model card: curves, training, architecture; drawn by matplotlib, no display.
 
 Labels are English; the name of a set may be Japanese and is drawn with an installed Japanese font,
-or as "set 3" where there is none.
+or as "set 3" without one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ JAPANESE_FONTS = (
 )
 Line = tuple[Sequence[float], Sequence[float]]  # horizontal, vertical
 COLORS = ("#1b6ca8", "#d1495b", "#3b8f5a", "#e08e2b", "#7a5195", "#6b7280", "#0f9aa8", "#a05a2c")
-FEW_POINTS = 30
+FEW_POINTS = 30  # up to which points are marked: a line through a single one shows nothing
 MARKERS = "osD^vPX*"
 INK, FAINT = "#1f2933", "#d5dbe1"
 
@@ -44,19 +44,19 @@ def japanese_font() -> str | None:
 
 
 def label_for(name: str, number: int) -> str:
-    """Return the name where it can be drawn, else `set NUMBER`."""
+    """Return the name if it can be drawn, else `set NUMBER`."""
     drawable = japanese_font() is not None or all(ord(character) < 0x250 for character in name)
     return name if drawable else f"set {number}"
 
 
 @contextmanager
 def picture(path: Path, width: float, height: float) -> Iterator["Figure"]:
-    """Give a figure of so many inches that belongs to no window, and write it as PNG in the end.
+    """Give a figure of this size in inches, and write it as PNG when the block ends.
 
     Neither date nor version goes into the file: equal pictures are equal files.
     """
     families = ["DejaVu Sans", *filter(None, [japanese_font()])]
-    # A text takes the families of the moment at which it is made, so all drawing happens inside.
+    # A text takes the families that hold when it is created, so all drawing happens inside.
     with require("matplotlib", "eval").rc_context({"font.family": families}):
         figure: Figure = require("matplotlib.figure", "eval").Figure((width, height), dpi=144)
         figure.set_layout_engine("constrained")
@@ -82,8 +82,9 @@ def plot_lines(
     lines: dict[str, Line],
     *,
     emphasis: str | None = None,
+    legend: bool = True,
 ) -> None:
-    """Draw named lines of points; the one named `emphasis` stands out."""
+    """Draw named lines; the line named `emphasis` stands out."""
     for number, (name, (xs, ys)) in enumerate(lines.items(), start=1):
         strong = emphasis is None or name == emphasis
         axes.plot(
@@ -91,12 +92,13 @@ def plot_lines(
             ys,
             label=label_for(name, number),
             color=COLORS[(number - 1) % len(COLORS)],
-            marker=MARKERS[(number - 1) % len(MARKERS)],
+            marker=MARKERS[(number - 1) % len(MARKERS)] if len(xs) <= FEW_POINTS else None,
             markersize=6 if strong else 4,
             linewidth=2.2 if strong else 1.1,
             alpha=1.0 if strong else 0.8,
         )
-    axes.legend(fontsize=8, frameon=False)
+    if legend:
+        axes.legend(fontsize=8, frameon=False)
 
 
 def draw_curves(
@@ -104,12 +106,12 @@ def draw_curves(
     by_bits: dict[str, Line],
     path: Path,
 ) -> None:
-    """Draw nDCG@10 by dimension (one line a set) and by bit width (one line a dimension).
+    """Draw nDCG@10 by dimension (one line per set) and by bit width (one line per dimension).
 
     Args:
-        by_dim: name of a set, or "mean", to dimensions and values.
-        by_bits: name of a line to bit widths and values; empty where one width was measured.
-        path: where the PNG goes.
+        by_dim: Name of a set, or "mean", to dimensions and values.
+        by_bits: Name of a line to bit widths and values; empty if only one width was measured.
+        path: The PNG file to write.
     """
     with picture(path, 10 if by_bits else 6, 4) as figure:
         panels = figure.subplots(1, 2 if by_bits else 1, squeeze=False)[0]
@@ -135,21 +137,7 @@ def draw_history(title: str, y_label: str, lines: dict[str, Line], path: Path) -
     with picture(path, 6, 4) as figure:
         axes = figure.subplots()
         style(axes, title, "step", y_label)
-        for number, (name, (steps, values)) in enumerate(lines.items(), start=1):
-            color = COLORS[(number - 1) % len(COLORS)]
-            # A line through one point shows nothing.
-            marker = "o" if len(steps) <= FEW_POINTS else None
-            axes.plot(
-                steps,
-                values,
-                color=color,
-                linewidth=1.6,
-                marker=marker,
-                markersize=4,
-                label=label_for(name, number),
-            )
-        if len(lines) > 1:
-            axes.legend(fontsize=8, frameon=False)
+        plot_lines(axes, lines, legend=len(lines) > 1)  # the title names a single line
 
 
 def draw_architecture(
@@ -164,18 +152,18 @@ def draw_architecture(
     """Draw how a text becomes a vector, with the sizes of this model.
 
     Args:
-        vocab_size: pieces, which is rows.
-        dim: numbers of a vector.
-        bits: of a number of the table.
-        path: where the PNG goes.
-        shorter: the smaller sizes that vectors may be cut to.
-        straight: there is no tanh behind the mean.
+        vocab_size: Number of pieces, which is rows.
+        dim: Dimensions of a vector.
+        bits: Bits per weight.
+        path: The PNG file to write.
+        shorter: The smaller dimensions that vectors may be cut to.
+        straight: Whether no tanh follows the mean.
     """
     patches = require("matplotlib.patches", "eval")
     stages = [
         ("text", "any length"),
         ("Unigram tokenizer", f"{vocab_size:,} pieces"),
-        ("table rows", f"{vocab_size:,} x {dim}\n{bits} bits, one scale a row"),
+        ("table rows", f"{vocab_size:,} x {dim}\n{bits} bits, one scale per row"),
         ("mean", f"x: {dim} numbers"),
         ("separable tanh", r"$y_k = c_k \tanh(a_k x_k + b_k)$"),
         ("vector", f"{dim} numbers{_or_first(shorter)}; length 1"),

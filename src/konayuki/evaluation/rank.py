@@ -37,11 +37,11 @@ def rank_vectors(
     """Return the `depth` best documents of each query by dot product.
 
     Args:
-        query_ids: one id a row of `query_vectors`.
+        query_ids: One id per row of `query_vectors`.
         query_vectors: float32 (n_queries, dim).
-        doc_ids: one id a row of `doc_vectors`.
+        doc_ids: One id per row of `doc_vectors`.
         doc_vectors: float32 (n_docs, dim).
-        depth: how many documents to keep; fewer where there are fewer.
+        depth: Number of documents to keep, fewer if there are fewer.
     """
     # Columns in ascending id order make "first column wins" the same as "lowest id wins".
     order = sorted(range(len(doc_ids)), key=doc_ids.__getitem__)

@@ -28,24 +28,24 @@ class Report:
     @property
     def settings(self) -> list[Setting]:
         """The settings measured, in the order of measurement."""
-        return list(dict.fromkeys(one.setting for one in self.scores))
+        return list(dict.fromkeys(scores.setting for scores in self.scores))
 
     @property
     def set_names(self) -> list[str]:
         """The names of the sets, in the order of measurement."""
-        return list(dict.fromkeys(one.set_name for one in self.scores))
+        return list(dict.fromkeys(scores.set_name for scores in self.scores))
 
     def mean(self, setting: Setting) -> dict[str, float]:
-        """Return the mean of each metric over the retrieval sets; empty where there is none."""
+        """Return the mean of each metric over the retrieval sets; empty if there are none."""
         metrics = [s.metrics for s in self.scores if s.setting == setting and is_retrieval(s)]
         names = [name for name in (metrics[0] if metrics else ()) if not name.startswith("graded")]
-        return {name: sum(one[name] for one in metrics) / len(metrics) for name in names}
+        return {name: sum(of_set[name] for of_set in metrics) / len(metrics) for name in names}
 
     def find(self, set_name: str, setting: Setting) -> SetScores | None:
-        """Return the scores of a set under a setting, or None where it was not measured."""
-        for one in self.scores:
-            if one.set_name == set_name and one.setting == setting:
-                return one
+        """Return the scores of a set under a setting, or None if it was not measured."""
+        for scores in self.scores:
+            if scores.set_name == set_name and scores.setting == setting:
+                return scores
         return None
 
 
@@ -73,13 +73,13 @@ def as_dict(report: Report) -> dict[str, Any]:
         "titles": report.titles,
         "results": [
             {
-                "set": one.set_name,
-                **one.setting._asdict(),
-                "n_queries": one.n_queries,
-                "n_documents": one.n_documents,
-                "metrics": card_names(one.setting, one.metrics),
+                "set": scores.set_name,
+                **scores.setting._asdict(),
+                "n_queries": scores.n_queries,
+                "n_documents": scores.n_documents,
+                "metrics": card_names(scores.setting, scores.metrics),
             }
-            for one in report.scores
+            for scores in report.scores
         ],
         "means": [
             {**setting._asdict(), "metrics": card_names(setting, report.mean(setting))}
@@ -92,11 +92,11 @@ def as_dict(report: Report) -> dict[str, Any]:
 def from_dict(values: dict[str, Any]) -> Report:
     """Return the report that `as_dict` turned into plain values."""
     scores = []
-    for one in values["results"]:
-        setting = Setting(one["mode"], one["dim"], one["bits"])
+    for row in values["results"]:
+        setting = Setting(row["mode"], row["dim"], row["bits"])
         prefix = SCORE_NAMES[setting.mode] + "_"
-        metrics = {name.removeprefix(prefix): value for name, value in one["metrics"].items()}
-        scores.append(SetScores(one["set"], setting, metrics, one["n_queries"], one["n_documents"]))
+        metrics = {name.removeprefix(prefix): value for name, value in row["metrics"].items()}
+        scores.append(SetScores(row["set"], setting, metrics, row["n_queries"], row["n_documents"]))
     return Report(values["model"], tuple(scores), values["titles"])
 
 
@@ -106,10 +106,10 @@ def as_json(report: Report) -> str:
 
 
 def as_csv(report: Report) -> str:
-    """Return one line per set and setting, the mean last; a metric a column."""
+    """Return one line per set and setting, the mean last, and one column per metric."""
     lines = [
-        {"set": one.set_name, **one.setting._asdict(), **card_names(one.setting, one.metrics)}
-        for one in report.scores
+        {"set": s.set_name, **s.setting._asdict(), **card_names(s.setting, s.metrics)}
+        for s in report.scores
     ]
     lines += [
         {"set": "mean", **setting._asdict(), **card_names(setting, report.mean(setting))}
@@ -137,30 +137,30 @@ def as_table(report: Report) -> str:
 
 
 def _metrics_table(report: Report, setting: Setting) -> str:
-    found = [s for s in report.scores if s.setting == setting and is_retrieval(s)]
-    rows = [[s.set_name, *(f"{s.metrics[name]:.4f}" for name in COLUMNS)] for s in found]
-    if len(found) > 1:
+    measured = [s for s in report.scores if s.setting == setting and is_retrieval(s)]
+    rows = [[s.set_name, *(f"{s.metrics[name]:.4f}" for name in COLUMNS)] for s in measured]
+    if len(measured) > 1:
         mean = report.mean(setting)
         rows.append(["mean", *(f"{mean[name]:.4f}" for name in COLUMNS)])
     return format_table([setting.label, *COLUMNS], rows)
 
 
 def _settings_table(report: Report, metric: str, title: str) -> str:
-    """Return one metric: a setting a row, a set a column, their mean last."""
+    """Return one metric: a row per setting, a column per set, their mean last."""
     settings = [setting for setting in report.settings if _has(report, setting, metric)]
     names = list(dict.fromkeys(s.set_name for s in report.scores if metric in s.metrics))
     with_mean = metric == MAIN_METRIC and len(names) > 1
     rows = []
     for setting in settings:
-        found = [report.find(name, setting) for name in names]
-        values = [f"{one.metrics[metric]:.4f}" if one else "" for one in found]
+        by_set = [report.find(name, setting) for name in names]
+        values = [f"{scores.metrics[metric]:.4f}" if scores else "" for scores in by_set]
         mean = [f"{report.mean(setting)[metric]:.4f}"] if with_mean else []
         rows.append([setting.label, *values, *mean])
     return format_table([title, *names, *(["mean"] if with_mean else [])], rows)
 
 
 def _has(report: Report, setting: Setting, metric: str) -> bool:
-    return any(metric in one.metrics for one in report.scores if one.setting == setting)
+    return any(metric in s.metrics for s in report.scores if s.setting == setting)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -177,5 +177,5 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def n_cells(text: str) -> int:
-    """Return how many cells of a terminal a text takes: kana and kanji take two each."""
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+    """Return the width of a text in terminal cells: kana and kanji take two each."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

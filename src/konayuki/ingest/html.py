@@ -1,6 +1,8 @@
-"""HTML into the text that a reader sees, cut at its headings."""
+"""HTML into its main text as a reader sees it, cut at its headings."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from konayuki.ingest.markup import End, Start, tokens
 from konayuki.ingest.outline import Item, Outline, Part, outline
@@ -20,7 +22,18 @@ _READINGS = {"rt", "rp"}  # furigana: the same word once more, between its chara
 _END_READINGS = {"rb", "rt", "rtc", "rp", "ruby"}  # that the end of a reading may go unwritten for
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _EMPTY_BLOCKS = {"br", "hr"}
-_MAX_DEPTH = 64  # of hidden elements in one another: each end tag looks through them
+_VOID = {
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
+    "wbr",
+}  # fmt: skip
+_OWN_ENDS = {"dd", "dt", "li", "option", "p", "td", "th", "tr"}  # the next of a kind ends one
+_CONTENT = {"article", "main", "section"}  # whose headers and footers belong to the text
+_FRAME = {"header", "footer"}
+_FRAME_ROLES = {"alert", "alertdialog", "banner", "contentinfo", "dialog", "navigation", "search"}
+_UNSEEN = re.compile(
+    r"(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden)", re.IGNORECASE
+)
+_NOTICES = re.compile(r"(?:^|[-_\s])(?:cookies?|gdpr|consent)(?:$|[-_\s])", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 
 
@@ -30,26 +43,51 @@ def read_html(content: bytes, name: str) -> list[Item]:
 
 
 def html_outline(text: str) -> Outline:
-    """Return the title and the sections of an HTML text; broken markup gives what can be read."""
-    page = _Page()
-    for token in tokens(text):
+    """Return the title and the sections of an HTML text; broken markup gives what can be read.
+
+    Hidden elements, navigation, notes about cookies and the header and footer of the page are left
+    out, and if there is a `main` element, all that lies outside of it. A page that would be empty
+    then is read whole.
+    """
+    page = list(tokens(text))
+    has_main = any(isinstance(token, Start) and token.name == "main" for token in page)
+    for scope in ("main", "content", "all")[not has_main :]:
+        result = _outline(page, scope)
+        if result.sections:
+            break
+    return result
+
+
+def _outline(page: Sequence[Start | End | str], scope: str) -> Outline:
+    reader = _Page(scope)
+    for token in page:
         if isinstance(token, Start):
-            page.start(token)
+            reader.start(token)
         elif isinstance(token, End):
-            page.end(token.name)
+            reader.end(token.name)
         else:
-            page.text(token)
-    return outline(page.parts(), page.title)
+            reader.text(token)
+    return outline(reader.parts(), reader.title)
 
 
 class _Page:
-    def __init__(self) -> None:
+    """What was read of a page so far.
+
+    Args:
+        scope: "main" for the text in `main` elements, "content" for all but the frame of the page,
+            "all" for all that is not hidden by its kind.
+    """
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
         self._title: list[str] = []
         self._done: list[Part] = []
         self._level = 0
         self._heading: list[str] = []
         self._body: list[str] = []
-        self._hidden: list[str] = []
+        self._open: list[tuple[str, bool]] = []  # elements, each with whether it hides its content
+        self._n_open: Counter[str] = Counter()
+        self._n_hiding = 0
         self._in_title = False
         self._in_heading = ""
         self._n_preformatted = 0
@@ -63,20 +101,20 @@ class _Page:
         """Return (level, heading, text) in order."""
         return [*self._done, self._part()]
 
+    @property
+    def _hidden(self) -> bool:
+        return self._n_hiding > 0 or (self._scope == "main" and not self._n_open["main"])
+
     def start(self, token: Start) -> None:
         """Take a start tag."""
         tag = token.name
-        self._in_title = tag == "title" and "svg" not in self._hidden
-        if tag in _END_READINGS or tag in _BLOCKS:
-            self._end_reading()
-        if tag == "body":
-            self._hidden.clear()  # a head that nobody closed must not hide the page
-        elif tag in _HIDDEN or tag in _READINGS:
-            if len(self._hidden) < _MAX_DEPTH:
-                self._hidden.append(tag)
-        elif self._hidden:
+        self._in_title = tag == "title" and not self._n_open["svg"]
+        self._end_implied(tag)
+        if tag not in _VOID:
+            self._push(tag, hides=self._hides(token))
+        if self._hidden:
             return
-        elif tag in _HEADINGS:
+        if tag in _HEADINGS:
             self._done.append(self._part())
             self._level, self._heading, self._body = _HEADINGS[tag], [], []
             self._in_heading = tag
@@ -90,12 +128,10 @@ class _Page:
     def end(self, tag: str) -> None:
         """Take an end tag."""
         self._in_title = False
-        if tag == "ruby" or tag in _BLOCKS:
-            self._end_reading()
-        if tag in self._hidden:
-            while self._hidden.pop() != tag:
+        if self._n_open[tag]:
+            while self._pop() != tag:
                 pass
-        elif tag in _HEADINGS:
+        if tag in _HEADINGS:
             self._in_heading = ""
         elif tag in _BLOCKS - _EMPTY_BLOCKS and not self._hidden:
             self._end_heading(tag)
@@ -113,9 +149,45 @@ class _Page:
         else:
             self._body.append(data if self._n_preformatted else _SPACES.sub(" ", data))
 
-    def _end_reading(self) -> None:
-        while self._hidden and self._hidden[-1] in _READINGS:
-            self._hidden.pop()
+    def _hides(self, token: Start) -> bool:
+        """Return whether an element hides what it holds."""
+        tag, attributes = token.name, token.attributes
+        if tag in _HIDDEN or tag in _READINGS:
+            return True
+        if self._scope == "all" or tag in ("html", "body"):
+            return False
+        if "hidden" in attributes or attributes.get("aria-hidden", "").lower() == "true":
+            return True
+        if _UNSEEN.search(attributes.get("style", "")):
+            return True
+        named = f"{attributes.get('id', '')} {attributes.get('class', '')}"
+        if attributes.get("role", "").lower() in _FRAME_ROLES or _NOTICES.search(named):
+            return True
+        return tag in _FRAME and not any(self._n_open[content] for content in _CONTENT)
+
+    def _push(self, tag: str, *, hides: bool) -> None:
+        self._open.append((tag, hides))
+        self._n_open[tag] += 1
+        self._n_hiding += hides
+
+    def _pop(self) -> str:
+        tag, hides = self._open.pop()
+        self._n_open[tag] -= 1
+        self._n_hiding -= hides
+        return tag
+
+    def _end_implied(self, tag: str) -> None:
+        """End elements whose end tags may go unwritten before this start tag."""
+        if tag == "body":  # a head that nobody closed must not hide the page
+            while self._open:
+                self._pop()
+        while self._open:
+            last = self._open[-1][0]
+            reading = last in _READINGS and (tag in _END_READINGS or tag in _BLOCKS)
+            paragraph = last == "p" and tag in _BLOCKS - _EMPTY_BLOCKS
+            if not (reading or paragraph or (last == tag and tag in _OWN_ENDS)):
+                return
+            self._pop()
 
     def _end_heading(self, tag: str) -> None:
         """A block ends a heading that nobody closed; a line break inside one is a space."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from konayuki.errors import FormatError, MissingExtraError, NotFoundError
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
 from konayuki.ingest.claims import Claims
+from konayuki.ingest.columns import Columns
+from konayuki.ingest.files_on_disk import read_regular, shown
 from konayuki.ingest.names import NamedFile, Names, is_gone
-from konayuki.ingest.records import Remarks, records_of
+from konayuki.ingest.records import DEFAULT_COLUMNS, Remarks, records_of
 from konayuki.ingest.storing import Change, batches, store
 from konayuki.ingest.summary import Summary
 from konayuki.ingest.walk import (
@@ -18,8 +20,6 @@ from konayuki.ingest.walk import (
     LeftOut,
     Selection,
     placed_files,
-    read_regular,
-    shown,
 )
 from konayuki.progress import say, track
 from konayuki.search.documents import Source
@@ -36,6 +36,7 @@ def update(
     cutting: Cutting = DEFAULT_CUTTING,
     *,
     selection: Selection = DEFAULT_SELECTION,
+    columns: Columns = DEFAULT_COLUMNS,
     prune: bool = False,
     show_progress: bool = False,
 ) -> Summary:
@@ -53,6 +54,7 @@ def update(
         paths: Files and folders.
         cutting: How documents are cut.
         selection: Which files of folders are read.
+        columns: Which columns of tables are what.
         prune: Also remove the passages of every indexed file that is not on disk any more, whether
             or not it lay under these paths.
         show_progress: Draw a bar on stderr, or write lines if it is not a terminal.
@@ -64,11 +66,12 @@ def update(
     """
     left_out = LeftOut()
     files = list(placed_files(paths, selection, left_out))
-    update = _Update(index, set(paths), cutting, selection, show_progress=show_progress)
-    if prune:
-        update.prune(paths)
-    update.read(track(files, "index", total=len(files), unit=" files", enabled=show_progress))
-    update.read(update.claims.freed())
+    update = _Update(index, set(paths), cutting, selection, columns, show_progress=show_progress)
+    with index.bulk():
+        if prune:
+            update.prune(paths)
+        update.read(track(files, "index", total=len(files), unit=" files", enabled=show_progress))
+        update.read(update.claims.freed())
     summary = update.summary()
     summary.skipped = [*left_out.errors, *summary.skipped]
     summary.left_out = dict(sorted(left_out.by_reason.items()))
@@ -85,6 +88,7 @@ class _Update:
         named: set[Path],
         cutting: Cutting,
         selection: Selection,
+        columns: Columns,
         *,
         show_progress: bool,
     ) -> None:
@@ -95,6 +99,7 @@ class _Update:
         self._named = named
         self._cutting = cutting
         self._selection = selection
+        self._columns = columns
         self._show_progress = show_progress
         self._remarks: dict[str, Remarks] = {}
         self._skipped: list[str] = []
@@ -103,7 +108,10 @@ class _Update:
 
     def prune(self, roots: Sequence[Path]) -> None:
         """Remove the passages of files that do not exist any more."""
-        gone = [name for name, source in self._known.items() if is_gone(name, source, roots)]
+        # An interrupted run of an earlier version left passages without a note of their file.
+        paths = [path for path in self._index.values("path") if isinstance(path, str)]
+        names = dict.fromkeys([*self._known, *paths])
+        gone = (name for name in names if is_gone(name, self._known.get(name), roots))
         self._store(Change(name, None) for name in gone)
 
     def read(self, files: Iterable[File | NamedFile]) -> None:
@@ -147,7 +155,7 @@ class _Update:
         content = read_regular(file.place, shown(file.path), self._selection.max_file_bytes)
         if self._show_progress and len(content) > _LARGE_BYTES:
             say(f"reading {shown(file.path)} ({len(content) / 2**20:.0f} MB)")
-        digest = hashlib.sha256(f"{_READING} {self._cutting} {file.name}".encode())
+        digest = hashlib.sha256(f"{_READING} {self._cutting} {self._columns} {file.name}".encode())
         digest.update(content)
         source = Source(digest.hexdigest(), file.place.as_posix())
         if self._known.get(file.name) == source:
@@ -155,7 +163,9 @@ class _Update:
             return None
         remarks = Remarks()
         # All of them first: a bad record costs its file, not the whole batch.
-        records = list(records_of(content, file.name, self._cutting, remarks))
+        records = list(
+            records_of(content, file.name, self._cutting, remarks, columns=self._columns)
+        )
         taken = self.claims.of(file, records)
         self._remarks[file.name] = remarks
         if file.name in self.claims.lost:

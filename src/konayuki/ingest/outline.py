@@ -9,6 +9,7 @@ from konayuki.rows import Row
 
 # Every passage repeats its headings and its title, so a long one would cost its length each time.
 MAX_HEADING = 200
+_SHOWN_ERRORS = 3  # a file may have millions
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,31 @@ class Outline:
     key: str = ""
 
 
-# A row that cannot be used is an error in the stream of the others, which go on after it.
-Item: TypeAlias = Outline | Row | DatasetError
+@dataclass
+class BadRows:
+    """Rows of a file that cannot be used; the others go on after them.
+
+    Attributes:
+        number: How many.
+        first: Why, of the first three.
+    """
+
+    number: int = 0
+    first: list[DatasetError] = field(default_factory=list)
+
+    def add(self, error: DatasetError) -> None:
+        """Count one more."""
+        self.number += 1
+        if len(self.first) < _SHOWN_ERRORS:
+            self.first.append(error)
+
+    def join(self, others: "BadRows") -> None:
+        """Count others as well."""
+        self.number += others.number
+        self.first = [*self.first, *others.first][:_SHOWN_ERRORS]
+
+
+Item: TypeAlias = Outline | Row | BadRows
 Reader: TypeAlias = Callable[[bytes, str], Iterable[Item]]
 Part: TypeAlias = tuple[int, str, str]
 

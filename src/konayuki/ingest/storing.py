@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from konayuki.ingest.records import Record
-from konayuki.search.documents import Source
-from konayuki.search.index import Index
+from konayuki.search import Index, Source
 
-_BATCH_RECORDS = 2048  # in one transaction: committing each file would cost more than reading it
+# In one transaction: committing each file would cost more than reading it.
+_BATCH_RECORDS = 2048
 _BATCH_CHARACTERS = 4_000_000
 _BATCH_FILES = 500
 
@@ -47,13 +47,9 @@ def batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
 
 
 def store(index: Index, batch: list[Change]) -> int:
-    """Store changes; return how many passages went and did not come back under the same id."""
-    records = [record for change in batch for record in change.records]
-    earlier: set[str] = set()
-    for change in batch:
-        earlier.update(index.ids({"path": change.name}))
-    index.add(records)
-    gone = earlier - {record["id"] for record in records}
-    removed = index.delete(gone, chunks=False) if gone else 0
-    index.remember_sources({change.name: change.source for change in batch})
-    return removed
+    """Store changes in one step; return how many passages went without coming back."""
+    return index.replace(
+        [record for change in batch for record in change.records],
+        where={"path": [change.name for change in batch]},
+        sources={change.name: change.source for change in batch},
+    ).removed

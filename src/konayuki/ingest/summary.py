@@ -45,11 +45,14 @@ class Summary:
             lost: Ids of rows that it did not get, by the file that has them.
         """
         self.empty += remarks.n_empty
-        self.bad_rows += remarks.n_bad
-        if remarks.n_bad:
-            more = f"\n(first {len(remarks.errors)} of {remarks.n_bad})"
-            shown = "\n".join(remarks.errors) + more * (remarks.n_bad > len(remarks.errors))
-            self.warnings.append(f"{name}: {remarks.n_bad} rows left out:\n{shown}")
+        self.bad_rows += (bad := remarks.bad).number
+        if bad.number:
+            reasons = "\n".join(map(str, bad.first))
+            more = f"\n(first {len(bad.first)} of {bad.number})"
+            reasons += more if bad.number > len(bad.first) else ""
+            self.warnings.append(f"{name}: {bad.number} rows left out:\n{reasons}")
+        if remarks.guess:
+            self.warnings.append(f"{name}: {remarks.guess}\nhint: --text-column NAME decides")
         if remarks.n_paths:
             self.warnings.append(
                 f"{name}: 'path' of {remarks.n_paths} rows gave way to the path of the file"

@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Iterator
 
-from konayuki.errors import DatasetError, FormatError
-from konayuki.ingest.outline import Item
+from konayuki.errors import FormatError
+from konayuki.ingest.outline import BadRows, Item
 from konayuki.rows import delimited_rows, json_rows
 from konayuki.text import decode
 
@@ -37,18 +37,20 @@ def read_tsv(content: bytes, name: str) -> Iterator[Item]:
 
 def read_json_lines(content: bytes, name: str) -> Iterator[Item]:
     """Yield the objects of JSON Lines."""
-    errors: list[DatasetError] = []
+    bad = BadRows()
     # Not splitlines: a JSON string may hold U+2028 and its kin unescaped.
-    yield from json_rows(decode(content, name).split("\n"), name, errors.append)
-    yield from errors
+    yield from json_rows(decode(content, name).split("\n"), name, bad.add)
+    if bad.number:
+        yield bad
 
 
 def _rows(text: str, name: str, dialect: type[csv.Dialect]) -> Iterator[Item]:
     if not text.strip():
         raise FormatError(f"{name}: columns are missing: expected a header")
-    errors: list[DatasetError] = []
-    yield from delimited_rows(io.StringIO(text, newline=""), name, dialect, errors.append)
-    yield from errors
+    bad = BadRows()
+    yield from delimited_rows(io.StringIO(text, newline=""), name, dialect, bad.add)
+    if bad.number:
+        yield bad
 
 
 def _dialect(text: str) -> type[csv.Dialect]:

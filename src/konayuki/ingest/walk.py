@@ -1,22 +1,19 @@
-"""Files on disk: which of them are read, and their content without a way to hang."""
+"""Which files on disk are read."""
 
 import errno
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from konayuki.errors import FormatError, NotFoundError
+from konayuki.ingest.files_on_disk import check_there, shown
+from konayuki.ingest.ignore import Rules, is_for_machines, is_ignored, is_index, rules_of, spec
 from konayuki.ingest.kinds import kind_of
 from konayuki.text import is_encodable
 
 MAX_FILE_MB = 64
-# Nothing to wait for, and no link that came since the path was resolved.
-_FLAGS = ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
-_OPEN = sum(getattr(os, flag, 0) for flag in _FLAGS)
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,17 @@ class Selection:
 
     Attributes:
         follow_links: Whether links that lead out of the folder are followed.
+        include: Patterns as in .gitignore: only files that match one are read; () for all files.
+        exclude: Patterns as in .gitignore: files and folders that match one are left out.
+        everything: Whether hidden files, those that a .gitignore leaves out, and folders of
+            packages and caches are read as well.
         max_file_bytes: The size of the largest file that is read, named ones included.
     """
 
     follow_links: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    everything: bool = False
     max_file_bytes: int = MAX_FILE_MB << 20
 
 
@@ -96,76 +100,6 @@ def placed_files(
                 yield File(file, place)
 
 
-def check_there(path: Path) -> None:
-    """Raise if there is neither a file nor a folder.
-
-    Raises:
-        NotFoundError: The path does not exist.
-    """
-    if not exists(path):
-        raise NotFoundError(f"{shown(path)} does not exist: expected a file or a folder")
-
-
-def exists(path: Path) -> bool:
-    """Return whether a path can be followed to something."""
-    try:
-        return path.exists()
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a zero byte
-        return False
-
-
-def read_regular(path: Path, label: str, max_bytes: int | None = None) -> bytes:
-    """Return the content of a regular file.
-
-    A pipe or a device is refused without waiting for it, and a link is not followed.
-
-    Args:
-        path: The file, as `Path.resolve` gives it.
-        label: What errors call it.
-        max_bytes: The largest size that is read; default: any.
-
-    Raises:
-        NotFoundError: It does not exist or cannot be read.
-        FormatError: It is not a regular file, or larger than `max_bytes`.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _OPEN)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise NotFoundError(f"{label} cannot be read: {reason}") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise FormatError(f"{label}: {_kind(status.st_mode)}: expected a regular file")
-        if max_bytes is not None and status.st_size > max_bytes:
-            raise FormatError(
-                f"{label}: {status.st_size / 2**20:,.1f} MB: expected at most "
-                f"{max_bytes / 2**20:,.0f} MB\nhint: --max-file-mb {status.st_size // 2**20 + 1}"
-            )
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read() if max_bytes is None else file.read(max_bytes)
-    except OSError as error:
-        raise NotFoundError(f"{label} cannot be read: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
-
-
-def shown(path: Path | str) -> str:
-    """Return a path as a message can show it: bytes that are not UTF-8 as escapes."""
-    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
-
-
-def _kind(mode: int) -> str:
-    kinds = (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    )
-    return next((name for holds, name in kinds if holds(mode)), "something else")
-
-
 class _Walk:
     """The files of one folder, in the order of their paths."""
 
@@ -175,34 +109,56 @@ class _Walk:
         self._left_out = left_out
         self._place = root.resolve()
         self._entered: set[Path] = {self._place}
+        self._include = spec(selection.include) if selection.include else None
+        chosen = [Rules(str(root), spec(selection.exclude))] if selection.exclude else []
+        self._chosen = chosen  # before all others, as nothing takes them back
+        self._rules: list[list[Rules]] = []  # of every folder on the way
 
     def files(self) -> Iterator[Path]:
+        """Yield the files that are read."""
         # Not by recursion: folders may be nested deeper than Python's stack.
         levels = [self._entries(self._root)]
         while levels:
             entry = next(levels[-1], None)
             if entry is None:
                 levels.pop()
-            elif (path := self._admitted(entry)) is not None:
-                if self._is_folder(entry):
-                    levels.append(self._entries(path))
-                elif kind_of(path.name) is None:
-                    self._left_out.others.append(path)
-                else:
-                    yield path
+                self._rules.pop()
+            elif (path := self._admitted(entry)) is None:
+                continue
+            elif _is_folder(entry):
+                levels.append(self._entries(path))
+            elif self._include and not self._include.match_file(self._inside(path)):
+                self._left_out.by_reason["not included"] += 1
+            elif kind_of(path.name) is None:
+                self._left_out.others.append(path)
+            else:
+                yield path
+
+    def _inside(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
 
     def _entries(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        self._rules.append([])
         try:
-            with os.scandir(folder) as entries:
-                return iter(sorted(entries, key=lambda entry: entry.name))
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:
             self._left_out.errors.append(f"{shown(folder)} cannot be listed: {error.strerror}")
             return iter(())
+        if self._selection.everything:
+            return iter(entries)
+        names = [entry.name for entry in entries]
+        if is_index(names):
+            self._left_out.by_reason["folders of an index"] += 1
+            return iter(())
+        self._rules[-1] = rules_of(folder, names)
+        return iter(entries)
 
     def _admitted(self, entry: os.DirEntry[str]) -> Path | None:
         """Return the path of an entry that is read or entered, None for one that is left out."""
         path = Path(entry.path)
-        if entry.name.startswith("."):
+        if reason := self._reason(entry):
+            self._left_out.by_reason[reason] += 1
             return None
         if not is_encodable(entry.name):
             self._left_out.errors.append(
@@ -233,8 +189,25 @@ class _Walk:
             self._entered.add(target)
         return path
 
-    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
-        try:
-            return entry.is_dir()
-        except OSError:
-            return False
+    def _reason(self, entry: os.DirEntry[str]) -> str:
+        """Return why an entry is left out on purpose, or ""."""
+        if self._chosen and is_ignored(entry.path, self._chosen, is_folder=_is_folder(entry)):
+            return "excluded"
+        if self._selection.everything:
+            return ""
+        if entry.name.startswith("."):
+            return "hidden"
+        rules = [rule for level in self._rules for rule in level]
+        if not rules and not is_for_machines(entry.name):
+            return ""
+        is_folder = _is_folder(entry)
+        if is_folder and is_for_machines(entry.name):
+            return "folders of packages and caches"
+        return "ignored by .gitignore" if is_ignored(entry.path, rules, is_folder=is_folder) else ""
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False

@@ -1,4 +1,4 @@
-"""Passages on their way between an Index and the documents of other libraries."""
+"""Records of an Index from the documents of other libraries, and back."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ def record_of(text: str, metadata: Mapping[str, Any], identity: str | None) -> d
     """Return the record that `Index.add` takes.
 
     A title in the metadata becomes the title of the record, which is searched too. Without an
-    identity the text and its metadata give one, so that adding them again replaces them.
+    identity, the text and its metadata give one, so that adding them again replaces the record.
     """
     title = metadata.get("title")
     return {
@@ -25,15 +25,15 @@ def record_of(text: str, metadata: Mapping[str, Any], identity: str | None) -> d
 
 
 def metadata_of(hit: Hit) -> dict[str, Any]:
-    """Return what is known of a hit beside its text; its own metadata has the last word."""
-    known: dict[str, Any] = {}
+    """Return the facts about a hit next to its text; its own metadata overrides the others."""
+    facts: dict[str, Any] = {}
     if hit.title:
-        known["title"] = hit.title
+        facts["title"] = hit.title
     if hit.heading:
-        known["heading"] = hit.heading
+        facts["heading"] = hit.heading
     if hit.document != hit.id:
-        known |= {"document": hit.document, "position": hit.position}
-    return known | dict(hit.metadata)
+        facts |= {"document": hit.document, "position": hit.position}
+    return facts | dict(hit.metadata)
 
 
 def _digest(text: str, metadata: Mapping[str, Any]) -> str:

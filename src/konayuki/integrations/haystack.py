@@ -1,4 +1,4 @@
-"""konayuki under Haystack: components that embed texts and documents, and one that searches.
+"""konayuki for Haystack: components that embed texts and documents, and one that searches.
 
 from haystack import Document, Pipeline
 from konayuki.integrations.haystack import KonayukiDocumentEmbedder, KonayukiRetriever
@@ -29,15 +29,15 @@ from haystack import Document, component, default_to_dict  # noqa: E402 - after 
 
 
 class _LazyModel:
-    """A model that is loaded when it is first needed, and then kept."""
+    """A model that is loaded when it is first needed."""
 
     def __init__(self, model: ModelLike) -> None:
-        self._named = model
+        self._model = model
 
     @cached_property
     def loaded(self) -> StaticModel:
         """Return the model."""
-        return model_of(self._named)
+        return model_of(self._model)
 
     def vectors(self, texts: list[str], dim: int | None) -> list[list[float]]:
         """Return one unit vector per text; an empty text gives zeros."""
@@ -50,8 +50,8 @@ class KonayukiTextEmbedder:
     """Turns a question into a vector, for an embedding retriever.
 
     Args:
-        model: the model, its folder or hub id; the bundled one unless given.
-        dim: keep only the first `dim` outputs.
+        model: A model, its folder or its hub id; default: the bundled model.
+        dim: Use only the first `dim` dimensions.
     """
 
     def __init__(self, model: ModelLike = None, *, dim: int | None = None) -> None:
@@ -60,7 +60,7 @@ class KonayukiTextEmbedder:
         self._lazy = _LazyModel(model)
 
     def warm_up(self) -> None:
-        """Load the model; a run does so too, where this was not called."""
+        """Load the model; otherwise the first run loads it."""
         self._lazy.loaded  # noqa: B018 - reading it loads it
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class KonayukiTextEmbedder:
         """Return the unit vector of a text under the key `embedding`."""
         if not isinstance(text, str):
             raise InputError(
-                f"text is a {type(text).__name__}; expected a string\n"
+                f"text is a {type(text).__name__}: expected a string\n"
                 "hint: documents are for KonayukiDocumentEmbedder"
             )
         return {"embedding": self._lazy.vectors([text], self.dim)[0]}
@@ -84,10 +84,10 @@ class KonayukiDocumentEmbedder:
     """Turns documents into documents with vectors, for a document store.
 
     Args:
-        model: the model, its folder or hub id; the bundled one unless given.
-        dim: keep only the first `dim` outputs.
-        meta_fields_to_embed: metadata that is put before the content, as a title.
-        embedding_separator: what stands between them.
+        model: A model, its folder or its hub id; default: the bundled model.
+        dim: Use only the first `dim` dimensions.
+        meta_fields_to_embed: Metadata to put before the content, such as a title.
+        embedding_separator: Text between them.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class KonayukiDocumentEmbedder:
         self.embedding_separator = embedding_separator
 
     def warm_up(self) -> None:
-        """Load the model; a run does so too, where this was not called."""
+        """Load the model; otherwise the first run loads it."""
         self._lazy.loaded  # noqa: B018 - reading it loads it
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,7 +126,8 @@ class KonayukiDocumentEmbedder:
             isinstance(document, Document) for document in documents
         ):
             raise InputError(
-                "expected a list of haystack.Document\nhint: a text is for KonayukiTextEmbedder"
+                f"documents is {type(documents).__name__}: expected a list of haystack.Document\n"
+                "hint: a text is for KonayukiTextEmbedder"
             )
         vectors = self._lazy.vectors([self._text(document) for document in documents], self.dim)
         return {
@@ -147,11 +148,11 @@ class KonayukiRetriever:
     """Finds the best passages of an Index: no document store is needed.
 
     Args:
-        index: an open Index or its folder.
-        model: the model that the folder was made with; the bundled one unless given.
-        top_k: how many passages.
+        index: An open Index or its folder.
+        model: The model that the index was made with; default: the bundled model.
+        top_k: Number of passages.
         mode: "hybrid", "dense" or "lexical".
-        filters: metadata that a passage must have: Haystack's `==` and `in` on `meta.…`, joined
+        filters: Metadata that a passage must have: Haystack's `==` and `in` on `meta.…`, joined
             by AND.
     """
 
@@ -179,7 +180,7 @@ class KonayukiRetriever:
         return Index.open(str(self.index), model)
 
     def warm_up(self) -> None:
-        """Open the index; a run does so too, where it was not called."""
+        """Open the index; otherwise the first run opens it."""
         self._opened  # noqa: B018 - reading it opens it
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,9 +202,9 @@ class KonayukiRetriever:
         """Return scored documents, best first, under the key `documents`.
 
         Args:
-            query: a question or a few words.
-            filters: in the place of those of the component.
-            top_k: likewise.
+            query: A question or a few words.
+            filters: Replaces the filters of the component.
+            top_k: Replaces the `top_k` of the component.
         """
         hits = self._opened.search(
             query,
@@ -229,7 +230,7 @@ def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return Haystack's filters as `Index.search` takes them.
 
     Raises:
-        InputError: a filter that an Index does not know.
+        InputError: An Index does not support a filter.
     """
     if not filters:
         return None
@@ -237,8 +238,8 @@ def as_where(filters: Mapping[str, Any] | None) -> dict[str, Any] | None:
         wheres = [as_where(condition) or {} for condition in filters.get("conditions", ())]
         joined: dict[str, Any] = {}
         for where in wheres:
-            if shared := joined.keys() & where.keys():
-                raise InputError(f"filters ask twice for {sorted(shared)[0]!r}: expected once")
+            if repeated := joined.keys() & where.keys():
+                raise InputError(f"filters ask twice for {sorted(repeated)[0]!r}: expected once")
             joined |= where
         return joined
     name, operator = filters.get("field"), filters.get("operator")

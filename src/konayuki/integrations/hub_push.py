@@ -1,6 +1,6 @@
-"""Model folders on their way to the Hugging Face hub, with their card.
+"""A model folder, with its card, to the Hugging Face hub.
 
-from konayuki.integrations.hub_push import push
+from konayuki.integrations import push
 
 pushed = push("model", "owner/name", private=True)
 print(pushed.url)
@@ -24,7 +24,7 @@ from konayuki.model.hub import bars_on_terminals_only, read_hub_id, reason_of
 
 CARD = "README.md"
 MAIN = "main"
-# Beside the model: what the card is made of, and what has to travel with the weights.
+# Next to the model: what the card is made of, and what has to travel with the weights.
 COMPANIONS = (SCORES_FILE, TRAINING_FILE, SOURCES_FILE, "LICENSE*", "NOTICE*", f"{ASSETS}/*.png")
 
 
@@ -33,8 +33,8 @@ class HubFile:
     """A file of a push.
 
     Attributes:
-        path: its name in the repository.
-        n_bytes: its size; None for a card that a dry run did not make.
+        path: Name in the repository.
+        n_bytes: Size; None for a card that a dry run did not write.
     """
 
     path: str
@@ -47,12 +47,12 @@ class Pushed:
 
     Attributes:
         repo: `owner/name`.
-        revision: the branch.
-        private: whether a new repository is private; None leaves it to the hub.
-        files: what was sent, or would be.
-        removed: weights of the other layout that were taken out of the repository.
-        commit: the commit's digest, None for a dry run.
-        url: the commit's page, None for a dry run.
+        revision: The branch.
+        private: Whether a new repository is private; None leaves it to the hub.
+        files: What was sent, or would be.
+        removed: Weights of the other layout that were removed from the repository.
+        commit: Digest of the commit, None for a dry run.
+        url: Page of the commit, None for a dry run.
     """
 
     repo: str
@@ -75,84 +75,84 @@ def push(
     licence: str | None = None,
     dry_run: bool = False,
 ) -> Pushed:
-    """Send a model folder to the hub as one commit, and say what was sent.
+    """Send a model folder to the hub as one commit, and return what was sent.
 
-    The repository and the branch are made where they are missing; a repository that is there
-    keeps its visibility and its other files. A folder without a README.md gets one: the card of
-    `konayuki card` where the folder holds evaluation.json, a short one in the commit otherwise.
+    The repository and the branch are created if they do not exist; an existing repository keeps its
+    visibility and its other files. A folder without a README.md gets one: the card of
+    `konayuki card` if the folder holds evaluation.json, otherwise a short one, in the commit only.
 
     Args:
-        folder: a model folder in one of the two layouts; it is loaded first, so that nobody gets
-            a damaged one.
+        folder: A model folder in one of the two layouts; it is loaded first, so that a damaged one
+            is not sent.
         repo: `owner/name`.
-        revision: the branch.
-        private: whether a repository that has to be made is private.
-        token: access token of the hub with the right to write, or whether to use the stored one.
-        message: first line of the commit.
-        licence: licence of the weights on a card that has to be made.
-        dry_run: ask nobody and write nothing; only say what would be sent.
+        revision: The branch.
+        private: Whether a repository that has to be created is private.
+        token: Access token of the hub that may write, or whether to use the stored one.
+        message: First line of the commit message.
+        licence: Licence of the weights, for a card that has to be written.
+        dry_run: Use no network and write nothing; only return what would be sent.
 
     Raises:
-        NotFoundError: there is no such folder or no model in it.
-        CheckpointError: a file of the model is damaged.
+        NotFoundError: The folder does not exist or holds no model.
+        CheckpointError: A file of the model is damaged.
         InputError: `repo` is not `owner/name`.
         MissingExtraError: huggingface_hub is not installed.
-        HubError: the hub cannot be reached or refuses.
+        HubError: The hub cannot be reached or refuses.
     """
     target = read_hub_id(repo)
     if target is None or target.revision is not None:
-        raise InputError(f"cannot push to {repo!r}; expected owner/name")
+        raise InputError(f"cannot push to {repo!r}: expected owner/name")
     model = StaticModel.load(Path(folder))
     source = Path(folder).expanduser()
     if dry_run:
         card = [] if (source / CARD).is_file() else [HubFile(CARD, None)]
         return Pushed(repo, revision, private, (*card, *_listed(source)))
-    wanted, contents = _prepared(source, Pushed(repo, revision, private, ()), model, licence)
+    planned, contents = _planned(source, Pushed(repo, revision, private, ()), model, licence)
     summary = message or f"Upload a static embedding model of {model.dim} dimensions"
     api = require("huggingface_hub", "hub").HfApi(token=token, library_name="konayuki")
     try:
-        return _send(api, wanted, contents, _stale(layout_of(source)), summary)
+        return _send(api, planned, contents, _stale(layout_of(source)), summary)
     except HubError:
         raise
     except Exception as error:  # the library's errors and those of its HTTP client share no root
         raise _refusal(repo, error) from error
 
 
-def _prepared(
-    source: Path, wanted: Pushed, model: StaticModel, licence: str | None
+def _planned(
+    source: Path, planned: Pushed, model: StaticModel, licence: str | None
 ) -> tuple[Pushed, dict[str, str | bytes]]:
     """Return what will be sent and, by its name there, the path or the content of each file."""
-    card = _card(source, model, wanted.repo, licence)
+    card = _card(source, model, planned.repo, licence)
     files = _listed(source)
     contents: dict[str, str | bytes] = {file.path: str(source / file.path) for file in files}
     if card is not None:
         contents[CARD] = card
         files = [HubFile(CARD, len(card)), *files]
-    return replace(wanted, files=tuple(files)), contents
+    return replace(planned, files=tuple(files)), contents
 
 
 def _refusal(repo: str, error: Exception) -> HubError:
-    """Return our error for one of the hub's: with a hint at the token where that is the cause."""
-    hint = "the token needs the right to write: token=..., HF_TOKEN or `hf auth login`"
+    """Return our error for an error of the hub, with a hint at the token if that is the cause."""
+    hint = "the token must be allowed to write: HF_TOKEN, `hf auth login` or the token given"
     if getattr(getattr(error, "response", None), "status_code", None) not in {401, 403, 404}:
-        hint = "a push is one commit: nothing of it is there, and it can be made again"
+        hint = "a push is one commit: nothing was changed, so try again"
     return HubError(f"cannot push to {repo!r}: {reason_of(error)}\nhint: {hint}")
 
 
 def _send(
     api: Any,  # noqa: ANN401 - a class of an optional package
-    wanted: Pushed,
+    planned: Pushed,
     contents: Mapping[str, str | bytes],
     stale: Collection[str],
     summary: str,
 ) -> Pushed:
-    """Make the repository, the branch and the commit; say what came of it."""
+    """Create the repository, the branch and the commit, and return the result."""
     hub = require("huggingface_hub", "hub")
-    api.create_repo(wanted.repo, private=wanted.private, exist_ok=True)
-    _check_private(api, wanted.repo, wanted.private)
-    if wanted.revision != MAIN:
-        api.create_branch(wanted.repo, branch=wanted.revision, exist_ok=True)
-    present = api.list_repo_files(wanted.repo, revision=wanted.revision)
+    api.create_repo(planned.repo, private=planned.private, exist_ok=True)
+    _check_private(api, planned.repo, planned.private)
+    if planned.revision != MAIN:
+        api.create_branch(planned.repo, branch=planned.revision, exist_ok=True)
+    present = api.list_repo_files(planned.repo, revision=planned.revision)
     removed = sorted(set(stale) & set(present))
     operations = [
         *(hub.CommitOperationDelete(path) for path in removed),
@@ -160,22 +160,22 @@ def _send(
     ]
     with bars_on_terminals_only():
         commit = api.create_commit(
-            wanted.repo, operations, commit_message=summary, revision=wanted.revision
+            planned.repo, operations, commit_message=summary, revision=planned.revision
         )
-    return replace(wanted, removed=tuple(removed), commit=commit.oid, url=commit.commit_url)
+    return replace(planned, removed=tuple(removed), commit=commit.oid, url=commit.commit_url)
 
 
 def _check_private(api: Any, repo: str, private: bool | None) -> None:  # noqa: ANN401 - a class of an optional package
-    """Refuse to publish what was meant to stay private: an older repository may be public."""
+    """Refuse to publish what was meant to stay private: an existing repository may be public."""
     if private and not api.repo_info(repo).private:
         raise HubError(
-            f"{repo!r} is there and public; expected a private repository\n"
+            f"{repo!r} exists and is public: expected a private repository\n"
             "hint: change its settings on the hub, or push without private"
         )
 
 
 def _listed(folder: Path) -> list[HubFile]:
-    """Return the files of a folder that a push sends, by name; what else lies there stays."""
+    """Return the files of a folder that a push sends, by name; other files are left out."""
     return [
         HubFile(path.relative_to(folder).as_posix(), path.stat().st_size)
         for path in sorted(set(_chosen(folder)))
@@ -197,7 +197,7 @@ def _stale(layout: Layout) -> set[str]:
 
 
 def _card(folder: Path, model: StaticModel, repo: str, licence: str | None) -> bytes | None:
-    """Return the card that the commit needs, None where the folder has its own by now."""
+    """Return the card that the commit needs, None if the folder has one (or has one now)."""
     if (folder / CARD).is_file():
         return None
     if (folder / SCORES_FILE).is_file():

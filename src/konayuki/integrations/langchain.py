@@ -1,4 +1,4 @@
-"""konayuki under LangChain: embeddings, and a retriever over an Index.
+"""konayuki for LangChain: embeddings, and a retriever over an Index.
 
 from konayuki import Index
 from konayuki.integrations.langchain import KonayukiEmbeddings, KonayukiRetriever, as_records
@@ -35,8 +35,8 @@ class KonayukiEmbeddings(Embeddings):
     """A model as LangChain's `Embeddings`.
 
     Args:
-        model: the model, its folder or hub id; the bundled one unless given.
-        dim: keep only the first `dim` outputs.
+        model: A model, its folder or its hub id; default: the bundled model.
+        dim: Use only the first `dim` dimensions.
     """
 
     def __init__(self, model: ModelLike = None, *, dim: int | None = None) -> None:
@@ -55,13 +55,13 @@ class KonayukiEmbeddings(Embeddings):
 
 
 class KonayukiRetriever(BaseRetriever):
-    """The best passages of an Index; options can also be given to `invoke`, as in `k=3`.
+    """The best passages of an Index; `invoke` takes the same options, as in `k=3`.
 
     Attributes:
-        index: an open Index.
-        k: how many passages.
+        index: An open Index.
+        k: Number of passages.
         mode: "hybrid", "dense" or "lexical".
-        where: metadata that a passage must have, as in `Index.search`.
+        where: Metadata that a passage must have, as in `Index.search`.
     """
 
     index: Index

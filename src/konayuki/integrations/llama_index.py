@@ -1,4 +1,4 @@
-"""konayuki under LlamaIndex: an embedding model, and a retriever over an Index.
+"""konayuki for LlamaIndex: an embedding model, and a retriever over an Index.
 
 from konayuki import Index
 from konayuki.integrations.llama_index import KonayukiEmbedding, KonayukiRetriever, as_records
@@ -38,8 +38,8 @@ class KonayukiEmbedding(BaseEmbedding):
     """A model as LlamaIndex's `BaseEmbedding`; it serialises to the name of its model.
 
     Attributes:
-        model: the model, its folder or hub id; the bundled one unless given.
-        dim: keep only the first `dim` outputs.
+        model: A model, its folder or its hub id; default: the bundled model.
+        dim: Use only the first `dim` dimensions.
     """
 
     model: StaticModel | str | None = None
@@ -61,9 +61,9 @@ class KonayukiEmbedding(BaseEmbedding):
 
     @field_serializer("model")
     def _name(self, model: StaticModel | str | None) -> str | None:
-        """Return a name that loads again; of a model in memory one that is at least its own.
+        """Return a name that loads the model again, or a unique name if it is only in memory.
 
-        LlamaIndex keys its caches and fills its events with it, so it must not fail.
+        LlamaIndex uses it as a key of its caches and in its events, so it must not fail.
         """
         if isinstance(model, StaticModel) and model.source is None:
             return f"memory:{model.fingerprint}"
@@ -80,17 +80,17 @@ class KonayukiEmbedding(BaseEmbedding):
         return self._get_text_embeddings([query])[0]
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
-        return self._get_query_embedding(query)  # some microseconds: no thread is worth it
+        return self._get_query_embedding(query)  # takes microseconds: a thread would cost more
 
 
 class KonayukiRetriever(BaseRetriever):
     """The best passages of an Index.
 
     Args:
-        index: an open Index.
-        k: how many passages.
+        index: An open Index.
+        k: Number of passages.
         mode: "hybrid", "dense" or "lexical".
-        where: metadata that a passage must have, as in `Index.search`.
+        where: Metadata that a passage must have, as in `Index.search`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""konayuki under mteb: an encoder, a searcher and tasks over evaluation sets of our own.
+"""konayuki for mteb: an encoder, a searcher and tasks over our own evaluation sets.
 
 import mteb
 from konayuki import StaticModel
@@ -7,7 +7,7 @@ from konayuki.integrations.mteb import MtebEncoder, MtebSearch, retrieval_task
 
 model = StaticModel.load()
 mteb.evaluate(MtebEncoder(model), mteb.get_tasks(tasks=["JaqketRetrieval"]))
-mteb.evaluate(MtebSearch(model), [retrieval_task(one) for one in read_sets("eval")])
+mteb.evaluate(MtebSearch(model), [retrieval_task(dataset) for dataset in read_sets("eval")])
 """
 
 import re
@@ -37,9 +37,9 @@ def model_meta(
     """Return mteb's `ModelMeta` of a model; `mteb.evaluate` also takes the record itself.
 
     Args:
-        model: the model.
-        name: the name that results are kept under, `owner/model`.
-        revision: the version that results are kept under; the model's fingerprint unless given.
+        model: The model.
+        name: Name under which results are kept, `owner/model`.
+        revision: Version under which results are kept; default: the model's fingerprint.
     """
     meta = require("mteb.models.model_meta", "mteb")
     n_parameters = model.vocab_size * model.dim + 3 * model.dim
@@ -66,13 +66,13 @@ def model_meta(
 
 
 class MtebEncoder:
-    """A model in the shape that mteb asks encoders for.
+    """A model as mteb's encoder protocol.
 
     Args:
-        model: the model.
-        dim: keep only the first `dim` outputs.
-        name: the name that mteb keeps results under, `owner/model`.
-        revision: the version that it keeps them under; the model's fingerprint unless given.
+        model: The model.
+        dim: Use only the first `dim` dimensions.
+        name: Name under which mteb keeps results, `owner/model`.
+        revision: Version under which mteb keeps results; default: the model's fingerprint.
     """
 
     def __init__(
@@ -116,13 +116,13 @@ class MtebEncoder:
 
 
 class MtebSearch:
-    """The product's own Index in the shape that mteb asks searchers for: retrieval tasks only.
+    """An Index as mteb's search protocol: for retrieval tasks only.
 
     Args:
-        model: the dense half.
+        model: The dense half.
         mode: "hybrid", "dense" or "lexical".
-        name: the name that mteb keeps results under; the mode is put behind it.
-        revision: the version that it keeps them under; the model's fingerprint unless given.
+        name: Name under which mteb keeps results; the mode is appended.
+        revision: Version under which mteb keeps results; default: the model's fingerprint.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class MtebSearch:
         num_proc: int | None = None,
         **_options: Any,  # noqa: ANN401
     ) -> None:
-        """Make an index of a corpus with the columns id, text and perhaps title."""
+        """Build an index of a corpus with the columns id, text and optionally title."""
         from konayuki.search import Index
 
         self.close()
@@ -178,9 +178,9 @@ class MtebSearch:
     ) -> dict[str, dict[str, float]]:
         """Return the scores of the best `top_k` documents of each query."""
         if self._index is None:
-            raise InputError("there is nothing to search: mteb calls `index` before `search`")
+            raise InputError("there is nothing to search: expected a call of `index` first")
         if top_ranked is not None:
-            raise InputError("an index ranks its whole corpus: reranking tasks need MtebEncoder")
+            raise InputError("an index ranks its whole corpus: reranking needs MtebEncoder")
         return {
             query["id"]: {
                 hit.id: float(hit.score)
@@ -190,7 +190,7 @@ class MtebSearch:
         }
 
     def close(self) -> None:
-        """Let the index go and delete it."""
+        """Close the index and delete it."""
         if self._index is not None:
             self._index.close()
         if self._folder is not None:
@@ -198,17 +198,17 @@ class MtebSearch:
         self._index = self._folder = None
 
 
-def retrieval_task(one: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an optional package
-    """Return an mteb task over a set that is in memory; nothing is fetched."""
+def retrieval_task(dataset: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an optional package
+    """Return an mteb task over a set in memory; nothing is downloaded."""
     base = require("mteb.abstasks.retrieval", "mteb").AbsTaskRetrieval
-    task: Any = type(_task_name(one.name), (base,), {"metadata": _task_metadata(one)})()
-    dataset = require("datasets", "mteb").Dataset
-    passages = [{"id": key, **passage._asdict()} for key, passage in one.corpus.items()]
-    questions = [{"id": key, "text": text} for key, text in one.queries.items()]
+    task: Any = type(_task_name(dataset.name), (base,), {"metadata": _task_metadata(dataset)})()
+    table = require("datasets", "mteb").Dataset
+    passages = [{"id": key, **passage._asdict()} for key, passage in dataset.corpus.items()]
+    questions = [{"id": key, "text": text} for key, text in dataset.queries.items()]
     split = {
-        "corpus": dataset.from_list(passages),
-        "queries": dataset.from_list(questions),
-        "relevant_docs": {key: dict(gains) for key, gains in one.qrels.items()},
+        "corpus": table.from_list(passages),
+        "queries": table.from_list(questions),
+        "relevant_docs": {key: dict(gains) for key, gains in dataset.qrels.items()},
         "top_ranked": None,
     }
     task.dataset = {"default": {"test": split}}
@@ -216,12 +216,12 @@ def retrieval_task(one: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an op
     return task
 
 
-def _task_metadata(one: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an optional package
+def _task_metadata(dataset: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an optional package
     metadata = require("mteb.abstasks.task_metadata", "mteb").TaskMetadata
     return metadata(
-        name=_task_name(one.name),
-        description=f"The evaluation set {one.name}, read from local files.",
-        dataset={"path": f"local/{_task_name(one.name)}", "revision": "local"},
+        name=_task_name(dataset.name),
+        description=f"The evaluation set {dataset.name}, read from local files.",
+        dataset={"path": f"local/{_task_name(dataset.name)}", "revision": "local"},
         type="Retrieval",
         category="t2t",
         modalities=["text"],
@@ -232,7 +232,7 @@ def _task_metadata(one: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an op
 
 
 def _task_name(name: str) -> str:
-    """Return a name that mteb takes: ASCII letters and digits, a capital first."""
+    """Return a name that mteb accepts: ASCII letters and digits, a capital letter first."""
     words = re.findall(r"[A-Za-z0-9]+", name)
     return "Local" + "".join(word[0].upper() + word[1:] for word in words)
 

@@ -1,4 +1,4 @@
-"""konayuki under scikit-learn: a transformer from texts to vectors.
+"""konayuki for scikit-learn: a transformer from texts to vectors.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,13 +29,13 @@ _CACHE = "_loaded"  # not a parameter and not fitted: kept out of pickles and cl
 class KonayukiVectorizer(TransformerMixin, BaseEstimator):
     """Texts to vectors; it learns nothing, so `fit` only checks.
 
-    Clones and pickles carry the name of the model, not its weights, unless the model itself was
+    Clones and pickles carry the name of the model, not its weights, unless a `StaticModel` was
     given.
 
     Args:
-        model: the model, its folder or hub id; the bundled one unless given.
-        dim: keep only the first `dim` outputs; a grid search can choose it.
-        normalize: scale each vector to length one.
+        model: A model, its folder or its hub id; default: the bundled model.
+        dim: Use only the first `dim` dimensions; a grid search can choose it.
+        normalize: Whether each vector is scaled to length one.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class KonayukiVectorizer(TransformerMixin, BaseEstimator):
         """Check the parameters and return the transformer itself.
 
         Raises:
-            InputError: `X` is one string instead of several.
-            DimensionError: the model has fewer than `dim` outputs.
+            InputError: `X` is a single string.
+            DimensionError: The model has fewer than `dim` dimensions.
         """
         _check_texts(X)
         self._model().encode([], dim=self.dim)
@@ -60,21 +60,21 @@ class KonayukiVectorizer(TransformerMixin, BaseEstimator):
         """Return one vector per text: float32 (n_texts, dim); an empty text gives zeros.
 
         Raises:
-            InputError: `X` is one string, or an item is no string.
+            InputError: `X` is a single string, or an item is not a string.
         """
         _check_texts(X)
         return self._model().encode(X, dim=self.dim, normalize=self.normalize)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Return the names of the columns, which `set_output` puts over them."""
+        """Return the names of the columns, which `set_output` uses."""
         n_columns = self._model().dim if self.dim is None else self.dim
         return np.array([f"konayuki{column}" for column in range(n_columns)], dtype=object)
 
     def _model(self) -> StaticModel:
-        held: tuple[ModelLike, StaticModel] | None = self.__dict__.get(_CACHE)
-        if held is None or held[0] is not self.model:  # set_params may have changed it
-            held = self.__dict__[_CACHE] = (self.model, model_of(self.model))
-        return held[1]
+        cached: tuple[ModelLike, StaticModel] | None = self.__dict__.get(_CACHE)
+        if cached is None or cached[0] is not self.model:  # set_params may have changed it
+            cached = self.__dict__[_CACHE] = (self.model, model_of(self.model))
+        return cached[1]
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
@@ -94,9 +94,9 @@ class KonayukiVectorizer(TransformerMixin, BaseEstimator):
 
 def _check_texts(texts: object) -> None:
     if isinstance(texts, str):
-        raise InputError(f"X is the string {texts[:20]!r}; expected several texts\nhint: [text]")
+        raise InputError(f"X is the string {texts[:20]!r}: expected several texts\nhint: [text]")
     if getattr(texts, "ndim", 1) != 1:
         raise InputError(
-            f"X has {getattr(texts, 'ndim', None)} dimensions; expected one column of texts\n"
+            f"X has {getattr(texts, 'ndim', None)} dimensions: expected one column of texts\n"
             'hint: in a ColumnTransformer name the column "text", not ["text"]'
         )

@@ -1,6 +1,6 @@
 """Sets of code points that tokenizers treat in a special way, as regular expression classes.
 
-Python's own tables are no help: they differ from one Python to the next, and from the fixed Unicode
+Python's own tables do not help: they differ from one Python to the next, and from the fixed Unicode
 versions that `tokenizers` was built with.
 """
 

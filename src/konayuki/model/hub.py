@@ -1,4 +1,4 @@
-"""Models by hub id: the only place of this room that touches the network."""
+"""Models by hub id: the only module of this room that touches the network."""
 
 import re
 import sys
@@ -13,7 +13,7 @@ from konayuki.extras import require
 from konayuki.model.checkpoint import FLOAT_FILE, LAYOUTS, TOKENIZER_FILE
 from konayuki.model.foreign import MODULES_FILE, OLD_FOLDER
 
-# All that `StaticModel.load` reads; cards, pictures and other people's formats stay where they are.
+# All that `StaticModel.load` reads; cards, pictures and other formats are not fetched.
 FILES = (
     *(name for layout in LAYOUTS for name in layout.weight_files),
     *(TOKENIZER_FILE, MODULES_FILE),
@@ -23,15 +23,15 @@ _PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"(?P<repo>{_PART}/{_PART})(?:@(?P<revision>[^@\s]+))?", re.ASCII)
 _LONGEST_REPO = 96
 _REASONS = (
-    ("GatedRepoError", "access has to be asked for on its page"),
+    ("GatedRepoError", "access has to be requested on its page"),
     ("RevisionNotFoundError", "it has no such revision"),
-    ("RepositoryNotFoundError", "it is not there, or private and not open to this token"),
+    ("RepositoryNotFoundError", "it does not exist, or is private and not open to this token"),
     ("IncompleteSnapshotError", "the cache holds only a part of it"),
 )
 
 
 class HubId(NamedTuple):
-    """A model of the hub, and its branch, tag or commit where one is named."""
+    """A model of the hub, and its branch, tag or commit if one is named."""
 
     repo: str
     revision: str | None
@@ -39,41 +39,41 @@ class HubId(NamedTuple):
 
 def read_hub_id(name: str) -> HubId | None:
     """Return the hub id that a name is, `owner/name` or `owner/name@revision`; None for others."""
-    found = _HUB_ID.fullmatch(name)
-    if found is None or len(found["repo"]) > _LONGEST_REPO:
+    match = _HUB_ID.fullmatch(name)
+    if match is None or len(match["repo"]) > _LONGEST_REPO:
         return None
-    if "--" in found["repo"] or ".." in found["repo"] or found["repo"].endswith(".git"):
+    if "--" in match["repo"] or ".." in match["repo"] or match["repo"].endswith(".git"):
         return None
-    return HubId(found["repo"], found["revision"])
+    return HubId(match["repo"], match["revision"])
 
 
 def looks_like_hub_id(name: str) -> bool:
-    """Say whether a name that is no local folder is asked of the hub.
+    """Return whether a name that is not a local folder is looked up on the hub.
 
-    `models/small` beside a folder `models` is a path; a revision says that the hub is meant.
+    `models/small` next to a folder `models` is a path; a revision means the hub.
     """
-    found = read_hub_id(name)
-    if found is None:
+    hub_id = read_hub_id(name)
+    if hub_id is None:
         return False
-    return found.revision is not None or not Path(name.partition("/")[0]).exists()
+    return hub_id.revision is not None or not Path(name.partition("/")[0]).exists()
 
 
 def download(hub_id: str, *, revision: str | None, token: str | bool | None) -> Path:
     """Return the local folder of a hub model, from the cache or the network.
 
-    The rules are huggingface_hub's: without a revision the newest commit of the main branch is
-    asked for, files that the cache holds are not fetched again, and where the hub does not answer
-    the cache is used. Its environment variables hold (HF_HOME, HF_HUB_OFFLINE, HF_TOKEN, ...).
+    The rules are those of huggingface_hub: without a revision it asks for the newest commit of the
+    main branch, files in the cache are not fetched again, and the cache is used if the hub does not
+    answer. Its environment variables work (HF_HOME, HF_HUB_OFFLINE, HF_TOKEN, ...).
 
     Raises:
         MissingExtraError: huggingface_hub is not installed.
-        InputError: the id names one revision and the argument another.
-        NotFoundError: the hub does not have the model or cannot be reached, and neither has it
-            the cache.
+        InputError: The id names one revision and the argument another.
+        NotFoundError: The hub does not have the model or cannot be reached, and the cache does not
+            have it either.
     """
     repo, named = read_hub_id(hub_id) or HubId(hub_id, None)
     if named is not None and revision not in {None, named}:
-        raise InputError(f"{hub_id!r} with revision {revision!r}; expected one revision")
+        raise InputError(f"{hub_id!r} with revision {revision!r}: expected one revision")
     revision = named or revision
     hub = require("huggingface_hub", "hub")
     try:
@@ -134,10 +134,10 @@ def missing_folder(name: str) -> NotFoundError:
 def _similar_folder(path: Path) -> Path | None:
     """Return an existing folder whose last part is spelt almost like that of `path`."""
     try:
-        beside = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
+        siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
     except OSError:
         return None
-    near = get_close_matches(path.name, beside, n=1)
+    near = get_close_matches(path.name, siblings, n=1)
     return path.parent / near[0] if near else None
 
 

@@ -71,9 +71,7 @@ class LateTable:
             shares.astype(np.float32),
         )
 
-    def count(
-        self, ids: NDArray[Any], ends: Places, first: int, counts: NDArray[np.int32]
-    ) -> None:
+    def count(self, ids: NDArray[Any], ends: Places, first: int, counts: NDArray[np.int32]) -> None:
         """Add to `counts` how many of the passages from `first` on hold each token.
 
         Args:

@@ -24,8 +24,8 @@ from konayuki.model.checkpoint import (
 from konayuki.model.dtypes import EncodeOptions, checked_ranges
 from konayuki.model.encoders import build_encoder
 from konayuki.model.folder import write_folder
-from konayuki.model.model_files import LARGEST_TOKENIZER, read_model_file
 from konayuki.model.late import LateTable
+from konayuki.model.model_files import LARGEST_TOKENIZER, read_model_file
 from konayuki.model.pooling import Pooler
 from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
@@ -55,6 +55,7 @@ class StaticModel:
         self, weights: Weights, tokenizer_json: bytes, source: str | PathLike[str] = ""
     ) -> None:
         self._weights = weights
+        self._dim = weights.dim
         self._tokenizer_json = tokenizer_json
         self._source = Path(source)
         path = self._source / TOKENIZER_FILE
@@ -99,7 +100,7 @@ class StaticModel:
     @property
     def dim(self) -> int:
         """Return the number of outputs."""
-        return self._weights.dim
+        return self._dim
 
     @property
     def vocab_size(self) -> int:
@@ -212,7 +213,7 @@ class StaticModel:
             EmptyTextError: `strict` is set and a text is empty.
             DimensionError: The model has fewer than `dim` outputs.
         """
-        dim = _checked_dim(dim, self.dim)
+        dim = _checked_dim(dim, self._dim)
         if dtype != "float32" or ranges is not None:
             ranges = checked_ranges(ranges, dtype, dim)
         options = EncodeOptions(dim, normalize, strict, dtype, ranges)

@@ -8,13 +8,13 @@ BATCH_CHARACTERS = 2_000_000  # a batch ends here too, so that long texts do not
 
 
 def batches_of(texts: Iterable[str], batch_size: int) -> Iterator[list[str]]:
-    """Yield the texts in lists of `batch_size`, fewer where they are long.
+    """Yield the texts in lists of `batch_size`, fewer if they are long.
 
     Raises:
-        InputError: an item is no string, or the size is not positive.
+        InputError: An item is not a string, or the size is not positive.
     """
     if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}; expected at least 1")
+        raise InputError(f"batch_size is {batch_size}: expected at least 1")
     batch: list[str] = []
     characters = start = 0
     for text in texts:
@@ -34,25 +34,25 @@ def check_iterable(texts: object) -> None:
     """Refuse what cannot hold texts.
 
     Raises:
-        InputError: bytes, None, a number and the like.
+        InputError: `texts` is bytes, None, a number and the like.
     """
     if isinstance(texts, bytes) or not isinstance(texts, Iterable):
         raise InputError(
-            f"cannot encode {type(texts).__name__}; expected a string or an iterable of strings"
+            f"cannot encode {type(texts).__name__}: expected a string or an iterable of strings"
         )
 
 
 def not_a_string(text: object, index: int) -> InputError:
-    """Return the error for an item that is no string."""
+    """Return the error for an item that is not a string."""
     hint = "\nhint: decode it first, as in data.decode('utf-8')" if isinstance(text, bytes) else ""
-    return InputError(f"text {index} is {type(text).__name__}; expected a string{hint}")
+    return InputError(f"text {index} is {type(text).__name__}: expected a string{hint}")
 
 
 def check_not_empty(texts: Sequence[str], start: int) -> None:
     """Refuse texts that are empty or white space.
 
     Raises:
-        EmptyTextError: the message says which text it is.
+        EmptyTextError: The message says which text it is.
     """
     for index, text in enumerate(texts, start):
         if not text.strip():
@@ -67,7 +67,7 @@ def lone_surrogate(texts: Sequence[str], start: int) -> InputError | None:
         except UnicodeEncodeError as error:
             return InputError(
                 f"text {index} holds a lone surrogate, U+{ord(text[error.start]):04X}, "
-                f"at character {error.start}; expected Unicode text\n"
+                f"at character {error.start}: expected Unicode text\n"
                 "hint: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
             )
     return None

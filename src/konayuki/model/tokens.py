@@ -29,7 +29,7 @@ class Tokenizer(Protocol):
         """Return the name of the library that does the work."""
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the token ids of the texts, without special tokens, never cut."""
+        """Return the token ids of the texts, without special tokens, never truncated."""
 
 
 def as_batch(pieces: Sequence[NDArray[np.int32]]) -> TokenBatch:

@@ -59,8 +59,8 @@ def read_unigram(definition: Definition) -> UnigramDefinition:
     scores = [score for _, score in model["vocab"]]
     if not set(map(type, pieces)) <= {str} or not set(map(type, scores)) <= {int, float}:
         raise ValueError("a piece is not a string, or its score not a number")
-    if not all(map(isfinite, scores)):
-        raise ValueError("a score is not finite")
+    if not isfinite(sum(scores)):  # also of one that is not finite; this is a part of every start
+        raise ValueError("the scores do not add up to a finite number")
     unk_id = model["unk_id"]
     if type(unk_id) is not int or not 0 <= unk_id < len(pieces):
         raise ValueError(f"unk_id is {unk_id!r}: expected the id of a piece, below {len(pieces)}")

@@ -6,6 +6,8 @@ It runs if the kernel was not built, or does not know a part of the tokenizer.
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
+from math import inf
+from operator import add
 
 import numpy as np
 
@@ -13,9 +15,14 @@ from konayuki.model.tokens import TokenBatch
 from konayuki.model.unigram_definition import UnigramDefinition
 
 UNKNOWN_PENALTY = 10.0
-# Words repeat: half the words of a text with spaces come from here. About 10 MB when full.
+# The same stretches of text turn up again and again. About 10 MB when full.
 MOST_REMEMBERED = 50_000
 LONGEST_REMEMBERED = 30  # characters
+# Sums nearer to each other than this may be ordered by their rounding, which is less than a tenth
+# of it for words of 10,000 characters.
+CLOSE = 1e-6
+LONGEST_WORD = 10_000
+UNSEEN: list[int] = []
 
 
 class UnigramReference:
@@ -33,7 +40,7 @@ class UnigramReference:
 
     def __init__(self, definition: UnigramDefinition) -> None:
         self._definition = definition
-        self._remembered: dict[str, list[int]] = {}
+        self._remembered: dict[str, list[int] | None] = {}
         self._added_ids = [token.token_id for token in definition.added.tokens]
 
     @property
@@ -61,24 +68,52 @@ class UnigramReference:
         definition = self._definition
         text.encode()  # a lone surrogate is an error everywhere, not an unknown character
         parts = definition.added.split(text) or [definition.normalize(text)]
-        remembered = self._remembered
         for index, part in enumerate(parts):
             if isinstance(part, int):
                 ids.append(self._added_ids[part])
                 continue
             for word in definition.pretokenizer.words(part, index == 0):
-                word_ids = remembered.get(word)
-                if word_ids is None:
-                    word_ids = self.segment(word)
-                    if len(word) <= LONGEST_REMEMBERED:
-                        if len(remembered) >= MOST_REMEMBERED:
-                            remembered.clear()
-                        remembered[word] = word_ids
-                ids += word_ids
+                ids += self.segment(word)
 
     def segment(self, word: str) -> list[int]:
-        """Return the ids of the best segmentation of one word."""
-        arrival = self._arrivals(word)
+        """Return the ids of the best segmentation of one word.
+
+        A word is taken apart where no piece joins two neighbours: the best segmentation is that of
+        the stretches, which repeat. Only if rounding could decide, it is formed as a whole.
+        """
+        if len(word) > LONGEST_WORD or self._definition.byte_ids:
+            return self._path(word, self._arrivals(word)[0])
+        unk_id, joined, remembered = self._definition.unk_id, self._joined, self._remembered
+        ids: list[int] = []
+        start = 0
+        for end, pair in enumerate([*map(add, word, word[1:]), ""], 1):
+            if pair in joined:
+                continue
+            stretch = word[start:end]
+            start = end
+            stretch_ids = remembered.get(stretch, UNSEEN)
+            if stretch_ids is UNSEEN:
+                stretch_ids = self._remember(stretch)
+            if stretch_ids is None:
+                return self._path(word, self._arrivals(word)[0])
+            if ids and ids[-1] == unk_id == stretch_ids[0]:  # one unknown run
+                ids += stretch_ids[1:]
+            else:
+                ids += stretch_ids
+        return ids
+
+    def _remember(self, stretch: str) -> list[int] | None:
+        """Return the ids of a stretch; None if what precedes it could decide between two ways."""
+        arrival, close = self._arrivals(stretch)
+        ids = None if close and not self._exact else self._path(stretch, arrival)
+        if len(stretch) <= LONGEST_REMEMBERED:
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[stretch] = ids
+        return ids
+
+    def _path(self, word: str, arrival: list[tuple[int, int]]) -> list[int]:
+        """Return the ids on the best way to the end of a word."""
         unk_id = self._definition.unk_id
         ids: list[int] = []
         unknown_end = end = len(word)
@@ -102,37 +137,51 @@ class UnigramReference:
                 return ids
         return [definition.unk_id]
 
-    def _arrivals(self, word: str) -> list[tuple[int, int]]:
-        """Return the id and the start of the last piece on the best way to each place."""
-        prefixes, unk_score = self._prefixes, self._unk_score
+    def _arrivals(self, word: str) -> tuple[list[tuple[int, int]], bool]:
+        """Return the id and start of the last piece on the best way to each place.
+
+        And whether two ways to a place were so close that rounding may decide between them.
+        """
+        prefixes, unknown = self._prefixes, (self._unk_score, self._definition.unk_id)
         longest, length = self._longest, len(word)
-        best = [float("-inf")] * (length + 1)
+        best = [-inf] * (length + 1)
         best[0] = 0.0
         arrival = [(0, 0)] * (length + 1)
+        close = False
         for start, character in enumerate(word):
             score = best[start]
-            entry = prefixes.get(character)
-            if entry is None:  # in no piece at all
-                piece_score, token_id = unk_score, self._definition.unk_id
-            else:
-                piece_score, token_id = entry
-            if piece_score + score > best[start + 1]:
-                best[start + 1] = piece_score + score
-                arrival[start + 1] = token_id, start
-            if entry is None:
-                continue
-            for end in range(start + 2, min(start + longest, length) + 1):
-                entry = prefixes.get(word[start:end])
-                if entry is None:
-                    break
-                if entry[0] + score > best[end]:  # not a piece: minus infinity, never better
+            entry = prefixes.get(character, unknown)
+            end = start + 1
+            while True:
+                ahead = entry[0] + score - best[end]  # minus infinity if it is not a piece
+                if ahead > 0:
                     best[end] = entry[0] + score
                     arrival[end] = entry[1], start
-        return arrival
+                if -CLOSE < ahead < CLOSE:
+                    close = True
+                end += 1
+                if end > length or end > start + longest:
+                    break
+                longer = prefixes.get(word[start:end])
+                if longer is None:
+                    break
+                entry = longer
+        return arrival, close
 
     @cached_property
     def _scores(self) -> list[float]:
         return [as_tokenizers_reads(score) for score in self._definition.scores]
+
+    @cached_property
+    def _exact(self) -> bool:
+        """Return whether scores are small multiples of 2**-12, whose sums are never rounded."""
+        return all(-1000 < score < 1000 and (score * 4096).is_integer() for score in self._scores)
+
+    @cached_property
+    def _joined(self) -> set[str]:
+        """Return every two characters that are neighbours in a piece."""
+        pieces = self._definition.pieces
+        return {pair for piece in pieces for pair in map(add, piece, piece[1:])}
 
     @cached_property
     def _unk_score(self) -> float:
@@ -151,7 +200,7 @@ class UnigramReference:
         """
         definition = self._definition
         prefixes: dict[str, tuple[float, int]] = {}
-        no_piece = float("-inf"), definition.unk_id
+        no_piece = -inf, definition.unk_id
         unknown = self._unk_score, definition.unk_id
         for piece in definition.pieces:
             for prefix in list(accumulate(piece))[-2::-1]:
@@ -172,8 +221,9 @@ def as_tokenizers_reads(score: float) -> float:
     ten, so the last bit can differ from the nearest number. It decides between segmentations that
     are the same pieces in another order.
     """
+    score = float(score)
     if -1000 < score < 1000 and (score * 4096).is_integer():
-        return float(score)  # few digits: exact
+        return score  # few digits: exact
     digits, _, exponent = repr(score).partition("e")
     whole, _, fraction = digits.partition(".")
     power = int(exponent or 0) - len(fraction)

@@ -24,8 +24,8 @@ class Weights:
     """y = beta * tanh(alpha * mean of rows + bias), column by column.
 
     Attributes:
-        table: one row per token.
-        alpha: float32 (dim,), likewise `beta` and `bias`.
+        table: The rows, one per token.
+        alpha: The slopes, float32 (dim,), like `beta` and `bias`.
     """
 
     table: Table
@@ -56,15 +56,15 @@ class Weights:
         return Weights(self.table.crop(dim), *vectors)
 
     def packed(self, *, nearest: bool = False) -> "Weights":
-        """Return the weights with 4-bit rows, quantised unless they are already.
+        """Return the weights with 4-bit rows; rows that have 4 bits already stay as they are.
 
         Args:
-            nearest: search the scale of each row: see `konayuki.model.packed.quantize`.
+            nearest: Whether to search the scale of each row; see `konayuki.model.packed.quantize`.
         """
         return replace(self, table=self.packed_table(nearest=nearest))
 
     def packed_table(self, *, nearest: bool = False) -> PackedTable:
-        """Return the table as 4-bit rows, quantised unless it is already; see `packed`."""
+        """Return the table as 4-bit rows; see `packed`."""
         if isinstance(self.table, PackedTable):
             return self.table
         return quantize(self.table.values, nearest=nearest)
@@ -80,8 +80,8 @@ def straight_tanh(dim: int, largest: float = 1.0) -> tuple[FloatVector, FloatVec
     """Return alpha, beta and bias, float32 (dim,), that leave means as they are.
 
     Args:
-        dim: of the means.
-        largest: value, at least 1, up to which the tanh is a line to single precision.
+        dim: The number of columns.
+        largest: The value, at least 1, up to which the tanh is a line to single precision.
     """
     slope = SLOPE / 2.0 ** np.ceil(np.log2(largest))
     flat, steep = np.full(dim, slope, np.float32), np.full(dim, 1 / slope, np.float32)
@@ -89,7 +89,7 @@ def straight_tanh(dim: int, largest: float = 1.0) -> tuple[FloatVector, FloatVec
 
 
 def is_straight(weights: Weights) -> bool:
-    """Say whether the tanh of a model leaves its means as they are, as `straight_tanh` does."""
+    """Return whether the tanh of a model leaves its means as they are, as `straight_tanh` does."""
     ones = np.ones(weights.dim, np.float32)
     return bool(
         (weights.alpha <= SLOPE).all()
@@ -102,8 +102,8 @@ class Difference(NamedTuple):
     """How far the values of two tables are apart.
 
     Attributes:
-        absolute: the largest difference of two values.
-        relative: the largest difference as a part of the largest value in its row.
+        absolute: The largest difference of two values.
+        relative: The largest difference as a part of the largest value in its row.
     """
 
     absolute: float
@@ -114,7 +114,7 @@ def largest_difference(first: Weights, second: Weights) -> Difference:
     """Return how far the rows of `first` are from those of `second`.
 
     Raises:
-        DimensionError: the tables have different shapes.
+        DimensionError: The tables have different shapes.
     """
     shapes = [(weights.vocab_size, weights.dim) for weights in (first, second)]
     if shapes[0] != shapes[1]:

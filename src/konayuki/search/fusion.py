@@ -23,9 +23,9 @@ def fuse(
     """Return the fused scores: dense + lexical_weight * lexical * (lexical / ceiling).
 
     Args:
-        lexical: float32 (n,), BM25; 0 where no term of the query occurs.
+        lexical: float32 (n,), BM25; 0 if no term of the query occurs.
         dense: float32 (n,), cosines.
-        ceiling: The BM25 that no document exceeds for the query (`LexicalView.ceiling`); 0 where
+        ceiling: The BM25 that no document exceeds for the query (`LexicalView.ceiling`); 0 if
             the query has no terms, and words then add nothing.
         lexical_weight: What a point of BM25 is worth in cosine to a passage that holds all of the
             question.

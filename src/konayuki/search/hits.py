@@ -20,8 +20,8 @@ class Hit:
         text: The passage.
         title: Title of its document.
         metadata: What was stored with it.
-        lexical: BM25, None where the mode does not use it; 0 where no term matches.
-        dense: Cosine, None where the mode does not use it.
+        lexical: BM25, None if the mode does not use it; 0 if no term matches.
+        dense: Cosine, None if the mode does not use it.
         document: Key of the document that the passage was cut from, or its own.
         heading: Path of headings above it.
         position: Its place in the document, from 0.

@@ -49,6 +49,19 @@ class Mark(NamedTuple):
 _FORMAT_1_MARK = Mark(analyzer=1)
 
 
+@contextmanager
+def _tantivy(folder: Path | None) -> Iterator[None]:
+    """Turn what tantivy raises into our errors; it may even panic over a file made to hurt."""
+    try:
+        yield
+    except (ValueError, OSError, LookupError) as error:
+        raise failure(folder or Path("lexical"), error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of pyo3, which does not export it
+            raise
+        raise IndexFormatError(f"{folder}: {error}: expected a tantivy index") from error
+
+
 def build_schema() -> tantivy.Schema:
     """Return the fields: terms of two kinds, facts for filters, and the mark."""
     builder = tantivy.SchemaBuilder()
@@ -70,6 +83,7 @@ class LexicalView:
         self._schema = schema
         self.mark, self._n_counted = self._read_mark()
 
+    @_tantivy(None)
     def best(
         self, text: str, k: int, living: Callable[[IntVector], BoolVector], where: Filter = ()
     ) -> tuple[IntVector, FloatVector]:
@@ -100,6 +114,7 @@ class LexicalView:
                 return rows[scores >= floor], scores[scores >= floor]
             limit *= 4
 
+    @_tantivy(None)
     def scores_of(self, text: str, rows: Sequence[int]) -> dict[int, float]:
         """Return the BM25 score of those rows that match a query at all."""
         query = self._query(text)
@@ -115,6 +130,7 @@ class LexicalView:
         matching, scores = self._rows_of(self._search(query, len(rows)))
         return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
+    @_tantivy(None)
     def ceiling(self, text: str) -> float:
         """Return the BM25 that no document exceeds: every term of the query without end.
 
@@ -128,8 +144,7 @@ class LexicalView:
         return float((K1 + 1) * (counts * idf(self._n_counted, holding)).sum())
 
     def _search(self, query: Query, limit: int) -> list[tuple[Any, Any]]:
-        with _tantivy(None):
-            hits: list[tuple[Any, Any]] = self._searcher.search(query, limit, count=False).hits
+        hits: list[tuple[Any, Any]] = self._searcher.search(query, limit, count=False).hits
         return hits
 
     def _query(self, text: str, where: Filter = ()) -> Query | None:
@@ -159,6 +174,7 @@ class LexicalView:
         rows = self._searcher.fast_field_values("row", addresses) if addresses else []
         return _as_vectors(rows, [score for score, _ in hits])
 
+    @_tantivy(None)
     def _read_mark(self) -> tuple[Mark, int]:
         """Return the mark, and how many documents tantivy counts for its IDF.
 
@@ -331,19 +347,6 @@ class LexicalIndex:
         with _tantivy(self.folder):
             # One indexing thread: the other core of a small machine computes vectors.
             return self._opened().writer(_WRITER_BYTES, 1)
-
-
-@contextmanager
-def _tantivy(folder: Path | None) -> Iterator[None]:
-    """Turn what tantivy raises into our errors; it may even panic over a file made to hurt."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        raise failure(folder or Path("lexical"), error) from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of pyo3, which does not export it
-            raise
-        raise IndexFormatError(f"{folder}: {error}: expected a tantivy index") from error
 
 
 @lru_cache(maxsize=32)

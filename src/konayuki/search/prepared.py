@@ -49,12 +49,12 @@ def traced(text: str) -> tuple[str, Sequence[int]]:
     """Return `prepared(text)` and the offset in `text` of each of its characters."""
     offsets: Sequence[int] = range(len(text))
     for pattern in (_INVISIBLE, _WRAPPING):
-        gaps = [found.span() for found in pattern.finditer(text)]
+        gaps = [gap.span() for gap in pattern.finditer(text)]
         if gaps:
             starts = [0, *(end for _, end in gaps)]
             ends = [*(start for start, _ in gaps), len(text)]
             pieces = list(zip(starts, ends, strict=True))
-            offsets = [place for start, end in pieces for place in offsets[start:end]]
+            offsets = [offset for start, end in pieces for offset in offsets[start:end]]
             text = "".join(text[start:end] for start, end in pieces)
     return text, offsets
 
@@ -64,6 +64,6 @@ def span_of(text: str, offsets: Sequence[int], start: int, end: int) -> tuple[in
 
     What selects the form of the last character belongs to it.
     """
-    found = _SELECTED.match(text, offsets[end - 1] + 1)
-    assert found is not None  # noqa: S101 - ours: the pattern matches the empty string, too
-    return offsets[start], found.end()
+    selectors = _SELECTED.match(text, offsets[end - 1] + 1)
+    assert selectors is not None  # noqa: S101 - ours: the pattern matches the empty string, too
+    return offsets[start], selectors.end()

@@ -111,9 +111,7 @@ class Ranker:
             parts[name] = (self.weights[name] * scaled).astype(np.float32)
         return parts
 
-    def relevance_of(
-        self, candidates: Candidates, scores: FloatVector, n_pool: int
-    ) -> FloatVector:
+    def relevance_of(self, candidates: Candidates, scores: FloatVector, n_pool: int) -> FloatVector:
         """Return how likely each candidate answers the question: float32 (n,), 0 to 1.
 
         Args:

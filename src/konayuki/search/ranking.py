@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.search.documents import Filter
 from konayuki.arrays import IntVector
+from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
 from konayuki.search.lexical import LexicalView
 from konayuki.search.ranker import Candidates, Ranker
@@ -46,7 +46,7 @@ class Question(NamedTuple):
 
     Attributes:
         text: What was typed.
-        vector: float32 (dim,), None where the dense half is not asked.
+        vector: float32 (dim,), None if the dense half is not asked.
         filter: (key, allowed values) pairs that must all hold.
         allowed: int64, rows that satisfy the filter, None without one.
         tokens: Token ids of the text, None if the model has no rows of tokens.
@@ -78,15 +78,13 @@ class View:
     tokens: TokenView | None = None
 
     def lexically(self, question: Question, k: int) -> list[Ranked]:
-        """Rank by BM25: at least `k` rows where as many match, and all that tie with the last."""
+        """Rank by BM25: at least `k` rows if that many match, and all that tie with the last."""
         rows, scores = self._matching(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
-        return [
-            Ranked(row, score, score, None, parts={"lexical": score}) for row, score in pairs
-        ]
+        return [Ranked(row, score, score, None, parts={"lexical": score}) for row, score in pairs]
 
     def densely(self, question: Question, k: int) -> list[Ranked]:
-        """Rank by cosine: at least `k` rows where there are as many, and all that tie."""
+        """Rank by cosine: at least `k` rows if there are that many, and all that tie."""
         rows, scores = self._nearest(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [Ranked(row, score, None, score, parts={"dense": score}) for row, score in pairs]
@@ -143,9 +141,7 @@ class View:
             for line in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
-    def candidates(
-        self, question: Question, k: int = 0
-    ) -> tuple[IntVector, Candidates, int]:
+    def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.
 
         The pool is the best 100 of each half; if `k` is more, the best others of one look follow.

@@ -1,4 +1,4 @@
-"""The part of a passage that answers a query, and where the words of the query stand in it."""
+"""The part of a passage that answers a query, and the offsets at which the words of the query stand."""
 
 import re
 import unicodedata
@@ -7,20 +7,21 @@ from operator import add
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.terms import query_terms, tokens_of
+from konayuki.search.terms import has_words, query_terms, tokens_of
 from konayuki.text import sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
 _CLUSTER = re.compile("(?s:.)[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
 _MARK = re.compile("[\u0300-\u036f\u3099\u309a\uff9e\uff9f]")
 _ELLIPSIS = "…"
+_FEW_TERMS = 64  # with more of them, time would grow with the query as well as with the text
 
 
 class Snippet(NamedTuple):
     """A part of a passage.
 
     Attributes:
-        text: The part; "…" stands where something was cut off.
+        text: The part; "…" replaces what was cut off.
         spans: (start, end) offsets of matching words in it, ascending, not touching.
     """
 
@@ -49,6 +50,14 @@ def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
     """Yield the (start, end) offsets of terms of a query in a folded text."""
     terms = query_terms(prepared(query))
     grams, lone = frozenset(terms.grams), frozenset(terms.lone)
+    if len(grams) + len(lone) <= _FEW_TERMS and not has_words(terms):
+        # Looking for each term takes a tenth of the time of looking at each pair of characters.
+        for term in grams | lone:
+            place = folded.find(term)
+            while place >= 0:
+                yield place, place + len(term)
+                place = folded.find(term, place + 1)
+        return
     for start, run, word in tokens_of(folded):
         if word:
             if word in grams:
@@ -64,7 +73,7 @@ def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
 def snippet(text: str, query: str, width: int = 120) -> Snippet:
     """Return the stretch of about `width` characters that holds most of the query.
 
-    It starts where a sentence starts if that keeps the matches in it. Without any match it is the
+    It starts with a sentence if that keeps the matches in it. Without any match it is the
     beginning of the text. Single line breaks between kana and kanji are left out.
     """
     text = unwrapped(text)
@@ -82,7 +91,7 @@ def snippet(text: str, query: str, width: int = 120) -> Snippet:
 
 
 def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
-    """Return where the window begins whose matches are the longest and the most various."""
+    """Return the start of the window whose matches are the longest and the most various."""
     if not spans:
         return 0
     sentence_starts = {0, *sentence_ends(text)}

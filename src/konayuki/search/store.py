@@ -340,6 +340,6 @@ def _check_vacant(folder: Path) -> list[Path]:
     if others or (not folder.is_dir() and os.path.lexists(folder)):
         raise InputError(
             f"{folder} already exists: expected a new or an empty folder\n"
-            "hint: Index.open adds to an existing index"
+            "hint: choose another folder; an existing index is opened, not created"
         )
     return leftovers

@@ -16,6 +16,7 @@ ANALYZER_VERSION = 2
 _UNSPACED = f"{JAPANESE}\u1100-\u11ff\uac00-\ud7af\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
 _SYMBOLS = "\u2190-\u2bff\U0001f000-\U0001faff"
 _TOKEN = re.compile(f"([{_UNSPACED}]+)|([^\\W{_UNSPACED}]+|[{_SYMBOLS}])")
+_WORD = re.compile(f"[^\\W{_UNSPACED}]")
 _LONGEST_WORD = 64
 
 
@@ -68,6 +69,11 @@ def terms_of(text: str) -> Terms:
             grams.extend(map(add, run, run[1:]))
             characters.extend(run)
     return Terms(grams, characters, lone)
+
+
+def has_words(terms: Terms) -> bool:
+    """Return whether any of the 2-grams is a word: that it must not be part of a longer one."""
+    return any(_WORD.match(gram) for gram in terms.grams)
 
 
 @lru_cache(maxsize=32)

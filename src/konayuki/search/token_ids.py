@@ -33,7 +33,9 @@ MAX_TOKENS = 8192
 _FORMAT = 1  # of what is stored, and of how sentences are cut
 _STATE = "state.json"
 _SUFFIXES = ("ids", "rows", "ends", "sentences", "lengths")
-_OURS = re.compile(rf"(\d{{1,18}})\.(?:{'|'.join(_SUFFIXES)})|\.state\.[0-9a-f]{{12}}\.partial\.json")
+_OURS = re.compile(
+    rf"(\d{{1,18}})\.(?:{'|'.join(_SUFFIXES)})|\.state\.[0-9a-f]{{12}}\.partial\.json"
+)
 _BLOCK_BYTES = 1 << 24
 
 
@@ -142,7 +144,13 @@ class TokenState:
         """Return the valid bytes of each file."""
         n_tokens, n_passages, n_sentences = self.sizes
         sentences = 4 * n_sentences
-        return [(4 if self.wide else 2) * n_tokens, 8 * n_passages, 16 * n_passages, sentences, sentences]
+        return [
+            (4 if self.wide else 2) * n_tokens,
+            8 * n_passages,
+            16 * n_passages,
+            sentences,
+            sentences,
+        ]
 
 
 class Frequencies:
@@ -274,9 +282,15 @@ class TokenFiles:
             plain = [getattr(state, field.name) for field in fields(state)]
             numbers = [number for number in plain if isinstance(number, int)]
             numbers += [*state.sizes, *state.checksums]
-            if len(plain) + 8 - len(numbers) != 3 or any(type(x) not in (int, bool) for x in numbers):
+            if len(plain) + 8 - len(numbers) != 3 or any(
+                type(x) not in (int, bool) for x in numbers
+            ):
                 raise ValueError("expected whole numbers")
-            if min(numbers) < 0 or max(numbers) >= 2**63 or (len(state.sizes), len(state.checksums)) != (3, 5):
+            if (
+                min(numbers) < 0
+                or max(numbers) >= 2**63
+                or (len(state.sizes), len(state.checksums)) != (3, 5)
+            ):
                 raise ValueError("numbers out of range")
             if state.tokenizer != self.tokenizer:
                 raise ValueError(f"made with {state.tokenizer!r}")
@@ -351,7 +365,9 @@ class TokenFiles:
             count = size // np.dtype(dtype).itemsize
             try:
                 with os.fdopen(open_regular(path), "rb") as file:
-                    mapped = np.memmap(file, dtype, "r", shape=(count,)) if count else np.empty(0, dtype)
+                    mapped = (
+                        np.memmap(file, dtype, "r", shape=(count,)) if count else np.empty(0, dtype)
+                    )
             except (OSError, ValueError) as error:
                 raise failure(path, error) from error
             arrays.append(np.asarray(mapped))

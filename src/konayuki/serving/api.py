@@ -8,7 +8,7 @@ import numpy as np
 import konayuki
 from konayuki.search import Hit
 from konayuki.serving.engine import Engine
-from konayuki.serving.files import records_of_upload, replace_file
+from konayuki.serving.files import records_of_upload
 from konayuki.serving.problems import Problem
 from konayuki.serving.schemas import (
     DeletedResponse,
@@ -106,7 +106,7 @@ def add_documents(engine: Engine, request: DocumentsRequest) -> DocumentsRespons
     """
     records = [record.model_dump() for record in request.documents]
     with engine.writer() as index:
-        stored = index.add(records)
+        stored = index.add(records, atomic=True)
     return DocumentsResponse(stored, len(engine.open_index()))
 
 
@@ -148,7 +148,7 @@ def _unknown_document(identity: str) -> Problem:
 
 
 def add_file(engine: Engine, request: FileUpload) -> DocumentsResponse:
-    """Store the passages of a file in place of those it had before.
+    """Store the passages of a file in place of those it had before: no search sees both.
 
     Raises:
         InputError: The file cannot be read as what its name says.
@@ -156,7 +156,7 @@ def add_file(engine: Engine, request: FileUpload) -> DocumentsResponse:
     """
     records = records_of_upload(request.content, request.name)
     with engine.writer() as index:
-        stored = replace_file(index, request.name, records)
+        stored = index.replace(records, where={"path": request.name}).stored
     return DocumentsResponse(stored, len(engine.open_index()))
 
 

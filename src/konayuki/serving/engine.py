@@ -53,13 +53,13 @@ class Engine:
         index, path = None, None
         if settings.index is not None:
             path = Path(settings.index)
-            index = _open_index(path, model, create=settings.create)
+            index = _open_index(path, model, settings)
         engine = cls(
             model=model,
             names=("konayuki", *settings.aliases),
             index=index,
             index_path=path,
-            read_only=settings.read_only,
+            read_only=settings.read_only or (index is not None and index.read_only),
             shares_index=settings.share_index or settings.workers > 1,
             strict_model=settings.strict_model,
         )
@@ -137,10 +137,11 @@ class Engine:
             yield writer
 
 
-def _open_index(path: Path, model: StaticModel, *, create: bool) -> Index:
+def _open_index(path: Path, model: StaticModel, settings: Settings) -> Index:
     try:
-        return Index.open(path, model)
+        return Index.open(path, model, read_only=settings.read_only)
     except NotFoundError:
-        if not create:
+        if not settings.create:
             raise
-        return Index.create(path, model)
+    Index.create(path, model).close()
+    return Index.open(path, model, read_only=settings.read_only)

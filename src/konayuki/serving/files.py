@@ -1,10 +1,7 @@
 """Text files that arrive over the wire: into the passages of an index."""
 
-from collections.abc import Sequence
-
 from konayuki.errors import FormatError, InputError, MissingExtraError
 from konayuki.ingest.records import Record, records_of
-from konayuki.search import Index
 
 
 def records_of_upload(content: bytes, name: str) -> list[Record]:
@@ -23,13 +20,3 @@ def records_of_upload(content: bytes, name: str) -> list[Record]:
         return list(records_of(content, name))
     except (FormatError, MissingExtraError) as error:
         raise InputError(str(error)) from error
-
-
-def replace_file(index: Index, name: str, records: Sequence[Record]) -> int:
-    """Store the records of a file and remove passages that it had earlier; return their number."""
-    earlier = set(index.ids({"path": name}))
-    stored = index.add(records)
-    gone = earlier - {record["id"] for record in records}
-    if gone:
-        index.delete(gone)
-    return stored

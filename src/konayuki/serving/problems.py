@@ -5,7 +5,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from konayuki.errors import DimensionError, IndexLockedError, InputError, KonayukiError
+from konayuki.errors import (
+    DimensionError,
+    IndexLockedError,
+    InputError,
+    KonayukiError,
+    ReadOnlyError,
+)
 from konayuki.serving.schemas import ErrorDetail, ErrorResponse
 
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
@@ -62,6 +68,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem(422, "invalid_value", str(error), param="dimensions")
     if isinstance(error, InputError):
         return Problem(422, "invalid_value", str(error))
+    if isinstance(error, ReadOnlyError):
+        return Problem(403, "read_only", "this server cannot change its index")
     if isinstance(error, IndexLockedError):
         return busy("index_locked", "another process is writing to the index")
     # The message may name files of this machine: it goes into the log and not to the client.

@@ -11,7 +11,6 @@ from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.config import STARTUP_FAILURE
 
 from konayuki.errors import KonayukiError, NotFoundError
 from konayuki.serving.app import build_app
@@ -19,7 +18,12 @@ from konayuki.serving.connections import Gate, GuardedProtocol
 from konayuki.serving.engine import Engine
 from konayuki.serving.metrics import SHARED_FOLDER
 from konayuki.serving.settings import Settings, read_keys
-from konayuki.serving.workers import Supervisor, end_by_deadline, end_with_parent
+from konayuki.serving.workers import (
+    STARTUP_FAILURE,
+    Supervisor,
+    end_by_deadline,
+    end_with_parent,
+)
 
 if sys.platform != "win32":
     import resource

@@ -8,13 +8,13 @@ import threading
 import time
 from types import FrameType
 
-from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from konayuki.errors import KonayukiError
 
 logger = logging.getLogger(__name__)
 
+STARTUP_FAILURE = 3  # uvicorn's exit status of a worker that could not be started
 _GRACE_S = 1.0
 
 
@@ -28,26 +28,27 @@ class Supervisor(Multiprocess):
             KonayukiError: A worker could not be started; its log says why.
         """
         super().run()
-        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+        if any(process.process.exitcode == STARTUP_FAILURE for process in self.processes):
             raise KonayukiError("a worker could not be started: expected all of them to serve")
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that ended, unless one could not be started at all."""
-        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+        if any(process.process.exitcode == STARTUP_FAILURE for process in self.processes):
             self.should_exit.set()
             return
         before = list(self.processes)
         super().keep_subprocess_alive()
         for old, new in zip(before, self.processes, strict=True):
             if old is not new:
-                logger.warning("worker %s ended with %s: started another", old.pid, old.exitcode)
+                status = f"worker {old.pid} ended with {old.process.exitcode}"
+                logger.warning("%s: started another", status)
 
     def join_all(self) -> None:
         """Wait for the workers, and kill those that do not even notice the signal."""
         deadline = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + 2 * _GRACE_S
         for process in self.processes:
             process.process.join(max(0.0, deadline - time.monotonic()))
-            if process.exitcode is None:
+            if process.process.exitcode is None:
                 process.kill()
         super().join_all()
 

@@ -3,8 +3,7 @@
 In-batch negatives make a text that occurs twice in a batch its own negative, so batches hold each
 text at most once on either side, and no side of a pair is the negative of another; two pairs may
 share a negative. Pairs that would repeat a text wait for the next batch. The plan
-follows from the pairs, the settings and the seed alone: a resumed run, and every process of a
-distributed one, draws the same.
+follows from the pairs, the settings and the seed only: a resumed run draws the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,16 +23,16 @@ class BatchPlan:
     """An endless, repeatable stream of batches of pair rows.
 
     Args:
-        store: the pairs.
-        rows: the rows that may be trained on; all of them unless given.
-        batch_size: pairs in a batch.
-        seed: of the draw.
-        unique: keep texts unique in a batch ("no_duplicates").
-        source_batches: the share of each large group of sources that is put into batches of its
-            own, where negatives are passages of the same kind.
+        store: The pairs.
+        rows: The rows that may be trained on.
+        batch_size: The pairs in a batch.
+        seed: Decides the draws.
+        unique: Whether a batch may hold a text only once ("no_duplicates").
+        source_batches: The share of each large group of sources that is put into batches of its
+            own, in which negatives are passages of the same kind.
 
     Raises:
-        InputError: there are fewer pairs than one batch holds.
+        InputError: There are fewer pairs than one batch holds.
     """
 
     def __init__(
@@ -59,9 +58,14 @@ class BatchPlan:
         self._unique = unique
         self._source_batches = source_batches
         if self.pairs_per_epoch < batch_size:
+            n_held = len(store.pairs) - len(rows)
+            remedy = "lower training.batch_size or raise the weights of the sources"
+            if n_held:
+                remedy = "lower held_out in [[development]], or training.batch_size"
             raise InputError(
-                f"an epoch has {self.pairs_per_epoch} pairs, a batch {batch_size}: "
-                f"{_account(len(store.pairs), len(rows))}"
+                f"an epoch has {self.pairs_per_epoch} pairs, a batch {batch_size}: of "
+                f"{len(store.pairs)} pairs read {n_held} are held out and {len(rows)} are left to "
+                f"train on\nhint: {remedy}"
             )
 
     @property
@@ -97,13 +101,13 @@ class BatchPlan:
         batches: list[Rows] = []
         for parts in groups.values():
             rows = rng.permutation(np.concatenate(parts))
-            n_own = int(len(rows) * self._source_batches)
-            if n_own < LARGE_GROUP * self._batch_size:
-                n_own = 0
-            mixed.append(rows[n_own:])
-            batches.extend(self._without_repeats(rows[:n_own], rng))
+            n_apart = int(len(rows) * self._source_batches)
+            if n_apart < LARGE_GROUP * self._batch_size:
+                n_apart = 0
+            mixed.append(rows[n_apart:])
+            batches.extend(self._without_repeats(rows[:n_apart], rng))
         batches.extend(self._without_repeats(np.concatenate(mixed), rng))
-        return iter([batches[place] for place in rng.permutation(len(batches))])
+        return iter([batches[row] for row in rng.permutation(len(batches))])
 
     def _without_repeats(self, rows: Rows, rng: np.random.Generator) -> Iterator[Rows]:
         """Yield full batches; what does not fill one at the end is left for the next epoch."""
@@ -111,9 +115,10 @@ class BatchPlan:
         waiting = rows[:0]
         taken = 0
         while taken < len(rows):
-            wanted = max(self._batch_size - len(waiting), self._batch_size // 8, 1)
-            pool = np.concatenate([waiting, rows[taken : taken + wanted]])
-            taken += wanted
+            # At least an eighth of a batch: what waits may not fit whatever joins it.
+            n_fresh = max(self._batch_size - len(waiting), self._batch_size // 8, 1)
+            pool = np.concatenate([waiting, rows[taken : taken + n_fresh]])
+            taken += n_fresh
             fits = self._fits(pool)
             chosen = np.flatnonzero(fits)[: self._batch_size]
             if len(chosen) == self._batch_size:
@@ -125,13 +130,13 @@ class BatchPlan:
                 waiting = pool if len(pool) < PATIENCE * self._batch_size else pool[:0]
 
     def _fits(self, pool: Rows) -> NDArray[np.bool_]:
-        """Say which pairs repeat no text of an earlier pair of the pool."""
+        """Return which pairs repeat no text of an earlier pair of the pool."""
         if not self._unique:
             return np.ones(len(pool), dtype=bool)
         if self._has_negatives:
             return self._fits_with_negatives(pool)
         fits = np.ones(len(pool), dtype=bool)
-        # Both sides share one name space: a passage may be another pair's query.
+        # Both sides are compared together: a passage may be another pair's query.
         texts = self._texts[pool, :2]  # (n, 2)
         _, first = np.unique(texts.ravel(), return_index=True)
         is_first = np.zeros(texts.size, dtype=bool)
@@ -140,16 +145,16 @@ class BatchPlan:
         return fits
 
     def _fits_with_negatives(self, pool: Rows) -> NDArray[np.bool_]:
-        """Say which pairs repeat no text of an earlier pair that fits, but for its negative."""
+        """Return which pairs repeat no text of an earlier pair that fits, except its negative."""
         fits = np.zeros(len(pool), dtype=bool)
         sides: set[int] = set()
         negatives: set[int] = set()
-        for place, (query, positive, negative) in enumerate(self._texts[pool].tolist()):
-            own = {query, positive}
-            if negative in sides or negative in own or own & sides or own & negatives:
+        for row, (query, positive, negative) in enumerate(self._texts[pool].tolist()):
+            pair = {query, positive}
+            if negative in sides or negative in pair or pair & sides or pair & negatives:
                 continue
-            fits[place] = True
-            sides |= own
+            fits[row] = True
+            sides |= pair
             if negative >= 0:
                 negatives.add(negative)
         return fits
@@ -161,15 +166,3 @@ def draw_rows(rows: Rows, weight: float, rng: np.random.Generator) -> Rows:
     whole, rest = divmod(n_rows, max(1, len(rows)))
     parts: Sequence[Rows] = [rows] * whole + [rows[rng.permutation(len(rows))[:rest]]]
     return np.concatenate(parts).astype(np.int64)
-
-
-def _account(n_read: int, n_left: int) -> str:
-    """Return where the pairs went, and what gives a batch more of them."""
-    n_held = n_read - n_left
-    hint = "lower training.batch_size or raise the weights of the sources"
-    if n_held:
-        hint = "lower held_out in [[development]], or training.batch_size"
-    return (
-        f"of {n_read} pairs read {n_held} are held out and {n_left} are left to train on\n"
-        f"hint: {hint}"
-    )

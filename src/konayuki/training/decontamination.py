@@ -6,7 +6,6 @@ after NFKC, in lower case, without white space. Passages that no question is abo
 on: they are the hay, not the needle.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from konayuki.evaluation import RetrievalSet, SimilaritySet, read_sets
+from konayuki.text import fold
 from konayuki.training.sources import Pair
 
-SHINGLE = 40
+SHINGLE = 40  # characters: shorter runs are set phrases, which many texts share
 
 
 def folded(text: str) -> str:
     """Return a text as it is compared: NFKC, lower case, no white space."""
-    return "".join(unicodedata.normalize("NFKC", text).lower().split())
+    return "".join(fold(text).split())
 
 
 def shingles(text: str, length: int = SHINGLE) -> Iterable[str]:
@@ -31,13 +31,13 @@ def shingles(text: str, length: int = SHINGLE) -> Iterable[str]:
 
 @dataclass
 class Decontaminator:
-    """Says which pairs show a text of an evaluation set, and counts them.
+    """Finds the pairs that show a text of an evaluation set, and counts them.
 
     Attributes:
-        queries: the folded queries.
-        passages: the hashes of all shingles of the relevant passages.
-        whole: the folded relevant passages; short ones have no shingle.
-        counts: pairs dropped, by (source, reason).
+        queries: The folded queries.
+        passages: The hashes of all shingles of the relevant passages.
+        whole: The folded relevant passages; short ones have no shingle.
+        counts: The number of pairs dropped, by (source, reason).
     """
 
     queries: set[str] = field(default_factory=set)
@@ -48,27 +48,27 @@ class Decontaminator:
     @classmethod
     def of_folders(cls, folders: Sequence[Path]) -> "Decontaminator":
         """Return the decontaminator of all evaluation sets in some folders."""
-        found = cls()
+        guard = cls()
         for folder in folders:
-            for one in read_sets(folder):
-                found.add(one)
-        return found
+            for text_set in read_sets(folder):
+                guard.add(text_set)
+        return guard
 
-    def add(self, one: RetrievalSet | SimilaritySet) -> None:
+    def add(self, text_set: RetrievalSet | SimilaritySet) -> None:
         """Guard one more evaluation set."""
-        if isinstance(one, SimilaritySet):
-            self.queries.update(folded(text) for text in (*one.first, *one.second))
+        if isinstance(text_set, SimilaritySet):
+            self.queries.update(folded(text) for text in (*text_set.first, *text_set.second))
             return
-        self.queries.update(folded(text) for text in one.queries.values())
-        relevant = {doc_id for gains in one.qrels.values() for doc_id in gains}
+        self.queries.update(folded(text) for text in text_set.queries.values())
+        relevant = {doc_id for gains in text_set.qrels.values() for doc_id in gains}
         for doc_id in relevant:
-            passage = folded(one.corpus[doc_id].text)
+            passage = folded(text_set.corpus[doc_id].text)
             self.passages.update(map(hash, shingles(passage)))
             self.whole.add(passage)
         self.whole.discard("")
 
     def reason(self, pair: Pair) -> str:
-        """Return why a pair must not be trained on, "" where it may."""
+        """Return why a pair must not be trained on, "" if it may."""
         texts = [folded(text) for text in pair]
         if not self.queries.isdisjoint(texts[:2]):
             return "query"
@@ -80,7 +80,7 @@ class Decontaminator:
         return ""
 
     def clean(self, pairs: Iterable[Pair], source: str) -> Iterable[Pair]:
-        """Yield the pairs that may be trained on; `counts` learns of the others."""
+        """Yield the pairs that may be trained on; the others are counted."""
         if not (self.queries or self.whole):
             yield from pairs
             return

@@ -31,7 +31,7 @@ class Task:
     name: str
     queries: NDArray[np.int64]  # (n_queries,)
     corpus: NDArray[np.int64]  # (n_passages,)
-    answers: tuple[frozenset[int], ...]  # of each query: places in the corpus
+    answers: tuple[frozenset[int], ...]  # of each query: rows of the corpus
 
 
 def hold_out(
@@ -39,17 +39,17 @@ def hold_out(
 ) -> tuple[list[Task], NDArray[np.int64]]:
     """Return the tasks and the rows of pairs that are left to train on.
 
-    The same tasks whatever the seed of the training: runs compare, and one that goes on from
-    another holds out what that one did.
+    The tasks do not depend on the seed of the training, so that runs compare, and one that starts
+    from another holds out what that one did.
 
     Raises:
-        InputError: no source has the name that a task asks for.
+        InputError: No source has the name that a task asks for.
     """
     tasks = [
-        make_task(store, _source_named(store, one.source), one, seed=number)
-        for number, one in enumerate(settings)
+        make_task(store, _source_named(store, table.source), table, seed=number)
+        for number, table in enumerate(settings)
     ]
-    held = np.zeros(store.n_texts + 1, dtype=bool)  # the last place is that of "no negative"
+    held = np.zeros(store.n_texts + 1, dtype=bool)  # the last one, at -1, is "no negative"
     for task in tasks:
         held[task.queries] = True
         held[task.corpus[sorted(set().union(*task.answers))]] = True
@@ -64,8 +64,8 @@ def make_task(
 ) -> Task:
     """Return the task held out of one source.
 
-    Passages that are right for a query asked and not held out are left out of the corpus: training
-    saw them, so that they are no needles, and they are no hay either.
+    Passages that answer an asked query but are not held out are left out of the corpus: training
+    saw them, so that they are not needles, and they are not hay either.
     """
     rng = np.random.default_rng(seed)
     pairs = np.asarray(store.pairs[source.start : source.stop, :2], dtype=np.int64)
@@ -77,18 +77,11 @@ def make_task(
         answered.setdefault(int(query), []).append(int(passage))
     asked = sorted(answered)
     queries = np.array(asked, dtype=np.int64)[rng.permutation(len(asked))[: settings.queries]]
-    corpus = corpus[~np.isin(corpus, _unjudged(store, queries, held))]
-    place = {int(passage): number for number, passage in enumerate(corpus)}
-    answers = tuple(frozenset(place[one] for one in answered[int(query)]) for query in queries)
+    answers_anywhere = np.asarray(store.pairs[np.isin(store.pairs[:, 0], queries), 1])
+    corpus = corpus[~np.isin(corpus, np.setdiff1d(answers_anywhere, held))]
+    row_of = {int(passage): row for row, passage in enumerate(corpus)}
+    answers = tuple(frozenset(map(row_of.__getitem__, answered[int(query)])) for query in queries)
     return Task(source.name, queries, corpus, answers)
-
-
-def _unjudged(
-    store: PairStore, queries: NDArray[np.int64], held: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return the passages that any source pairs with the queries and that are not held out."""
-    right = np.asarray(store.pairs[np.isin(store.pairs[:, 0], queries), 1], dtype=np.int64)
-    return np.setdiff1d(right, held)
 
 
 def score_tasks(
@@ -98,18 +91,18 @@ def score_tasks(
 
     Without tasks there is nothing to return.
     """
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     pooler = Pooler(weights)
     for task in tasks:
         queries = pooler.pool(store.bags(task.queries), dim=weights.dim, normalize=False)
         passages = pooler.pool(store.bags(task.corpus), dim=weights.dim, normalize=False)
         for dim in dims:
             name = task.name if dim == weights.dim else f"{task.name}@{dim}"
-            found[name] = mean_ndcg(unit_rows(queries, dim), unit_rows(passages, dim), task)
+            scores[name] = mean_ndcg(unit_rows(queries, dim), unit_rows(passages, dim), task)
     for dim in dims if tasks else ():
         suffix = "" if dim == weights.dim else f"@{dim}"
-        found[f"mean{suffix}"] = float(np.mean([found[task.name + suffix] for task in tasks]))
-    return found
+        scores[f"mean{suffix}"] = float(np.mean([scores[task.name + suffix] for task in tasks]))
+    return scores
 
 
 def named_scores(scores: Mapping[str, float]) -> dict[str, float]:
@@ -123,8 +116,8 @@ def mean_ndcg(queries: FloatMatrix, passages: FloatMatrix, task: Task) -> float:
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         best, _ = top_k(queries[start : start + QUERIES_AT_ONCE] @ passages.T, CUT_OFF)
         for ranked, answers in zip(best, task.answers[start:], strict=False):
-            gains: Mapping[str, int] = {str(place): 1 for place in answers}
-            total += ndcg([str(place) for place in ranked], gains, at=CUT_OFF)
+            gains: Mapping[str, int] = {str(row): 1 for row in answers}
+            total += ndcg([str(row) for row in ranked], gains, at=CUT_OFF)
     return total / max(1, len(queries))
 
 
@@ -133,4 +126,4 @@ def _source_named(store: PairStore, pattern: str) -> SourceRows:
         if fnmatch(source.name, pattern):
             return source
     known = ", ".join(source.name for source in store.sources)
-    raise InputError(f"no source is named {pattern!r}; the sources are {known}")
+    raise InputError(f"development.source is {pattern!r}: expected one of the sources: {known}")

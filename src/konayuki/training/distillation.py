@@ -1,15 +1,12 @@
-"""What a teacher adds to a run: a loss over random sets of texts that it has embedded.
+"""The loss of distillation: random sets of texts that the teachers have embedded.
 
-The teacher's vectors are centred (queries, passages and sentences each by their own mean) and
-normalised again: raw cosines of a transformer lie so close together that a softmax over them says
-little. A step draws one set, the larger ones more often, and from it
+A step draws one set, the larger ones more often, and from it compares
 
-    pairs       queries of a source against the passages of the same rows,
-    texts       texts against each other, a text never against itself,
-    crossing    questions against sentences, which need not be from one source.
+    pairs       queries of a source with the passages of the same rows,
+    texts       texts with each other, a text never with itself,
+    crossing    questions with sentences, which need not be from one source.
 
-Paraphrases, and sentences crossed from them, have vectors of their own, in which both teachers
-speak.
+Paraphrases, and sentences crossed from them, have vectors of their own, joined from both teachers.
 """
 
 from dataclasses import dataclass
@@ -29,8 +26,8 @@ from konayuki.training.word_scores import WordScores
 
 Numbers = npt.NDArray[np.int64]
 
-LARGE_SET = 20_000  # a set of more draws no more often
-CANDIDATES_A_QUERY = 2  # of crossing sets
+LARGE_SET = 20_000  # texts; a larger set is not drawn more often
+CANDIDATES_PER_QUERY = 2  # of crossing sets, whose sides are not aligned
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,12 @@ class TextSet:
     """What a step may draw, by text number.
 
     Attributes:
-        name: of the source or kind.
-        queries: of a set of one kind without repetitions, in order.
-        candidates: what they are compared with; the same array where the set is of one kind.
-        aligned: row i of both sides is a pair.
-        vectors: bfloat16 (n_queries, any), the teachers' for this set alone, unit rows.
-        groups: (n_groups, size), what is drawn together.
+        name: The name of the source or kind.
+        queries: The queries; if the set is of one kind, in order and without repetitions.
+        candidates: What they are compared with; the same array if the set is of one kind.
+        aligned: Whether row i of both sides is a pair.
+        vectors: The teachers' vectors for this set only, bfloat16 (n_queries, any), unit rows.
+        groups: What is drawn together, (n_groups, size).
     """
 
     name: str
@@ -63,15 +60,15 @@ class TextSet:
         if self.groups is not None:
             n_groups = min(-(-n // self.groups.shape[1]), len(self.groups))
             drawn = self.groups[rng.choice(len(self.groups), n_groups, replace=False)]
-            found = np.unique(drawn)
-            return found, found
+            texts = np.unique(drawn)
+            return texts, texts
         rows = rng.choice(len(self.queries), min(n, len(self.queries)), replace=False)
         queries = np.unique(self.queries[rows])
         if self.same:
             return queries, queries
         if self.aligned:
             return queries, np.unique(self.candidates[rows])
-        n_candidates = min(CANDIDATES_A_QUERY * n, len(self.candidates))
+        n_candidates = min(CANDIDATES_PER_QUERY * n, len(self.candidates))
         return queries, rng.choice(self.candidates, n_candidates, replace=False)
 
 
@@ -80,12 +77,12 @@ class TaughtTexts:
     """Texts by number, with their tokens and the teacher's vectors.
 
     Attributes:
-        bags: the tokens.
-        vectors: bfloat16 (n_texts, any), the teacher's, centred, unit rows.
-        sets: what a step draws from.
-        vocab_size: one more than the largest token id.
-        second_vectors: those of the second teacher, if there is one; zero where it is not asked.
-        crossed: crossed sentences, if the recipe makes some.
+        bags: The tokens.
+        vectors: The teacher's vectors, bfloat16 (n_texts, any), centred, unit rows.
+        sets: What a step draws from.
+        vocab_size: One more than the largest token id.
+        second_vectors: The second teacher's, if there is one; zero rows for texts it was not given.
+        crossed: Crossed sentences, if the recipe makes some.
     """
 
     bags: TokenBatch
@@ -100,14 +97,15 @@ class Distillation:
     """The loss of a student against a teacher.
 
     Args:
-        texts: what the teacher has embedded.
-        recipe: with the dims, precision and settings.
+        texts: What the teachers have embedded.
+        recipe: The recipe, with dims, precision and settings.
     """
 
     def __init__(self, texts: TaughtTexts, recipe: Recipe) -> None:
         if not texts.sets:
             raise InputError('no source fits a pattern of distillation.sources\nhint: try "*"')
-        sizes = [min(len(one.queries), LARGE_SET) ** 0.5 for one in texts.sets]
+        # Square roots: small sets of a kind are drawn more often than their texts alone would be.
+        sizes = [min(len(text_set.queries), LARGE_SET) ** 0.5 for text_set in texts.sets]
         self._texts = texts
         self._shares = np.array(sizes) / sum(sizes)
         self._recipe = recipe
@@ -134,17 +132,17 @@ class Distillation:
     ) -> torch.Tensor:
         settings, training = self._recipe.distillation, self._recipe.training
         queries, candidates = chosen.draw(settings.batch_size, rng)
-        asked = some_bags(*self._texts.bags, queries, training.max_query_tokens)
-        found = asked
+        left = some_bags(*self._texts.bags, queries, training.max_query_tokens)
+        right = left
         if not chosen.same:
-            found = some_bags(*self._texts.bags, candidates, training.max_passage_tokens)
+            right = some_bags(*self._texts.bags, candidates, training.max_passage_tokens)
         logits = self._logits(chosen, queries, candidates)
         if self._words and not chosen.same:
-            logits += settings.word_scale * torch.from_numpy(self._words.scores(asked, found))
-        outputs = network.outputs(asked)
+            logits += settings.word_scale * torch.from_numpy(self._words.scores(left, right))
+        outputs = network.outputs(left)
         return nested_divergence(
             outputs,
-            outputs if chosen.same else network.outputs(found),
+            outputs if chosen.same else network.outputs(right),
             logits,
             dims=self._recipe.model.dims,
             scale=settings.scale,

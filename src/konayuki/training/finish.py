@@ -142,16 +142,11 @@ def rounded_onto(weights: Weights, start: PackedTable, *, seed: int) -> Weights:
     for first in range(0, len(table), CHUNK_ROWS):
         chunk = slice(first, first + CHUNK_ROWS)
         rows = np.asarray(table[chunk], dtype=np.float32)
-        scales[chunk] = _scales(rows, start.scales[chunk])
+        before, largest = start.scales[chunk], np.abs(rows).max(axis=1)
+        scales[chunk] = np.where(largest <= before * ROOM, before, largest + MARGIN)
         levels = _drawn_levels(rows, scales[chunk, np.newaxis], rng)
         codes[chunk] = levels[:, 0::2] << 4 | levels[:, 1::2]
     return replace(weights, table=PackedTable(codes, scales))
-
-
-def _scales(rows: FloatMatrix, before: NDArray[np.float32]) -> NDArray[np.float32]:
-    largest = np.abs(rows).max(axis=1)
-    scales: NDArray[np.float32] = np.where(largest <= before * ROOM, before, largest + MARGIN)
-    return scales
 
 
 def _drawn_levels(

@@ -1,4 +1,4 @@
-"""The texts that a teacher is asked about, and the sets that a step draws from.
+"""The texts that the teachers embed, and the sets that a step draws from.
 
 From the named sources come queries and passages, sentences of passages, headwords, paraphrases and
 sentences crossed from them.
@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from konayuki.text import sentences
+from konayuki import text
 from konayuki.training.crossing import crossed_groups
 from konayuki.training.distillation import Numbers, TextSet
 from konayuki.training.recipe import DistillationSource
 
 QUERY, PASSAGE, SENTENCE, PARAPHRASE, WORD = "query", "passage", "sentence", "paraphrase", "word"
 CROSSED = "crossed"
-KINDS = {  # the teacher's prefix and the tokens that it reads
+KINDS = {  # the teacher's prefix, and the tokens after which it is cut: most texts are shorter
     QUERY: ("query: ", 32),
     PASSAGE: ("passage: ", 128),
     SENTENCE: ("passage: ", 64),
@@ -24,7 +24,7 @@ KINDS = {  # the teacher's prefix and the tokens that it reads
     WORD: ("query: ", 32),
     CROSSED: ("query: ", 64),
 }
-CROSSING_DRAWS = 1  # a stream of random numbers of its own
+CROSSING_DRAWS = 1  # a stream of its own: crossing changes no other sample
 SENTENCE_CHARACTERS = (12, 150)
 READING = re.compile("[（(].*")
 
@@ -51,25 +51,22 @@ class Gathered:
         if source.crossed:
             self._add_crossed(pairs, source.crossed)
         if source.pairs:
-            queries = self.taught.numbers(QUERY, (self._known[one] for one in some[:, 0]))
-            passages = self.taught.numbers(PASSAGE, (self._known[one] for one in some[:, 1]))
+            queries, passages = self._numbers(QUERY, some[:, 0]), self._numbers(PASSAGE, some[:, 1])
             self._sets.append(TextSet(name, queries, passages, aligned=True))
             if source.questions:
                 self._questions.append(queries)
         if source.words:
             self.taught.numbers(WORD, _headwords(self._texts(some[:, 0])))
         if source.sentences:
-            found = _sentences(self._texts(some[:, 1]))
-            kept = _sample(len(found), source.sentences, self._rng)
-            numbers = self.taught.numbers(SENTENCE, (found[one] for one in kept))
+            sentences = _sentences(self._texts(some[:, 1]))
+            sample = _sample(len(sentences), source.sentences, self._rng)
+            numbers = self.taught.numbers(SENTENCE, (sentences[row] for row in sample))
             if not source.pairs:
                 self._apart.append(numbers)
                 self._sets.append(TextSet(name, numbers, numbers))
 
     def _add_paraphrases(self, pairs: Numbers) -> None:
-        sides = [
-            self.taught.numbers(PARAPHRASE, (self._known[one] for one in side)) for side in pairs.T
-        ]
+        sides = [self._numbers(PARAPHRASE, side) for side in pairs.T]
         self.paraphrases.append(np.stack(sides, axis=1))
 
     def _add_crossed(self, pairs: Numbers, n_groups: int) -> None:
@@ -77,21 +74,22 @@ class Gathered:
         groups = crossed_groups(texts, n_groups, self._crossing_rng)
         self._crossed += [self.taught.numbers(CROSSED, group) for group in groups]
 
-    def _texts(self, numbers: Numbers) -> Iterable[str]:
-        return (self._known[one] for one in np.unique(numbers))
+    def _texts(self, known: Numbers) -> Iterable[str]:
+        return (self._known[number] for number in np.unique(known))
+
+    def _numbers(self, kind: str, known: Numbers) -> Numbers:
+        return self.taught.numbers(kind, (self._known[number] for number in known))
 
     def all_sets(self) -> list[TextSet]:
         """Return the sets of the sources, of the texts of each kind, and those across kinds."""
         sets = list(self._sets)
-        for kind in (one for one in KINDS if one != CROSSED):
+        for kind in [kind for kind in KINDS if kind != CROSSED]:
             of_kind = np.setdiff1d(self.taught.of_kind(kind), _joined(self._apart))
             sets.append(TextSet(kind, of_kind, of_kind))
         of_sentences = self.taught.of_kind(SENTENCE)
-        asked = {
-            "questions": np.unique(_joined(self._questions)),
-            "words": self.taught.of_kind(WORD),
-        }
-        sets += [TextSet(f"{name} and sentences", one, of_sentences) for name, one in asked.items()]
+        questions, words = np.unique(_joined(self._questions)), self.taught.of_kind(WORD)
+        sets.append(TextSet("questions and sentences", questions, of_sentences))
+        sets.append(TextSet("words and sentences", words, of_sentences))
         return sets
 
     def crossed_set(self) -> TextSet | None:
@@ -115,17 +113,17 @@ class Numbering:
 
     def numbers(self, kind: str, texts: Iterable[str]) -> Numbers:
         """Return the numbers of some texts; new texts get one."""
-        found = [self._numbers.setdefault((kind, text), len(self._numbers)) for text in texts]
-        return np.array(found, dtype=np.int64)
+        numbers = [self._numbers.setdefault((kind, text), len(self._numbers)) for text in texts]
+        return np.array(numbers, dtype=np.int64)
 
     def of_kind(self, kind: str) -> Numbers:
         """Return the numbers of all texts of a kind."""
-        found = [number for (one, _), number in self._numbers.items() if one == kind]
-        return np.array(found, dtype=np.int64)
+        numbers = [number for (other, _), number in self._numbers.items() if other == kind]
+        return np.array(numbers, dtype=np.int64)
 
 
 def _sample(n: int, most: int, rng: np.random.Generator) -> Numbers:
-    """Return the places of at most `most` of n things, in order; of all where it is 0."""
+    """Return at most `most` of the numbers below n, in order; 0 returns all."""
     if not most or n <= most:
         return np.arange(n)
     return np.sort(rng.permutation(n)[:most])
@@ -137,16 +135,12 @@ def _joined(parts: Sequence[Numbers]) -> Numbers:
 
 def _headwords(entries: Iterable[str]) -> list[str]:
     """Return the distinct words without the readings behind them."""
-    return [word for word in dict.fromkeys(READING.sub("", one).strip() for one in entries) if word]
+    words = dict.fromkeys(READING.sub("", entry).strip() for entry in entries)
+    return [word for word in words if word]
 
 
 def _sentences(passages: Iterable[str]) -> list[str]:
     """Return the distinct sentences of ordinary length."""
     shortest, longest = SENTENCE_CHARACTERS
-    found = dict.fromkeys(
-        sentence
-        for passage in passages
-        for sentence in sentences(passage)
-        if shortest <= len(sentence) <= longest
-    )
-    return list(found)
+    cut = (sentence for passage in passages for sentence in text.sentences(passage))
+    return list(dict.fromkeys(one for one in cut if shortest <= len(one) <= longest))

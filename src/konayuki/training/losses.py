@@ -17,10 +17,11 @@ token by token.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as functional
+from torch import Tensor
 
 from konayuki.model.tokens import TokenBatch
 from konayuki.training.network import TrainedSSE
@@ -38,38 +39,24 @@ class Sides(NamedTuple):
     passages: TokenBatch
 
 
-Loss: TypeAlias = Callable[[TrainedSSE, Sides, Recipe], torch.Tensor]
-
-
-class ScoreLoss(Protocol):
-    """A loss of the cosines of n queries with m candidates, given one block of rows at a time."""
-
-    def block(self, cosines: torch.Tensor, rows: slice) -> torch.Tensor:
-        """Add some rows to the loss; return its gradient by their scores; may reuse `cosines`."""
-        ...
-
-    def finish(
-        self,
-        queries: torch.Tensor,
-        candidates: torch.Tensor,
-        by_query: torch.Tensor,
-        by_candidate: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return the loss; complete its gradients by both sides, in place."""
-        ...
+Loss: TypeAlias = Callable[[TrainedSSE, Sides, Recipe], Tensor]
 
 
 class _InBlocks(torch.autograd.Function):
-    """A `ScoreLoss` of unit rows (n, d) and (m, d)."""
+    """A loss of the cosines of unit rows, (n, d) and (m, d), that is given some rows at a time.
+
+    Its `block` adds these rows to the loss and returns its gradient by their scores. Its `finish`
+    returns the loss and completes the gradients by both sides, in place.
+    """
 
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401 - torch declares none
-        queries: torch.Tensor,
-        candidates: torch.Tensor,
-        loss: ScoreLoss,
+        queries: Tensor,
+        candidates: Tensor,
+        loss: "Ranking | Divergence",
         dtype: torch.dtype,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         n = len(queries)
         low_queries, low_candidates = queries.to(dtype), candidates.to(dtype)
         gradient = torch.empty(n, len(candidates), dtype=dtype, device=queries.device)
@@ -84,7 +71,7 @@ class _InBlocks(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[Any, ...]:  # noqa: ANN401
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:  # noqa: ANN401
         by_query, by_candidate = ctx.saved_tensors
         return (by_query * upstream, by_candidate * upstream, None, None)
 
@@ -96,7 +83,7 @@ class Ranking:
         self._n, self._scale = n, scale
         self._sums = torch.empty(n, device=device)
 
-    def block(self, cosines: torch.Tensor, rows: slice) -> torch.Tensor:
+    def block(self, cosines: Tensor, rows: slice) -> Tensor:
         """Return the softmax of some rows; `finish` subtracts the pairs and scales."""
         # No cosine exceeds 1, so exp(score - scale) needs no search for the maximum of a row.
         powers = cosines.sub_(1.0).mul_(self._scale).exp_()
@@ -104,12 +91,8 @@ class Ranking:
         return powers.div_(self._sums[rows, None])
 
     def finish(
-        self,
-        queries: torch.Tensor,
-        candidates: torch.Tensor,
-        by_query: torch.Tensor,
-        by_candidate: torch.Tensor,
-    ) -> torch.Tensor:
+        self, queries: Tensor, candidates: Tensor, by_query: Tensor, by_candidate: Tensor
+    ) -> Tensor:
         """Return the loss; subtract the pairs from the gradients and scale them."""
         n, scale = self._n, self._scale
         # The pair itself is subtracted in full precision, not in the low-precision product above:
@@ -124,11 +107,11 @@ class Ranking:
 class Divergence:
     """The Kullback-Leibler divergence of the student's softmax from that of a teacher's logits."""
 
-    def __init__(self, logits: torch.Tensor, scale: float, *, same: bool) -> None:
+    def __init__(self, logits: Tensor, scale: float, *, same: bool) -> None:
         self._logits, self._scale, self._same = logits, scale, same
         self._total = torch.zeros(())
 
-    def block(self, cosines: torch.Tensor, rows: slice) -> torch.Tensor:
+    def block(self, cosines: Tensor, rows: slice) -> Tensor:
         """Add some rows; return their gradient."""
         scores = cosines.mul_(self._scale)
         logits = self._logits[rows].clone()
@@ -143,23 +126,19 @@ class Divergence:
         return student.exp_().sub_(shares).mul_(self._scale / len(self._logits))
 
     def finish(
-        self,
-        queries: torch.Tensor,
-        candidates: torch.Tensor,
-        by_query: torch.Tensor,
-        by_candidate: torch.Tensor,
-    ) -> torch.Tensor:
+        self, queries: Tensor, candidates: Tensor, by_query: Tensor, by_candidate: Tensor
+    ) -> Tensor:
         """Return the loss; the gradients are complete."""
         return self._total / len(self._logits)
 
 
 def ranking_loss(
-    queries: torch.Tensor,
-    candidates: torch.Tensor,
+    queries: Tensor,
+    candidates: Tensor,
     *,
     scale: float = 20.0,
     dtype: torch.dtype = torch.float32,
-) -> torch.Tensor:
+) -> Tensor:
     """Return the `Ranking` loss of unit rows.
 
     Args:
@@ -169,16 +148,16 @@ def ranking_loss(
         dtype: The precision of the matrix products.
     """
     loss = Ranking(len(queries), scale, queries.device)
-    value: torch.Tensor = _InBlocks.apply(queries, candidates, loss, dtype)
+    value: Tensor = _InBlocks.apply(queries, candidates, loss, dtype)
     return value
 
 
 def nested(
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    queries: torch.Tensor,
-    candidates: torch.Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    queries: Tensor,
+    candidates: Tensor,
     dims: Sequence[int],
-) -> torch.Tensor:
+) -> Tensor:
     """Return the sum of a loss of unit rows over the first d outputs, for every d of `dims`.
 
     If both sides are the same tensor, the loss gets the same tensor twice.
@@ -194,49 +173,49 @@ def nested(
 
 
 def nested_divergence(
-    queries: torch.Tensor,
-    candidates: torch.Tensor,
-    logits: torch.Tensor,
+    queries: Tensor,
+    candidates: Tensor,
+    logits: Tensor,
     *,
     dims: Sequence[int],
     scale: float = 20.0,
     dtype: torch.dtype = torch.float32,
-) -> torch.Tensor:
+) -> Tensor:
     """Return the divergence from a teacher, summed over nested dimensions.
 
     Args:
         queries: (n, width), outputs of the student.
         candidates: (m, width); if it is `queries` itself, no text is compared with itself.
-        logits: float32 (n, m), the teacher's.
+        logits: The teacher's logits, float32 (n, m).
         dims: The nested dimensions.
         scale: The student's cosines are multiplied by it before the softmax.
         dtype: The precision of the matrix products.
     """
 
-    def divergence(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    def divergence(left: Tensor, right: Tensor) -> Tensor:
         loss = Divergence(logits, scale, same=right is left)
-        value: torch.Tensor = _InBlocks.apply(left, right, loss, dtype)
+        value: Tensor = _InBlocks.apply(left, right, loss, dtype)
         return value
 
     return nested(divergence, queries, candidates, dims)
 
 
-def ranking(network: TrainedSSE, sides: Sides, recipe: Recipe) -> torch.Tensor:
+def ranking(network: TrainedSSE, sides: Sides, recipe: Recipe) -> Tensor:
     """Return the loss of finding the passage of each query among those of the batch."""
     dtype = product_dtype(recipe.training.bf16)
 
-    def one_dim(queries: torch.Tensor, passages: torch.Tensor) -> torch.Tensor:
+    def one_dim(queries: Tensor, passages: Tensor) -> Tensor:
         return ranking_loss(queries, passages, scale=recipe.loss.scale, dtype=dtype)
 
     queries, passages = network.outputs(sides.queries), network.outputs(sides.passages)
     return nested(one_dim, queries, passages, recipe.model.dims)
 
 
-def symmetric(network: TrainedSSE, sides: Sides, recipe: Recipe) -> torch.Tensor:
+def symmetric(network: TrainedSSE, sides: Sides, recipe: Recipe) -> Tensor:
     """Return the mean of `ranking` and of the loss of finding the query of each passage."""
     dtype, scale = product_dtype(recipe.training.bf16), recipe.loss.scale
 
-    def both_ways(queries: torch.Tensor, passages: torch.Tensor) -> torch.Tensor:
+    def both_ways(queries: Tensor, passages: Tensor) -> Tensor:
         # Negatives answer no query, so that only the first n passages have one to find.
         there = ranking_loss(queries, passages, scale=scale, dtype=dtype)
         back = ranking_loss(passages[: len(queries)], queries, scale=scale, dtype=dtype)

@@ -1,8 +1,8 @@
 """The trained network: the exported sentence-transformers module, fed with flat bags of tokens.
 
-Training uses the very class that travels with exported models. What it adds is a second way in:
+Training uses the class that exported models carry and adds a second kind of input:
 features with `offsets` hold the tokens of a batch end to end, without padding, as a store of pairs
-gives them. Features with a mask (GradCache losses, `encode`) go the exported way.
+gives them. Features with a mask (GradCache losses, `encode`) take the path of exported models.
 """
 
 from typing import Any, cast
@@ -37,13 +37,13 @@ class TrainedSSE(SSE):
         if not tanh:
             self.dyt = torch.nn.Identity()
 
-    def see_quantized_rows(self, wanted: bool) -> None:
+    def see_quantized_rows(self, quantized: bool) -> None:
         """Pool the rows as the 4-bit layout would keep them now, or the float rows.
 
         Gradients pass straight through to the float rows. Rows are rounded here, once for all
-        texts of a step: call it before each.
+        texts of a step: call this before each step.
         """
-        self._rounded = rounded_rows(self.embedding.weight.detach()) if wanted else None
+        self._rounded = rounded_rows(self.embedding.weight.detach()) if quantized else None
 
     def forward(self, features: Features, **kwargs: Any) -> Features:  # noqa: ANN401
         """Add `sentence_embedding` to the features: float32 (n_texts, dim)."""
@@ -88,7 +88,7 @@ class TrainedSSE(SSE):
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Other values in the place of the first; gradients as if there were none."""
+    """Replaces values in the forward pass; gradients pass unchanged to the replaced ones."""
 
     @staticmethod
     def forward(
@@ -111,13 +111,6 @@ def rounded_rows(rows: torch.Tensor) -> torch.Tensor:
     scales = rows.abs().amax(dim=1, keepdim=True) + float(MARGIN)
     levels = ((rows / scales + 1) * float(HALF_RANGE)).round_().clamp_(0, float(LEVELS))
     return levels.div_(float(HALF_RANGE)).sub_(1).mul_(scales)
-
-
-def rarity(token_counts: np.ndarray[Any, Any], power: float) -> torch.Tensor:
-    """Return how long each row starts: (log(1 / share) / its mean) ** power, float32 (vocab,)."""
-    shares = (token_counts + 1.0) / (token_counts + 1.0).sum()
-    lengths = np.log(1 / shares)
-    return torch.from_numpy(((lengths / lengths.mean()) ** power).astype(np.float32))
 
 
 def piece_directions(vectors: np.ndarray[Any, Any], dim: int) -> torch.Tensor:
@@ -149,11 +142,11 @@ def fresh_network(
     """Return a network at its start.
 
     Args:
-        tokenizer: with one row per piece.
-        settings: of the model.
-        token_counts: how often each piece occurs in the training texts.
-        piece_vectors: a teacher's vectors of the pieces, (vocab_size, any), or None.
-        seed: of the random table.
+        tokenizer: The tokenizer; each of its pieces has a row.
+        settings: The settings of the model.
+        token_counts: How often each piece occurs in the training texts.
+        piece_vectors: A teacher's vectors of the pieces, (vocab_size, any), or None.
+        seed: Decides the random table.
     """
     vocab_size, dim = len(token_counts), settings.dims[0]
     network = TrainedSSE(tokenizer, vocab_size, dim, tanh=settings.tanh)
@@ -165,8 +158,11 @@ def fresh_network(
         fill = (columns.square().mean() + 1e-12).rsqrt()
         table = table * (1 - TEACHER_SHARE) ** 0.5 + columns * fill * TEACHER_SHARE**0.5
     if settings.rarity_power:
-        table *= rarity(token_counts, settings.rarity_power)[:, None]
-    # A piece that no training text holds would stay noise: it says nothing, so it weighs nothing.
+        # (log(1 / share) / its mean) ** power: a rare piece says more about its text.
+        surprises = np.log(1 / ((token_counts + 1.0) / (token_counts + 1.0).sum()))
+        lengths = (surprises / surprises.mean()) ** settings.rarity_power
+        table *= torch.from_numpy(lengths.astype(np.float32))[:, None]
+    # A piece that no training text holds would stay noise, so it gets a row of zeros.
     table[torch.from_numpy(token_counts == 0)] = 0.0
     with torch.no_grad():
         network.embedding.weight.copy_(table)

@@ -5,8 +5,8 @@ A store is a folder:
     ids.npy      uint16 or int32 (n_tokens,): the tokens of all distinct texts, end to end
     offsets.npy  int64 (n_texts + 1,)
     pairs.npy    int32 (n_pairs, 3): query, positive, negative as text numbers, -1 for no negative
-    texts.txt    the texts, one JSON string a line
-    store.json   sources with their stretch of pairs, what was dropped, and the key
+    texts.txt    the texts, one JSON string per line
+    store.json   sources with their rows of pairs, what was dropped, and the key
 
 The key is a hash of everything that the content follows from, so a folder is reused exactly when
 building it again would give the same.
@@ -28,18 +28,19 @@ from numpy.typing import NDArray
 from konayuki.errors import DatasetError
 from konayuki.model.tokens import TokenBatch
 from konayuki.progress import track
-from konayuki.training.sources import Pair, Source
+from konayuki.training.sources import Pair, PairSource
 
-FORMAT = 2  # 1 was read without the column `negative`
+FORMAT = 2  # 1 lacked the column `negative`
 TEXTS_AT_ONCE = 8192
 BYTES_AT_ONCE = 1 << 24
 NEWLINE = ord("\n")  # inside a text JSON writes it as \\n
 SUMMARY = "store.json"
+ARRAYS = ("ids", "offsets", "pairs")
 TEXTS = "texts.txt"
 
 
 class Tokenize(Protocol):
-    """What turns texts into ids: a tokenizer of `konayuki.model`."""
+    """Turns texts into ids: a tokenizer of `konayuki.model`."""
 
     @property
     def vocab_size(self) -> int:
@@ -85,7 +86,7 @@ class PairStore:
         return len(self.offsets) - 1
 
     def bags(self, texts: NDArray[np.integer], longest: int = 0) -> TokenBatch:
-        """Return the tokens of some texts, each cut after `longest` tokens unless that is 0."""
+        """Return the tokens of some texts, each cut after `longest` tokens; 0 cuts nothing."""
         return some_bags(self.ids, self.offsets, texts, longest)
 
     def token_counts(self) -> NDArray[np.int64]:
@@ -96,15 +97,15 @@ class PairStore:
         """Return the distinct texts, by number.
 
         Raises:
-            DatasetError: the store was not read from a folder.
+            DatasetError: The store was not read from a folder.
         """
         return list(StoredTexts(self.text_folder()))
 
     def text_folder(self) -> Path:
-        """Return the folder that the texts are kept in.
+        """Return the folder that holds the texts.
 
         Raises:
-            DatasetError: the store was not read from a folder.
+            DatasetError: The store was not read from a folder.
         """
         if self.folder is None:
             raise DatasetError("this store has no folder: expected one that was opened")
@@ -143,13 +144,13 @@ def some_bags(
     texts: NDArray[np.integer],
     longest: int = 0,
 ) -> TokenBatch:
-    """Return the tokens of some texts, each cut after `longest` tokens unless that is 0.
+    """Return the tokens of some texts, each cut after `longest` tokens; 0 cuts nothing.
 
     Args:
-        ids: the tokens of all texts, end to end.
-        offsets: int64 (n_texts + 1,), where each starts.
-        texts: numbers of texts.
-        longest: in tokens.
+        ids: The tokens of all texts, end to end.
+        offsets: The start of each text in them, int64 (n_texts + 1,).
+        texts: The numbers of the texts.
+        longest: The most tokens of a text.
     """
     starts = offsets[texts]
     lengths = offsets[np.asarray(texts) + 1] - starts
@@ -162,14 +163,14 @@ def some_bags(
 
 
 def store_key(
-    sources: Sequence[Source], tokenizer_json: bytes, evaluation: Sequence[Path] = ()
+    sources: Sequence[PairSource], tokenizer_json: bytes, evaluation: Sequence[Path] = ()
 ) -> str:
     """Return the hash of what a store follows from: sources, tokenizer, decontamination.
 
     Args:
-        sources: a file counts as changed when its size or time is another.
-        tokenizer_json: bytes of the tokenizer.
-        evaluation: the folders whose texts are kept out; the content of their files counts.
+        sources: The sources; a file has changed if its size or time has.
+        tokenizer_json: The bytes of the tokenizer.
+        evaluation: The folders whose texts are kept out, with the content of their files.
     """
     digest = hashlib.blake2b(tokenizer_json, digest_size=16)
     for source in sources:
@@ -188,7 +189,7 @@ def store_key(
 
 
 def build_store(
-    sources: Sequence[tuple[Source, Iterable[Pair]]],
+    sources: Sequence[tuple[PairSource, Iterable[Pair]]],
     tokenizer: Tokenize,
     folder: Path,
     key: str,
@@ -197,16 +198,16 @@ def build_store(
     """Write the store of some pairs, each pair once, and return it.
 
     Args:
-        sources: each source with its pairs; a pair belongs to the first source that has it.
-        tokenizer: gives the ids.
-        folder: replaced where it is there; written beside it and renamed.
-        key: kept, for `open_store`.
-        dropped: asked at the end, for the rows that the reading left out; pairs that an earlier
-            one repeats are added to them.
+        sources: Each source with its pairs; a pair belongs to the first source that has it.
+        tokenizer: The tokenizer that gives the ids.
+        folder: The folder of the store; an existing one is replaced.
+        key: The key that `open_store` compares.
+        dropped: Called at the end for the counts of what the reading left out; pairs that repeat
+            an earlier one are added to them.
     """
     numbers: dict[str, int] = {}
     pairs: dict[tuple[int, int, int], None] = {}
-    stretches = []
+    rows_of_sources = []
     repeated = []
     for source, rows in track(sources, "read pairs", unit="source"):
         start, n_read = len(pairs), 0
@@ -216,22 +217,14 @@ def build_store(
             pairs.setdefault((query, positive, negative))
         if n_repeated := start + n_read - len(pairs):
             repeated.append({"source": source.name, "reason": "repeated", "dropped": n_repeated})
-        stretches.append(
-            SourceRows(
-                source.name,
-                start,
-                len(pairs),
-                source.settings.weight,
-                source.origin,
-                source.licence,
-                source.settings.group,
-            )
-        )
+        settings = source.settings
+        about = (settings.weight, source.origin, source.licence, settings.group)
+        rows_of_sources.append(SourceRows(source.name, start, len(pairs), *about))
     summary = {
         "format": FORMAT,
         "key": key,
         "vocab_size": tokenizer.vocab_size,
-        "stretches": [asdict(stretch) for stretch in stretches],
+        "stretches": [asdict(rows) for rows in rows_of_sources],  # the name is that of format 2
         "dropped": [*dropped(), *repeated],
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -250,25 +243,22 @@ def open_store(folder: Path, key: str) -> PairStore:
     """Return the store in a folder, its arrays mapped and not loaded.
 
     Raises:
-        DatasetError: there is none with this key, or it is damaged.
+        DatasetError: It has another key, or is damaged.
     """
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
+        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS]
     except (OSError, ValueError) as error:
         raise DatasetError(f"{folder} is not a store of pairs: {error}") from error
     if summary["key"] != key:
-        raise DatasetError(f"{folder} holds other pairs: key {summary['key']}, expected {key}")
+        raise DatasetError(f"{folder} holds other pairs: key {summary['key']}: expected {key}")
     ids, offsets, pairs = arrays
-    stretches = tuple(SourceRows(**values) for values in summary["stretches"])
+    sources = tuple(SourceRows(**values) for values in summary["stretches"])
     if len(ids) != offsets[-1] or (len(pairs) and pairs.max() >= len(offsets) - 1):
         raise DatasetError(f"{folder}: its arrays do not fit each other")
     return PairStore(
-        ids, offsets, pairs, stretches, summary["vocab_size"], tuple(summary["dropped"]), folder
+        ids, offsets, pairs, sources, summary["vocab_size"], tuple(summary["dropped"]), folder
     )
-
-
-_ARRAYS = ("ids", "offsets", "pairs")
 
 
 def _write_tokens(texts: Sequence[str], tokenizer: Tokenize, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""From a recipe to what a run needs: the tokenised pairs, the held-out tasks, the fresh network."""
+"""From a recipe to what a run needs: tokenised pairs, held-out tasks, the network at its start."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,20 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.errors import CheckpointError, InputError, NotFoundError
+from konayuki.files import replacing
 from konayuki.model.static import BUNDLED
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.training.decontamination import Decontaminator
 from konayuki.training.development import Task, hold_out
 from konayuki.training.distillation import TaughtTexts
 from konayuki.training.network import TrainedSSE, fresh_network
-from konayuki.training.pair_store import PairStore, build_store, open_store, store_key
+from konayuki.training.pair_store import (
+    PairStore,
+    Tokenize,
+    build_store,
+    open_store,
+    store_key,
+)
 from konayuki.training.recipe import Recipe
 from konayuki.training.sources import find_sources, read_pairs
 from konayuki.training.start import Start, started_network
 from konayuki.training.taught_texts import taught_texts
 
 TEACHER = "teacher"
-TEACHER_TOKENS = 16
+TEACHER_TOKENS = 16  # a piece has at most twelve characters
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,12 @@ class Prepared:
     """What a run is made of.
 
     Attributes:
-        tokenizer_json: bytes of the tokenizer.
-        store: the pairs, tokenised.
-        tasks: retrieval tasks whose passages and queries are not trained on.
-        rows: rows of pairs that may be trained on.
-        taught: what the recipe's teacher says, if it has one.
-        start: the model to go on from, if the recipe has one.
+        tokenizer_json: The bytes of the tokenizer.
+        store: The pairs, tokenised.
+        tasks: Retrieval tasks whose passages and queries are not trained on.
+        rows: The rows of pairs that may be trained on.
+        taught: The texts with the teachers' vectors, if the recipe has a teacher.
+        start: The model to start from, if the recipe has one.
     """
 
     tokenizer_json: bytes
@@ -52,17 +59,21 @@ def prepare(
     """Return what a run needs; pairs that were tokenised before are opened, not read again.
 
     Args:
-        recipe: the run.
-        data: the folder that the patterns of its sources start from.
-        cache: where tokenised pairs are kept.
-        folder: the folder of the recipe, from which its tokenizer is named.
-        start: the model to go on from, whose tokenizer counts then.
+        recipe: The recipe of the run.
+        data: The folder that the patterns of its sources start from.
+        cache: The folder that keeps tokenised pairs and the teachers' vectors.
+        folder: The folder of the recipe, from which its tokenizer is named.
+        start: The model to start from, whose tokenizer is used then.
+
+    Raises:
+        NotFoundError: The tokenizer, or a file of pairs, does not exist.
     """
     path = folder / recipe.model.tokenizer if recipe.model.tokenizer else BUNDLED / "tokenizer.json"
     if not path.is_file():
-        raise NotFoundError(f"model.tokenizer: no file {path}")
+        raise NotFoundError(f"model.tokenizer is {recipe.model.tokenizer!r}: no file {path}")
     tokenizer_json = start.tokenizer_json if start else path.read_bytes()
-    store = _store(recipe, data, cache, tokenizer_json, path)
+    tokenizer = build_tokenizer(tokenizer_json, path)
+    store = _store(recipe, data, cache, tokenizer_json, tokenizer)
     tasks, rows = hold_out(store, recipe.development)
     taught = None
     if recipe.distillation.teacher:
@@ -73,7 +84,7 @@ def prepare(
             store,
             rows,
             recipe.distillation,
-            build_tokenizer(tokenizer_json, path),
+            tokenizer,
             Teacher.load(),
             cache / "teacher",
             second=SecondTeacher() if recipe.distillation.second_teacher else None,
@@ -82,22 +93,8 @@ def prepare(
     return Prepared(tokenizer_json, store, tasks, rows, taught, start)
 
 
-def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> TrainedSSE:
-    """Return the network at its start."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_str(prepared.tokenizer_json.decode())
-    if prepared.start:
-        return started_network(prepared.start, tokenizer, recipe.model.dims[0])
-    of_tokenizer = hashlib.blake2b(prepared.tokenizer_json, digest_size=8).hexdigest()
-    kept = cache / f"piece-vectors-{of_tokenizer}.npy"
-    vectors = _piece_vectors(tokenizer, recipe.model.piece_vectors, data, kept)
-    counts = prepared.store.token_counts()
-    return fresh_network(tokenizer, recipe.model, counts, vectors, seed=recipe.training.seed)
-
-
 def _store(
-    recipe: Recipe, data: Path, cache: Path, tokenizer_json: bytes, tokenizer_path: Path
+    recipe: Recipe, data: Path, cache: Path, tokenizer_json: bytes, tokenizer: Tokenize
 ) -> PairStore:
     sources = find_sources(recipe.sources, data)
     evaluation = [data / name for name in recipe.decontaminate]
@@ -106,45 +103,51 @@ def _store(
     if folder.is_dir():
         return open_store(folder, key)
     guard = Decontaminator.of_folders(evaluation)
-    pairs = [(one, guard.clean(read_pairs(one, guard.counts), one.name)) for one in sources]
-    tokenizer = build_tokenizer(tokenizer_json, tokenizer_path)
+    pairs = [
+        (source, guard.clean(read_pairs(source, guard.counts), source.name)) for source in sources
+    ]
     return build_store(pairs, tokenizer, folder, key, guard.report)
 
 
-def _piece_vectors(
-    tokenizer: Any,  # noqa: ANN401 - the library is untyped
-    name: str,
-    data: Path,
-    kept: Path,
-) -> NDArray[np.floating[Any]] | None:
-    """Return a teacher's vector of every piece: from a file, or the teacher's, which are kept."""
-    if not name:
-        return None
-    path = data / name
-    if name == TEACHER:
-        path = kept
-        if not path.exists():
-            _write_piece_vectors(tokenizer, path)
+def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> TrainedSSE:
+    """Return the network at its start: that of `prepared.start`, or fresh rows."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(prepared.tokenizer_json.decode())
+    if prepared.start:
+        return started_network(prepared.start, tokenizer, recipe.model.dims[0])
+    vectors = None
+    if name := recipe.model.piece_vectors:
+        path = data / name
+        if name == TEACHER:
+            digest = hashlib.blake2b(prepared.tokenizer_json, digest_size=8).hexdigest()
+            path = cache / f"piece-vectors-{digest}.npy"
+            if not path.exists():
+                _write_piece_vectors(tokenizer, path)
+        vectors = _read_piece_vectors(path, tokenizer.get_vocab_size())
+    counts = prepared.store.token_counts()
+    return fresh_network(tokenizer, recipe.model, counts, vectors, seed=recipe.training.seed)
+
+
+def _write_piece_vectors(tokenizer: Any, path: Path) -> None:  # noqa: ANN401 - untyped
+    from konayuki.training.teacher import QUERY_PREFIX, Teacher
+
+    pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
+    vectors = Teacher.load().encode(pieces, QUERY_PREFIX, max_tokens=TEACHER_TOKENS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        np.save(temporary, vectors)
+
+
+def _read_piece_vectors(path: Path, n_pieces: int) -> NDArray[np.floating[Any]]:
     if not path.is_file():
         raise NotFoundError(f"model.piece_vectors: no file {path}")
     try:
         vectors: NDArray[np.floating[Any]] = np.load(path, allow_pickle=False)
     except ValueError as error:
         raise CheckpointError(f"{path} is not an array file: {error}") from error
-    if vectors.shape[:1] != (tokenizer.get_vocab_size(),):
+    if vectors.shape[:1] != (n_pieces,):
         raise InputError(
-            f"{path} has shape {vectors.shape}; expected a row for each of the "
-            f"{tokenizer.get_vocab_size()} pieces"
+            f"{path} has shape {vectors.shape}: expected a row for each of {n_pieces} pieces"
         )
     return vectors
-
-
-def _write_piece_vectors(tokenizer: Any, path: Path) -> None:  # noqa: ANN401
-    from konayuki.training.teacher import QUERY_PREFIX, Teacher
-
-    pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
-    vectors = Teacher.load().encode(pieces, QUERY_PREFIX, max_tokens=TEACHER_TOKENS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, vectors)
-    partial.replace(path)

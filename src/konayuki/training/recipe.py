@@ -26,9 +26,9 @@ class Expected(NamedTuple):
 Positive = Annotated[float, Field(gt=0), Expected("a number above 0")]
 NotNegative = Annotated[float, Field(ge=0), Expected("0 or more")]
 Share = Annotated[float, Field(ge=0, le=1), Expected("a number from 0 to 1")]
-Count = Annotated[int, Field(ge=1, le=MOST), Expected(f"a number above 0, at most {MOST}")]
-CountOrZero = Annotated[int, Field(ge=0, le=MOST), Expected(f"0 or more, at most {MOST}")]
-Threads = Annotated[int, Field(ge=0, le=1024), Expected("a number from 0 to 1024")]
+Count = Annotated[int, Field(ge=1, le=MOST), Expected(f"a whole number from 1 to {MOST}")]
+CountOrZero = Annotated[int, Field(ge=0, le=MOST), Expected(f"a whole number from 0 to {MOST}")]
+Threads = Annotated[int, Field(ge=0, le=1024), Expected("a whole number from 0 to 1024")]
 
 
 def key(default: object, meaning: str, *, resumable: bool = False) -> Any:  # noqa: ANN401
@@ -346,23 +346,17 @@ def section_of(annotation: object) -> type[Section] | None:
 
 
 def expected_of(field: FieldInfo, *, item: bool = False) -> str:
-    """Return what a field must hold, in words; with `item`, what each item of it must be."""
-    annotation = field.annotation
-    words: list[Any] = [*field.metadata]
+    """Return what a field must hold, in words; with `item`, what each item of a list must be."""
+    annotation, metadata = field.annotation, [*field.metadata]
     if annotation is not None and get_args(annotation)[-1:] == (...,):
-        inner = get_args(annotation)[0]
-        words += get_args(inner)
         if not item:
-            return "a list of tables" if section_of(annotation) else f"a list of {_plural(words)}"
-    for one in words:
-        if isinstance(one, Expected):
-            return one.words
-    if choices := [one for one in get_args(annotation) if isinstance(one, str)]:
+            return f"a list, each {expected_of(field, item=True)}"
+        metadata += get_args(get_args(annotation)[0])
+    for part in metadata:
+        if isinstance(part, Expected):
+            return part.words
+    if choices := [part for part in get_args(annotation) if isinstance(part, str)]:
         return "one of " + ", ".join(map(repr, choices))
     if section_of(annotation):
         return "a table"
     return "true or false" if annotation is bool else "a string"
-
-
-def _plural(words: list[Any]) -> str:
-    return "numbers" if any(isinstance(one, Expected) for one in words) else "strings"

@@ -142,16 +142,11 @@ def _translated(error: ValidationError) -> InputError:
     section: Any = Recipe
     for table in tables:
         section = section_of(section.model_fields[table].annotation)
-    name = _dotted(fault["loc"])
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"])
+    name = "".join(parts).removeprefix(".")  # as in development[0].queries
     if fault["type"] == "extra_forbidden":
         known = ", ".join(sorted(section.model_fields))
         return InputError(f"unknown key {name}: expected one of {known}")
     value = list(fault["input"]) if isinstance(fault["input"], tuple) else fault["input"]
     wanted = expected_of(section.model_fields[last], item=isinstance(fault["loc"][-1], int))
     return InputError(f"{name} is {value!r}: expected {wanted}")
-
-
-def _dotted(path: Sequence[str | int]) -> str:
-    """Return the name of a key, as in `development[0].queries`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return "".join(parts).removeprefix(".")

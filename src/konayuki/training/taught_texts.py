@@ -1,7 +1,7 @@
-"""Gather the texts of a distillation, and ask the teacher about them.
+"""Gather the texts of a distillation, and have the teachers embed them.
 
-Texts come from the pairs that may be trained on, so nothing held out is among them. What the
-teacher says is kept in the cache of the run by text, and asked only once.
+Texts come from the pairs that may be trained on, so nothing held out is among them. The teachers'
+vectors are kept in the cache of the run by text, and computed only once.
 """
 
 from collections.abc import Sequence
@@ -42,18 +42,18 @@ def taught_texts(
     seed: int,
     show_progress: bool = True,
 ) -> TaughtTexts:
-    """Return the texts of the recipe's distillation with the teacher's vectors.
+    """Return the texts of the recipe's distillation with the teachers' vectors.
 
     Args:
-        store: the pairs.
-        rows: those that may be trained on.
-        settings: which sources, and how much of them.
-        tokenizer: of the student.
-        teacher: asked about texts that the cache lacks.
-        cache: a folder.
-        second: a second teacher, asked about all but passages.
-        seed: of the samples.
-        show_progress: a bar on stderr while the teacher works.
+        store: The pairs.
+        rows: The pairs that may be trained on.
+        settings: Which sources are used, and how much of them.
+        tokenizer: The tokenizer of the student.
+        teacher: The teacher; it embeds the texts that the cache lacks.
+        cache: The folder of the cache.
+        second: A second teacher for all texts but passages.
+        seed: Decides the samples.
+        show_progress: Whether to show a bar on stderr while a teacher works.
     """
     gathered = Gathered(store.texts(), seed)
     for source in store.sources:
@@ -69,8 +69,10 @@ def taught_texts(
     if second is not None:
         kinds = [kind for kind in KINDS if kind != PASSAGE]
         second_vectors = _vectors(taught, kinds, second, cache / SECOND, show_progress)
-    heard = _Heard(vectors, second_vectors, gathered.paraphrases, settings, seed)
-    sets = [heard.with_vectors(one) for one in gathered.all_sets() if _is_large(one)]
+    joined = _JoinedTeachers(vectors, second_vectors, gathered.paraphrases, settings, seed)
+    sets = [
+        joined.with_vectors(text_set) for text_set in gathered.all_sets() if _is_large(text_set)
+    ]
     crossed = gathered.crossed_set()
     return TaughtTexts(
         tokenizer.encode(taught.texts),
@@ -78,12 +80,12 @@ def taught_texts(
         tuple(sets),
         tokenizer.vocab_size,
         second_vectors,
-        heard.with_vectors(crossed) if crossed else None,
+        joined.with_vectors(crossed) if crossed else None,
     )
 
 
-class _Heard:
-    """Both teachers about paraphrases, through the head that the recipe may ask for."""
+class _JoinedTeachers:
+    """The vectors of both teachers side by side, through the head that a recipe may ask for."""
 
     def __init__(
         self,
@@ -96,28 +98,29 @@ class _Heard:
         self._parts = [(vectors, 1.0)]
         if second_vectors is not None:
             share = settings.second_share
+            # Square roots: the product of joined vectors is then the weighted mean of both cosines.
             self._parts = [(vectors, (1 - share) ** 0.5), (second_vectors, share**0.5)]
         self._head = None
         sources = [pairs for pairs in paraphrases if len(pairs)]
         if settings.head_steps and sources:
-            known, places = np.unique(np.concatenate(sources), return_inverse=True)
+            numbers, rows = np.unique(np.concatenate(sources), return_inverse=True)
             ends = np.cumsum([len(pairs) for pairs in sources])[:-1]
             self._head = learned_head(
-                self._joined(known),
-                np.split(places.reshape(-1, 2), ends),
+                self._joined(numbers),
+                np.split(rows.reshape(-1, 2), ends),
                 steps=settings.head_steps,
                 scale=settings.head_scale,
                 seed=seed,
             )
 
-    def with_vectors(self, one: TextSet) -> TextSet:
-        """Return a set; one of paraphrases, or crossed ones, with vectors of its own."""
-        if one.name not in (PARAPHRASE, CROSSED):
-            return one
-        joined = self._joined(one.queries)
+    def with_vectors(self, text_set: TextSet) -> TextSet:
+        """Return a set; paraphrases and crossed sentences get vectors of their own."""
+        if text_set.name not in (PARAPHRASE, CROSSED):
+            return text_set  # the head, learned from paraphrases, costs retrieval
+        joined = self._joined(text_set.queries)
         if self._head is not None:
             joined = functional.normalize(joined @ self._head, dim=1)
-        return replace(one, vectors=joined.bfloat16())
+        return replace(text_set, vectors=joined.bfloat16())
 
     def _joined(self, numbers: Numbers) -> torch.Tensor:
         rows = torch.from_numpy(numbers)
@@ -127,7 +130,7 @@ class _Heard:
 def _vectors(
     taught: Numbering, kinds: Sequence[str], teacher: Encoder, cache: Path, show_progress: bool
 ) -> torch.Tensor:
-    """Return what a teacher says of texts: bfloat16 (n_texts, dim), centred, unit or zero rows."""
+    """Return a teacher's vectors: bfloat16 (n_texts, dim), centred, unit or zero rows."""
     texts = taught.texts
     table = torch.zeros(len(texts), teacher.dim, dtype=torch.bfloat16)
     for kind in kinds:
@@ -135,17 +138,17 @@ def _vectors(
         numbers = taught.of_kind(kind)
         if not len(numbers):
             continue
-        asked = TeacherCache(cache, teacher, prefix, max_tokens)
-        found = asked.vectors([texts[one] for one in numbers], show_progress=show_progress)
-        table[torch.from_numpy(numbers)] = _centred(torch.from_numpy(found)).bfloat16()
+        teacher_cache = TeacherCache(cache, teacher, prefix, max_tokens)
+        vectors = teacher_cache.vectors(
+            [texts[number] for number in numbers], show_progress=show_progress
+        )
+        # Raw cosines of a transformer lie between 0.7 and 1 and say little after a softmax: each
+        # kind, with its own prefix and length, is centred by its own mean.
+        wide = torch.from_numpy(vectors).float()
+        units = functional.normalize(wide - wide.mean(dim=0), dim=1)
+        table[torch.from_numpy(numbers)] = units.bfloat16()
     return table
 
 
-def _centred(vectors: torch.Tensor) -> torch.Tensor:
-    """Return vectors less their mean, with unit rows: float32 of the same shape."""
-    wide = vectors.float()
-    return functional.normalize(wide - wide.mean(dim=0), dim=1)
-
-
-def _is_large(one: TextSet) -> bool:
-    return min(len(one.queries), len(one.candidates)) > 1
+def _is_large(text_set: TextSet) -> bool:
+    return min(len(text_set.queries), len(text_set.candidates)) > 1

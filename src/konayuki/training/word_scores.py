@@ -1,8 +1,8 @@
-"""BM25 over a tokenizer's pieces, as the second voice of a teacher.
+"""BM25 over a tokenizer's pieces, added to the logits of a teacher.
 
-A transformer knows what texts mean and forgets their names and numbers; BM25 is the other way
-round. Scores are divided by the sum of the query's weights, so that they do not grow with its
-length: 0 where no piece is shared, at most K1 + 1.
+A transformer captures what texts mean but not their names and numbers; with BM25 it is the other
+way round. Scores are divided by the sum of the query's weights, so that they do not grow with its
+length: 0 if no piece is shared, at most K1 + 1.
 """
 
 from typing import Any
@@ -19,8 +19,8 @@ class WordScores:
     """BM25 with the document frequencies of one collection.
 
     Args:
-        passages: the tokens of the collection.
-        vocab_size: one more than the largest token id.
+        passages: The tokens of the collection.
+        vocab_size: One more than the largest token id.
     """
 
     def __init__(self, passages: TokenBatch, vocab_size: int) -> None:
@@ -33,14 +33,14 @@ class WordScores:
 
     def scores(self, queries: TokenBatch, passages: TokenBatch) -> NDArray[np.float32]:
         """Return the score of every query with every passage: float32 (n_queries, n_passages)."""
-        asked = self._counts(queries)
-        asked.data = self._weights[asked.indices]
-        found = self._counts(passages)
-        lengths = np.asarray(found.sum(axis=1)).ravel()
-        rows = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-        found.data = saturate(found.data, lengths[rows], self._mean_length)
-        most = np.maximum(np.asarray(asked.sum(axis=1)), 1e-6)
-        scores: NDArray[np.float32] = (asked @ found.T).toarray().astype(np.float32) / most
+        left = self._counts(queries)
+        left.data = self._weights[left.indices]
+        right = self._counts(passages)
+        lengths = np.asarray(right.sum(axis=1)).ravel()
+        rows = np.repeat(np.arange(right.shape[0]), np.diff(right.indptr))
+        right.data = saturate(right.data, lengths[rows], self._mean_length)
+        most = np.maximum(np.asarray(left.sum(axis=1)), 1e-6)
+        scores: NDArray[np.float32] = (left @ right.T).toarray().astype(np.float32) / most
         return scores
 
     def _counts(self, batch: TokenBatch) -> Any:  # noqa: ANN401 - a scipy matrix

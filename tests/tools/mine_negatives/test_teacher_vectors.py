@@ -6,7 +6,7 @@ import pytest
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
 from konayuki.training.recipe import SourceSettings
-from konayuki.training.sources import Pair, Source, find_sources, read_pairs
+from konayuki.training.sources import Pair, PairSource, find_sources, read_pairs
 from mine_negatives import teacher_vectors
 from mine_negatives.mined_files import MiningSettings, mine_file, read_passages
 from mine_negatives.teacher_vectors import (
@@ -177,7 +177,7 @@ def test_mined_pairs_are_a_file_to_train_on(pairs: Path, tmp_path: Path) -> None
     for column in columns_of(["one", "two"]):
         embed_column(LetterEncoder(), pairs, out, column)
     settings = MiningSettings(n_teacher=1, n_bm25=1, n_elsewhere=1, ratio=0.99)
-    source = Source("one", str(out / "one.mined.parquet"), SourceSettings(files="*"))
+    source = PairSource("one", str(out / "one.mined.parquet"), SourceSettings(files="*"))
     for n_written, first in ((1, ["bbba"]), (2, ["bbba", "aaxx"])):
         found = mine_file(
             pairs, out, "one", elsewhere=["two"], settings=settings, n_written=n_written

@@ -1,6 +1,6 @@
 """The compiled loops of the model: optional at build time, chosen by processor at run time.
 
-`kernel()` gives them, or None where they were not built; NumPy does the same work then. The
+`kernel()` gives them, or None if they were not built; NumPy does the same work then. The
 environment variable KONAYUKI_KERNEL picks an instruction set by name (`avx512`, `avx2`, `sse2`,
 `neon`, `scalar`) or turns the kernel off (`numpy`).
 """

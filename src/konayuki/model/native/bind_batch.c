@@ -262,9 +262,9 @@ PyObject *encode(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
     struct unigram *unigram = given == 9 ? read_unigram(arguments[0]) : NULL;
     struct bound_table *bound = unigram ? read_table(arguments[4]) : NULL;
     if (!bound || read_integers(arguments + 5, 4, 4, v)) return NULL;
-    if (unigram->n_pieces > bound->table.vocab) {
-        PyErr_Format(PyExc_ValueError, "%d pieces, but the table has %lld rows",
-                     (int)unigram->n_pieces, (long long)bound->table.vocab);
+    if (unigram->n_ids > bound->table.vocab) {
+        PyErr_Format(PyExc_ValueError, "%lld pieces, but the table has %lld rows",
+                     (long long)unigram->n_ids, (long long)bound->table.vocab);
         return NULL;
     }
     const struct callbacks callbacks = {arguments[2], arguments[3]};

@@ -5,7 +5,7 @@
 #include "bindings.h"
 #include "scan.h"
 
-/* A level by number; -1 with an exception set where there is no such. */
+/* A level by number; -1 with an exception set if there is no such level. */
 static int read_level(int64_t number, struct level *level) {
     struct level found[MAX_LEVELS];
     if (number < 0 || number >= level_list(found)) {

@@ -142,6 +142,11 @@ static int learn_ids(struct maker *maker) {
     free(bytes);
     if (fault) return PyErr_SetString(PyExc_ValueError, "expected 0 or 256 bytes, few tokens"), -1;
     unigram->n_added = (int32_t)n_added;
+    unigram->n_ids = unigram->n_pieces;
+    for (Py_ssize_t i = 0; i < n_added + n_bytes; i++) {
+        const int64_t id = i < n_added ? unigram->added[i] : unigram->bytes[i - n_added];
+        if (id >= unigram->n_ids) unigram->n_ids = id + 1;
+    }
     unigram->first_break = (uint16_t)(SYMBOL_SPACE - n_added);
     maker->limit = unigram->first_break - (uint32_t)n_bytes;
     if (!n_bytes) return 0;

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.errors import DimensionError, InputError
+
+if TYPE_CHECKING:
+    from konayuki.model.native._kernel import TableHandle
 
 Floats = NDArray[np.float32]
 
@@ -36,8 +39,8 @@ class Kernel:
     """The compiled loops at one instruction set.
 
     Attributes:
-        module: the extension module.
-        level: name of the instruction set, one of `module.levels()`.
+        module: The extension module; see _kernel.pyi for its functions.
+        level: The name of the instruction set, one of `module.levels()`.
     """
 
     module: ModuleType
@@ -60,15 +63,15 @@ class Kernel:
         """Return a table of packed 4-bit rows, ready to pool; nothing but the tanh is copied.
 
         Args:
-            codes: uint8 (vocab_size, columns / 2), high nibble = even column.
-            scales: float32 (vocab_size,); a value is (q / 7.5 - 1) * scale.
-            alpha: float32 (width,), as are `beta` and `bias`: y = beta * tanh(alpha * x + bias);
-                width may be less than columns, and the rest of a row is then left alone.
-            beta: see `alpha`.
-            bias: see `alpha`.
+            codes: The levels, uint8 (vocab_size, columns / 2), high nibble = even column.
+            scales: The scales, float32 (vocab_size,); a value is (q / 7.5 - 1) * scale.
+            alpha: The slopes, float32 (width,), like `beta` and `bias`: y = beta * tanh(alpha * x +
+                bias). Width may be less than columns; the rest of a row is then ignored.
+            beta: The amplitudes; see `alpha`.
+            bias: The offsets; see `alpha`.
 
         Raises:
-            InputError: an array of another dtype or shape, or not in C order.
+            InputError: An array of another dtype or shape, or not in C order.
         """
         expect(codes, "codes", np.uint8, (None, None))
         expect(scales, "scales", np.float32, (len(codes),))
@@ -79,7 +82,7 @@ class Kernel:
         """Return a table of float32 rows (vocab_size, columns), ready to pool; see `packed_table`.
 
         Raises:
-            InputError: an array of another dtype or shape, or not in C order.
+            InputError: An array of another dtype or shape, or not in C order.
         """
         expect(rows, "rows", np.float32, (None, None))
         return self._table((rows,), (0, 0, address_of(rows)), rows.shape[1], (alpha, beta, bias))
@@ -107,7 +110,7 @@ class Table:
     """A table that the kernel pools; made by `Kernel.packed_table` and `Kernel.float_table`."""
 
     def __init__(
-        self, module: ModuleType, handle: object, held: tuple[NDArray[Any], ...], width: int
+        self, module: ModuleType, handle: "TableHandle", held: tuple[NDArray[Any], ...], width: int
     ) -> None:
         self._module = module
         self.handle = handle
@@ -127,20 +130,20 @@ class Table:
         """Return one vector per text: float32 (n_texts, dim).
 
         A vector is the mean of the text's rows after the tanh, its first `dim` columns, of length 1
-        where `normalize` is true. A text without tokens gives the zero vector either way. The lock
-        of the interpreter is free meanwhile; small batches stay on the calling thread.
+        if `normalize` is true. A text without tokens gives the zero vector either way. The lock of
+        the interpreter is free meanwhile; small batches stay on the calling thread.
 
         Args:
-            ids: int32 (n_tokens,), rows of the table.
-            offsets: int64 (n_texts + 1,); text i owns ids[offsets[i]:offsets[i + 1]].
-            dim: 1 to `width`.
-            normalize: whether vectors get length 1; a zero vector stays zero.
-            threads: at most this many; by default as many as the process may use.
-            out: where to write, float32 (n_texts, dim) in C order; it is returned then.
+            ids: The rows of the table, int32 (n_tokens,).
+            offsets: The bounds, int64 (n_texts + 1,); text i owns ids[offsets[i]:offsets[i + 1]].
+            dim: The number of columns, 1 to `width`.
+            normalize: Whether vectors get length 1; a zero vector stays zero.
+            threads: The most threads to use. Default: as many as the process may use.
+            out: The array to write to and return, float32 (n_texts, dim) in C order.
 
         Raises:
             DimensionError: `dim` is not within 1 to `width`.
-            InputError: an array of another dtype or shape, an id that is no row of the table, or
+            InputError: An array of another dtype or shape, an id that is not a row of the table, or
                 offsets that do not ascend within `ids`.
         """
         if not 1 <= dim <= self.width:
@@ -188,10 +191,10 @@ def kernel() -> Kernel | None:
 
 def describe() -> str:
     """Return which kernel runs here, as `konayuki info` prints it: "avx512, 2 threads"."""
-    found = kernel()
-    if found is not None:
+    compiled = kernel()
+    if compiled is not None:
         count = default_threads()
-        return f"{found.level}, {count} thread{'' if count == 1 else 's'}"
+        return f"{compiled.level}, {count} thread{'' if count == 1 else 's'}"
     return "numpy: not compiled" if _module() is None else f"numpy: {ENVIRONMENT_VARIABLE}=numpy"
 
 
@@ -204,13 +207,13 @@ def _module() -> ModuleType | None:
 
 
 def address_of(array: NDArray[Any]) -> int:
-    """Return where the data of an array starts."""
+    """Return the address of the data of an array."""
     address: int = array.__array_interface__["data"][0]  # a third of the cost of `array.ctypes`
     return address
 
 
 def result_array(out: Floats | None, shape: tuple[int, int]) -> Floats:
-    """Return `out` after a check of it, or a new array where it is None."""
+    """Return `out` after a check of it, or a new array if it is None."""
     if out is None:
         return np.empty(shape, np.float32)
     expect(out, "out", np.float32, shape)
@@ -222,10 +225,10 @@ def result_array(out: Floats | None, shape: tuple[int, int]) -> Floats:
 def expect(
     array: NDArray[Any], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]
 ) -> None:
-    """Raise unless an array has this dtype, C order and shape, where None is any size.
+    """Raise unless an array has this dtype, C order and shape; None stands for any size.
 
     Raises:
-        InputError: the message says what it is instead.
+        InputError: The message says what it is instead.
     """
     fits = array.ndim == len(shape) and all(
         want is None or have == want for have, want in zip(array.shape, shape, strict=True)

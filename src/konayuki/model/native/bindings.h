@@ -18,7 +18,7 @@ struct bound_table {
     struct level level;
 };
 
-/* Reads `count` integers; -1 with an exception set where there are others or one is none. */
+/* Reads `count` integers; -1 with an exception set for another number of them or another type. */
 int read_integers(PyObject *const *arguments, Py_ssize_t given, Py_ssize_t count, int64_t *values);
 
 /* The table of a capsule; NULL with an exception set. */
@@ -33,7 +33,7 @@ struct reader {
     Py_ssize_t length, capacity;
 };
 
-/* Reads a string; -1 with an exception set, for instance where `text` is none. */
+/* Reads a string; -1 with an exception set, for instance if `text` is not a string. */
 int read_text(struct reader *reader, PyObject *text);
 
 static inline void *address(int64_t value) {

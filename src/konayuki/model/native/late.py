@@ -83,9 +83,7 @@ class LateKernel:
         self._sums = np.empty(len(codes), np.int32)
         kernel.module.prepare_late(*self._table, address_of(self.lengths), address_of(self._sums))
 
-    def count(
-        self, ids: NDArray[Any], ends: Places, first: int, counts: NDArray[np.int32]
-    ) -> None:
+    def count(self, ids: NDArray[Any], ends: Places, first: int, counts: NDArray[np.int32]) -> None:
         """Add to `counts` how many of the passages from `first` on hold each token.
 
         Args:

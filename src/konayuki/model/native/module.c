@@ -1,8 +1,8 @@
 /* The Python face of the kernel: plain functions over addresses, on the stable ABI of Python 3.10.
  *
  * The buffer protocol joined the stable ABI in 3.11, so arrays arrive as addresses of their data.
- * `binding.py` beside this file is the only caller; it checks types, shapes and contiguity and keeps
- * the arrays alive. What could lead outside an array, ids and offsets, is checked here.
+ * The Python files next to this one are the only callers; they check types, shapes and contiguity and
+ * keep the arrays alive. What could lead outside an array, ids and offsets, is checked here.
  */
 #include "bindings.h"
 

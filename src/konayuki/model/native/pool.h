@@ -32,7 +32,7 @@ typedef void pool_texts(const struct pool_job *job, int64_t first, int64_t last,
 
 pool_texts pool_texts_avx512, pool_texts_avx2, pool_texts_vector128, pool_texts_scalar;
 
-/* Copies the tanh into `table`; 0, or -1 where memory ran out. */
+/* Copies the tanh into `table`; 0, or -1 if memory ran out. */
 int pool_table_fill(struct pool_table *table, const float *alpha, const float *beta,
                     const float *bias);
 void pool_table_clear(struct pool_table *table);
@@ -44,7 +44,7 @@ enum pool_fault { POOL_OK, POOL_BAD_OFFSET, POOL_BAD_ID };
    text or token that is not. */
 enum pool_fault pool_check(const struct pool_job *job, int64_t ids, int64_t texts, int64_t *where);
 
-/* Pools `texts` texts on up to `threads` threads; 0, or -1 where memory ran out. */
+/* Pools `texts` texts on up to `threads` threads; 0, or -1 if memory ran out. */
 int pool_run(const struct pool_job *job, pool_texts *texts_function, int64_t texts, int threads);
 
 #endif

@@ -7,7 +7,7 @@
 #include "parallel.h"
 
 /* Rows whose cosines are computed before they are looked at; the least rows and the most ranges that
-   a thread takes, where there are several; bytes from which a second thread pays. */
+   a thread takes, if there are several; bytes from which a second thread pays. */
 enum { ROWS_A_BLOCK = 128, ROWS_A_RANGE = 16384, RANGES = 4, BYTES_FOR_THREADS = 1 << 24 };
 
 /* The best hits so far as a heap with the worst on top. */
@@ -83,7 +83,7 @@ static void scan_all(const struct scan_job *job, int64_t first, int64_t last, st
     }
 }
 
-/* Where few rows of a block are allowed they are scored one by one; else all of them are, because
+/* If few rows of a block are allowed they are scored one by one; else all of them are, because
    memory comes faster in one stream than in pieces. */
 static void scan_allowed(const struct scan_job *job, int64_t first, int64_t last,
                          struct heap *heap) {

@@ -21,7 +21,7 @@ struct hit {
     float score;
 };
 
-/* What is scanned: int8 rows where `sums` is set, sketches of such rows where `dots` is set. */
+/* What is scanned: int8 rows if `sums` is set, sketches of such rows if `dots` is set. */
 struct scan_job {
     const void *rows;
     int64_t n_rows, columns;
@@ -37,7 +37,7 @@ struct scan_job {
 float scan_length(const int8_t *query, int64_t columns);
 
 /* Writes the best rows to `hits`, which has room for k: best first, of equal ones the smaller
-   row first. Returns how many there are, or -1 where memory ran out. */
+   row first. Returns how many there are, or -1 if memory ran out. */
 int64_t scan_run(const struct scan_job *job, struct hit *hits, int threads);
 
 /* Scores the int8 rows named by `n_hits` hits and sorts them in the same order. */

@@ -40,14 +40,14 @@ class Scanner:
     ) -> tuple[Rows, Floats]:
         """Return the `k` rows with the largest cosine: rows int64 (k,), cosines float32 (k,).
 
-        Fewer where fewer rows are there or allowed. A zero row or a zero query has cosine 0.
+        Fewer if fewer rows exist or are allowed. A zero row or a zero query has cosine 0.
 
         Args:
-            matrix: int8 (n_rows, columns).
-            query: int8 (columns,).
-            k: how many, at least 1.
-            allowed: bool (n_rows,); rows that are False are left out.
-            threads: at most this many; by default as many as the process may use.
+            matrix: The rows, int8 (n_rows, columns).
+            query: The query, int8 (columns,).
+            k: The number of rows to return, at least 1.
+            allowed: The rows to consider, bool (n_rows,). Default: all.
+            threads: The most threads to use. Default: as many as the process may use.
         """
         _check(matrix, query)
         return self._scan(self._module.scan_int8, matrix, query, k, allowed, threads)
@@ -56,17 +56,17 @@ class Scanner:
         """Return the given rows of a matrix, best first, and their cosines float32.
 
         Args:
-            matrix: int8 (n_rows, columns).
-            query: int8 (columns,).
-            rows: int64, any rows of the matrix.
+            matrix: The rows, int8 (n_rows, columns).
+            query: The query, int8 (columns,).
+            rows: The places of rows in the matrix, int64.
         """
         _check(matrix, query)
         expect(rows, "rows", np.int64, (None,))
         rows, scores = rows.copy(), np.empty(len(rows), np.float32)
-        places = (address_of(matrix), *matrix.shape, address_of(query))
+        inputs = (address_of(matrix), *matrix.shape, address_of(query))
         try:
             self._module.score_int8(
-                self._level, *places, address_of(rows), address_of(scores), len(rows)
+                self._level, *inputs, address_of(rows), address_of(scores), len(rows)
             )
         except ValueError as error:
             raise InputError(str(error)) from None
@@ -98,11 +98,11 @@ class Scanner:
         candidates lose nothing that could be measured.
 
         Args:
-            sketches: what `sketches` gave.
-            query: int8 (columns,), as for `nearest`.
-            k: how many candidates, at least 1.
-            allowed: see `nearest`.
-            threads: see `nearest`.
+            sketches: What `sketches` gave.
+            query: The query, int8 (columns,), as for `nearest`.
+            k: The number of candidates, at least 1.
+            allowed: The rows to consider; see `nearest`.
+            threads: The most threads to use; see `nearest`.
         """
         expect(query, "query", np.int8, (None,))
         _check_columns(len(query))
@@ -124,11 +124,11 @@ class Scanner:
             raise InputError(f"k is {k}: expected at least 1")
         k = min(k, len(matrix))
         rows, scores = np.empty(k, np.int64), np.empty(k, np.float32)
-        places = (address_of(matrix), len(matrix), len(query), address_of(query))
+        inputs = (address_of(matrix), len(matrix), len(query), address_of(query))
         mask = 0 if allowed is None else address_of(allowed)
         count = function(
             self._level,
-            *places,
+            *inputs,
             mask,
             k,
             address_of(rows),

@@ -138,8 +138,8 @@ class Unigram:
         Text i owns ids[offsets[i]:offsets[i + 1]]; a text without words owns nothing.
 
         Raises:
-            TypeError: an item is no string.
-            UnicodeEncodeError: a text holds a lone surrogate.
+            TypeError: An item is not a string.
+            UnicodeEncodeError: A text holds a lone surrogate.
         """
         ids, offsets = self._module.tokenize(
             self._handle, _as_list(texts), self._prepare, self._split, threads or default_threads()
@@ -159,13 +159,13 @@ class Unigram:
         """Return one vector per text: float32 (n_texts, dim), as `table.pool` of the ids does.
 
         Ids never leave the processor's cache; the lock is free once the strings are read. Vectors
-        are written to `out`, and that is returned, where it is given.
+        are written to `out`, and that is returned, if it is given.
 
         Raises:
             DimensionError: `dim` is not within 1 to the width of the table.
-            InputError: the table has fewer rows than there are pieces.
-            TypeError: an item is no string.
-            UnicodeEncodeError: a text holds a lone surrogate.
+            InputError: The table has fewer rows than there are pieces and added tokens.
+            TypeError: An item is not a string.
+            UnicodeEncodeError: A text holds a lone surrogate.
         """
         if not 1 <= dim <= table.width:
             raise DimensionError(f"dim is {dim}: expected 1 to {table.width}")

@@ -20,7 +20,7 @@ void trie_clear(struct trie *trie) {
     free(trie->roots);
 }
 
-/* The child of `parent` by `symbol`, made where it is not there yet. */
+/* The child of `parent` by `symbol`, made if it does not exist yet. */
 static struct trie_node *enter(struct trie *trie, uint32_t parent, uint16_t symbol) {
     struct trie_node *node = trie->nodes + trie_slot(trie, parent, symbol);
     if (!node->parent) *node = (struct trie_node){parent, symbol, 0, NO_PIECE, 0.0f};

@@ -16,7 +16,7 @@ enum { NO_PIECE = -1 };
 
 struct trie_root {
     uint64_t children; /* bit s % 64 for every child by symbol s */
-    int32_t piece;     /* NO_PIECE where none ends here */
+    int32_t piece;     /* NO_PIECE if none ends here */
     float score;
 };
 
@@ -61,7 +61,7 @@ static inline uint32_t trie_slot(const struct trie *trie, uint32_t parent, uint1
     return slot;
 }
 
-/* The child of `parent` by `symbol`; NULL where there is none. */
+/* The child of `parent` by `symbol`; NULL if there is none. */
 static inline const struct trie_node *trie_child(const struct trie *trie, uint32_t parent,
                                                  uint16_t symbol) {
     const struct trie_node *node = trie->nodes + trie_slot(trie, parent, symbol);

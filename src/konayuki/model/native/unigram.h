@@ -17,6 +17,7 @@ struct unigram {
     double *scores; /* (n_pieces,) by id; NULL if the single precision of the trie is exact */
     double unk_score;
     int32_t n_pieces, unk_id;
+    int64_t n_ids; /* one more than the largest id */
     uint16_t mark;        /* begins a word and belongs to it; 0: nothing does */
     uint16_t first_break; /* symbols from here to SYMBOL_SPACE lie between words */
     int look_ahead;       /* 1: a character may depend on the one before it; 0: only on marks after it */

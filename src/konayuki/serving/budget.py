@@ -1,0 +1,92 @@
+"""Answers that fit into the context of an agent: passages shortened until they do."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+LEAST_TOKENS = 200  # the frame of an answer, and a note
+_SHORTEST = 24  # characters of a passage that still tell something
+_TITLE_CHARACTERS = 80
+
+
+class Passage(BaseModel):
+    """A passage, or the part of it that answers the question."""
+
+    id: str = Field(description="Key for `get`, and what to cite.")
+    text: str
+    title: str = ""
+    heading: str = ""
+    relevance: float | None = Field(default=None, description="From 0 to 1, if it is known.")
+    cut: bool = Field(default=False, description="Whether `get` has more of this passage.")
+
+
+class Passages(BaseModel):
+    """Passages, and what was left out of the answer."""
+
+    hits: list[Passage]
+    more: int = Field(default=0, description="Hits that did not fit into max_tokens.")
+    note: str = Field(default="", description="What else the reader should know.")
+
+    def as_text(self) -> str:
+        """Return what an agent reads."""
+        lines = [self.note] if self.note else []
+        for hit in self.hits:
+            title = " > ".join(part for part in (hit.title, hit.heading) if part)
+            relevance = "" if hit.relevance is None else f" (relevance {hit.relevance:.2f})"
+            lines.append(f"[{hit.id}] {title}{relevance}\n{hit.text}")
+        if self.more:
+            lines.append(f"{self.more} more did not fit: raise max_tokens, or ask more narrowly.")
+        return "\n\n".join(lines)
+
+
+def estimated_tokens(text: str) -> int:
+    """Return how many tokens a text has at most for common tokenizers: a guess on the safe side.
+
+    One for each character outside ASCII, and one for every three ASCII characters.
+    """
+    n_ascii = sum(character.isascii() for character in text)
+    return len(text) - n_ascii + -(-n_ascii // 3)
+
+
+def cost(answer: Passages) -> int:
+    """Return the tokens of an answer in the form that has more of them: text or JSON."""
+    return max(estimated_tokens(answer.as_text()), estimated_tokens(answer.model_dump_json()))
+
+
+def shorten(text: str, width: int) -> str:
+    """Return the beginning of a text, at most `width` characters."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def fit(
+    passages: Sequence[Any],
+    as_passage: Callable[[Any, int], Passage],
+    *,
+    max_tokens: int,
+    longest: int,
+    note: str = "",
+) -> Passages:
+    """Return as many passages as fit, best first, and as much of each as fits.
+
+    Args:
+        passages: What the passages are made of, best first.
+        as_passage: Makes a passage with a text of at most so many characters.
+        max_tokens: Budget of the whole answer.
+        longest: Length of the longest text.
+        note: What to say before the passages.
+    """
+    for n_passages in range(len(passages), 0, -1):
+        width = longest
+        while width >= _SHORTEST:
+            hits = [as_passage(passage, width) for passage in passages[:n_passages]]
+            answer = Passages(hits=hits, more=len(passages) - n_passages, note=note)
+            if cost(answer) <= max_tokens:
+                return answer
+            width = width * 3 // 4
+    return Passages(hits=[], more=len(passages), note=note)
+
+
+def heading_of(text: str) -> str:
+    """Return a title or heading, shortened."""
+    return shorten(text, _TITLE_CHARACTERS)

@@ -1,0 +1,63 @@
+"""The main text of HTML pages."""
+
+import pytest
+
+from konayuki.ingest.html import html_outline
+
+FRAME = (
+    "<body><header><h1>サイト</h1></header><nav>案内</nav>{}"
+    "<div id='cookie-banner'>クッキーに同意</div><footer>著作権</footer></body>"
+)
+
+
+def text_of(html: str) -> str:
+    return "\n".join(section.text for section in html_outline(html).sections)
+
+
+def test_the_frame_of_a_page_is_left_out():
+    article = (
+        "<article><header><h1>題</h1></header><p>本文。</p><footer>筆者より</footer></article>"
+    )
+    outline = html_outline(f"<title>題 - サイト</title>{FRAME.format(article)}")
+    assert outline.title == "題 - サイト"
+    assert [section.headings for section in outline.sections] == [("題",)]
+    assert text_of(FRAME.format(article)).split() == ["本文。", "筆者より"]
+
+
+def test_only_the_main_element_is_read_if_there_is_one():
+    html = FRAME.format("<div>広告</div><main><p>本文。</p></main><div>関連</div>")
+    assert text_of(html) == "本文。"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "hidden", "aria-hidden='true'", "style='color: red; DISPLAY : none'", "role=navigation",
+        "style=visibility:hidden", "class='x cookie-note'",
+    ],
+)  # fmt: skip
+def test_hidden_elements_are_left_out(attributes: str):
+    assert text_of(f"<p>前</p><div {attributes}><p>見えない<br></div><p>後") == "前\n\n後"
+    assert text_of(f"<p>前<p {attributes}>見えない<p>後").split() == ["前", "後"]
+    assert text_of(f"<img {attributes}>本文") == "本文"
+
+
+def test_a_page_that_would_be_empty_is_read_whole():
+    assert text_of("<header>これだけ</header>") == "これだけ"
+    assert text_of("<main></main><p>本文") == "本文"
+    assert text_of("<div hidden><p>本文</div>") == "本文"
+
+
+def test_hidden_elements_that_nobody_closed_end_with_their_parent():
+    assert text_of("<div><nav>案内</div><p>本文") == "本文"
+    assert text_of("<head><title>題</title><body>本文") == "本文"
+    assert text_of("<svg><svg></svg>図</svg>本文") == "本文"
+
+
+def test_marked_sections_comments_and_bare_signs_are_read_through():
+    assert text_of("a <![CDATA[x]]> b <!-- <p> --> c < d & e &lt;p&gt; &#x5c71;").split() == (
+        ["a", "b", "c", "<", "d", "&", "e", "<p>", "山"]
+    )
+    assert text_of("<p title='a > b'>本文</p>") == "本文"
+    assert text_of("<script>if (a < b) '</p>'</script>本文") == "本文"
+    assert text_of("本文<![<![x") == "本文<![<![x"
