@@ -1,4 +1,4 @@
-"""The part of a passage that answers a query, and the offsets at which the words of the query stand."""
+"""The part of a passage that answers a query, and at which offsets its words match."""
 
 import re
 import unicodedata
