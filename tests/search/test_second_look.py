@@ -105,14 +105,19 @@ def test_equal_passages_are_shown_once(tmp_path):
 
 def test_scores_do_not_depend_on_k_and_deep_answers_are_whole(tmp_path):
     with Index.create(tmp_path / "i", MODEL) as index:
-        index.add({"id": str(n), "text": f"{n}番の猫は{n % 7}時に魚を{n % 11}匹食べた。"} for n in range(400))
+        index.add(
+            {"id": str(n), "text": f"{n}番の猫は{n % 7}時に魚を{n % 11}匹食べた。"}
+            for n in range(400)
+        )
         query = "3番の猫は何匹食べたか"
         deep = index.search(query, k=1000)
         assert len({hit.id for hit in deep}) == 400
         assert [hit.score for hit in deep] == sorted((hit.score for hit in deep), reverse=True)
         for k in (1, 10, 150):
             shallow = index.search(query, k=k)
-            assert [(hit.id, hit.score) for hit in shallow] == [(hit.id, hit.score) for hit in deep[:k]]
+            assert [(hit.id, hit.score) for hit in shallow] == [
+                (hit.id, hit.score) for hit in deep[:k]
+            ]
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, "0.5", True, float("nan")])
@@ -158,8 +163,12 @@ def test_tokens_come_back_whatever_happened_to_them(tmp_path):
                 path.write_bytes(damage)
             with Index.open(folder, MODEL) as index:
                 assert seen(index) == before
-            path = folder / "tokens" / next(
-                (p.name for p in (folder / "tokens").iterdir() if p.suffix == path.suffix), name
+            path = (
+                folder
+                / "tokens"
+                / next(
+                    (p.name for p in (folder / "tokens").iterdir() if p.suffix == path.suffix), name
+                )
             )
             content = path.read_bytes()
     shutil.rmtree(folder / "tokens")
@@ -187,7 +196,9 @@ def test_compaction_keeps_the_tokens_of_the_living(tmp_path):
         index.add(record for record in records(3000) if record["id"] in ids)
         fresh = index.search("北海道の犬", k=50)
     assert [hit.text for hit in answer] == [hit.text for hit in fresh]
-    assert [hit.relevance for hit in answer] == pytest.approx([hit.relevance for hit in fresh], abs=0.02)
+    assert [hit.relevance for hit in answer] == pytest.approx(
+        [hit.relevance for hit in fresh], abs=0.02
+    )
 
 
 def test_a_block_holds_the_tokens_of_each_sentence():
@@ -195,7 +206,7 @@ def test_a_block_holds_the_tokens_of_each_sentence():
     block = token_block(MODEL, texts)
     ends = np.concatenate([[[0, 0]], block.ends])
     assert block.n_passages == len(texts)
-    for number, text in enumerate(texts):
+    for number in range(len(texts)):
         (start, first), (end, last) = ends[number : number + 2]
         sentences = block.sentences[first:last]
         assert end - start <= MAX_TOKENS

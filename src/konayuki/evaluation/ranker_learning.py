@@ -119,11 +119,13 @@ def learn_weights(tasks: Sequence[RankerTask], l2: float = L2) -> dict[str, floa
 
 def quality(tasks: Sequence[RankerTask], weights: Mapping[str, float]) -> dict[str, float]:
     """Return the nDCG@10 of each task."""
+    return {task.name: quality_of(task.answered, weights) for task in tasks}
+
+
+def quality_of(questions: Sequence[Asked], weights: Mapping[str, float]) -> float:
+    """Return the mean nDCG@10 of questions."""
     vector = np.array([weights[name] for name in FEATURES])
-    return {
-        task.name: float(np.mean([_ndcg(asked, asked.matrix @ vector) for asked in task.answered]))
-        for task in tasks
-    }
+    return float(np.mean([_ndcg(asked, asked.matrix @ vector) for asked in questions]))
 
 
 def _ndcg(asked: Asked, scores: NDArray[np.floating]) -> float:
