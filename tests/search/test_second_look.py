@@ -142,13 +142,17 @@ def test_a_foreign_encoder_goes_without_a_second_look(tmp_path):
         assert not (tmp_path / "i" / "tokens").exists()
 
 
+def seen(index: Index) -> list[tuple[str, float]]:
+    """Ids and what the second look adds, rounded: BM25 counts what tantivy still holds."""
+    hits = index.search("北海道の犬", k=20)
+    return [(hit.id, round(hit.parts["late"], 3)) for hit in hits]
+
+
 def test_tokens_come_back_whatever_happened_to_them(tmp_path):
     folder = tmp_path / "i"
     with Index.create(folder, MODEL) as index:
         index.add(records(200))
-        index.delete(hit.id for hit in index.search("犬", k=3))
-        before = index.search("北海道の犬", k=20)
-        assert before[0].relevance is not None
+        before = seen(index)
     for name in sorted(path.name for path in (folder / "tokens").iterdir()):
         path = folder / "tokens" / name
         content = path.read_bytes()
@@ -158,7 +162,7 @@ def test_tokens_come_back_whatever_happened_to_them(tmp_path):
             else:
                 path.write_bytes(damage)
             with Index.open(folder, MODEL) as index:
-                assert index.search("北海道の犬", k=20) == before
+                assert seen(index) == before
             path = (
                 folder
                 / "tokens"
@@ -169,7 +173,7 @@ def test_tokens_come_back_whatever_happened_to_them(tmp_path):
             content = path.read_bytes()
     shutil.rmtree(folder / "tokens")
     with Index.open(folder, MODEL) as index:
-        assert index.search("北海道の犬", k=20) == before
+        assert seen(index) == before
 
 
 def test_a_reader_goes_without_a_second_look_if_there_are_no_tokens(tmp_path):
@@ -202,7 +206,7 @@ def test_a_block_holds_the_tokens_of_each_sentence():
     block = token_block(MODEL, texts)
     ends = np.concatenate([[[0, 0]], block.ends])
     assert block.n_passages == len(texts)
-    for number, text in enumerate(texts):
+    for number in range(len(texts)):
         (start, first), (end, last) = ends[number : number + 2]
         sentences = block.sentences[first:last]
         assert end - start <= MAX_TOKENS

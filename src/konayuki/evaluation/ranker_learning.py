@@ -119,11 +119,13 @@ def learn_weights(tasks: Sequence[RankerTask], l2: float = L2) -> dict[str, floa
 
 def quality(tasks: Sequence[RankerTask], weights: Mapping[str, float]) -> dict[str, float]:
     """Return the nDCG@10 of each task."""
+    return {task.name: quality_of(task.answered, weights) for task in tasks}
+
+
+def quality_of(questions: Sequence[Asked], weights: Mapping[str, float]) -> float:
+    """Return the mean nDCG@10 of questions."""
     vector = np.array([weights[name] for name in FEATURES])
-    return {
-        task.name: float(np.mean([_ndcg(asked, asked.matrix @ vector) for asked in task.answered]))
-        for task in tasks
-    }
+    return float(np.mean([_ndcg(asked, asked.matrix @ vector) for asked in questions]))
 
 
 def _ndcg(asked: Asked, scores: NDArray[np.floating]) -> float:
@@ -183,20 +185,38 @@ def _leading(asked: Asked, ranker: Ranker, kind: int, weight: float) -> tuple[An
 
 
 def learn_relevance(judged: Judged) -> dict[str, float]:
-    """Return the weights of a logistic regression, by name of a raw feature, and "bias"."""
-    mean, spread = judged.raw.mean(axis=0), judged.raw.std(axis=0) + 1e-9
-    matrix = np.column_stack([(judged.raw - mean) / spread, np.ones(len(judged.raw))])
-    weight = judged.weight / judged.weight.sum()
+    """Return the weights of a logistic regression, by name of a raw feature, and "bias".
+
+    No feature may make a hit less relevant by growing: those that would are left out.
+    """
+    used = np.ones(len(RAW_FEATURES), dtype=np.bool_)
+    while True:
+        slopes, bias = _logistic(judged.raw[:, used], judged.right, judged.weight)
+        if (slopes >= 0).all():
+            break
+        used[np.flatnonzero(used)[np.argmin(slopes * judged.raw[:, used].std(axis=0))]] = False
+    values = np.zeros(len(RAW_FEATURES))
+    values[used] = slopes
+    named = dict(zip(RAW_FEATURES, values.round(4).tolist(), strict=True))
+    return named | {"bias": round(bias, 4)}
+
+
+def _logistic(
+    raw: Matrix, right: NDArray[np.bool_], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return slopes and bias with the least weighted cross-entropy, by Newton's method."""
+    mean, spread = raw.mean(axis=0), raw.std(axis=0) + 1e-9
+    matrix = np.column_stack([(raw - mean) / spread, np.ones(len(raw))])
+    share = weight / weight.sum()
     beta = np.zeros(matrix.shape[1])
     for _ in range(_STEPS):
         odds = 1 / (1 + np.exp(-matrix @ beta))
-        gradient = matrix.T @ (weight * (odds - judged.right)) + 1e-4 * beta
-        curvature = (matrix * (weight * odds * (1 - odds))[:, None]).T @ matrix
+        gradient = matrix.T @ (share * (odds - right)) + 1e-4 * beta
+        curvature = (matrix * (share * odds * (1 - odds))[:, None]).T @ matrix
         step = np.linalg.solve(curvature + 1e-4 * np.eye(len(beta)), gradient)
         beta -= step * min(1.0, 2 / max(np.abs(step).max(), 1e-12))
     slopes = beta[:-1] / spread
-    named = dict(zip(RAW_FEATURES, slopes.round(4).tolist(), strict=True))
-    return named | {"bias": round(float(beta[-1] - slopes @ mean), 4)}
+    return slopes, float(beta[-1] - slopes @ mean)
 
 
 def relevance_quality(judged: Judged, relevance: Mapping[str, float]) -> dict[str, Any]:

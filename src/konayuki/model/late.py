@@ -104,8 +104,11 @@ class LateTable:
         if self._kernel:
             return self._kernel.sentence_lengths(ids, offsets)
         spans = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-        sums = (self._rows(ids[start:end]).sum(axis=0) for start, end in spans)
-        return np.array([np.linalg.norm(sum_) for sum_ in sums], dtype=np.float32)
+        lengths = [
+            np.linalg.norm(self._rows(ids[start:end]).sum(axis=0)) if start < end else 0.0
+            for start, end in spans
+        ]
+        return np.array(lengths, dtype=np.float32)
 
     def score(self, query: QueryTokens, passages: Passages) -> tuple[FloatVector, FloatVector]:
         """Return late interaction and best sentence of each passage asked for: float32 (n,) each.
@@ -120,14 +123,16 @@ class LateTable:
         return self._score(query, passages)
 
     def _score(self, query: QueryTokens, passages: Passages) -> tuple[FloatVector, FloatVector]:
+        scores = np.zeros((len(passages.starts), 2), np.float32)
+        if not len(query.ids):
+            return scores[:, 0].copy(), scores[:, 1].copy()
         asked = self._rows(query.ids)
         units = asked / np.maximum(self.norms[query.ids], 1e-30)[:, np.newaxis]
         mean = (query.shares / self._table.scales[query.ids] * _HALF_STEP**2) @ asked
-        scores = np.zeros((len(passages.starts), 2), np.float32)
         spans = np.stack([passages.starts, passages.ends, passages.first, passages.last], axis=1)
         for place, (start, end, first, last) in enumerate(spans.tolist()):
             ids = passages.ids[start:end]
-            if not len(ids) or not len(query.ids):
+            if not len(ids):
                 continue
             rows = self._rows(ids)
             cosines = units @ (rows / np.maximum(self.norms[ids], 1e-30)[:, np.newaxis]).T
@@ -153,6 +158,7 @@ def _lengths(table: PackedTable, columns: int) -> FloatVector:
 
 def _best_sentence(products: FloatVector, ends: NDArray[np.uint32], lengths: FloatVector) -> float:
     """Return the largest sum of products over a sentence as a share of its length."""
-    sums = np.diff(np.concatenate([[0], np.cumsum(products, dtype=np.float64)[ends - 1]]))
+    totals = np.concatenate([[0], np.cumsum(products, dtype=np.float64)])
+    sums = np.diff(totals[np.concatenate([[0], ends.astype(np.int64)])])
     meant = lengths > 0
     return float((sums[meant] / lengths[meant]).max()) if meant.any() else -1.0

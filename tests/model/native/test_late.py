@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,7 +27,9 @@ def passages(
     ids = rng.integers(0, vocabulary, sizes.sum()).astype(dtype)
     ends = np.cumsum(sizes)
     cuts = [np.sort(rng.integers(0, size + 1, 2)).tolist() + [int(size)] for size in sizes]
-    bounds = [0] + [int(end - size) + cut for end, size, c in zip(ends, sizes, cuts) for cut in c]
+    bounds = [0] + [
+        int(end - size) + cut for end, size, c in zip(ends, sizes, cuts, strict=True) for cut in c
+    ]
     lengths = table.sentence_lengths(ids.astype(np.int32), np.array(bounds, np.int64))
     sentence_ends = np.array(cuts, np.uint32).reshape(-1)
     last = 3 * np.arange(1, count + 1, dtype=np.int64)
@@ -45,7 +49,7 @@ def by_definition(rows: np.ndarray, query: QueryTokens, mean: np.ndarray, asked:
             continue
         late = query.weights @ (units[query.ids] @ units[ids].T).max(axis=1)
         bounds = [0, *asked.sentence_ends[first:last].tolist()]
-        means = [rows[ids[a:b]].mean(axis=0) for a, b in zip(bounds, bounds[1:]) if a < b]
+        means = [rows[ids[a:b]].mean(axis=0) for a, b in pairwise(bounds) if a < b]
         cosines = [mean @ one / np.linalg.norm(mean) / np.linalg.norm(one) for one in means]
         scores.append((late, max(cosines)))
     return np.array(scores).reshape(-1, 2).T
