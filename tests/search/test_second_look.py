@@ -5,12 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import konayuki
 from konayuki.errors import CheckpointError, InputError
 from konayuki.search import Index
 from konayuki.search.ranker import DEFAULT, FEATURES, Candidates, Ranker, ranker_of
-from konayuki.search.token_ids import MAX_TOKENS, token_block
+from konayuki.search.token_ids import MAX_TOKENS, _sentences, token_block
+from konayuki.text import sentence_ends
 from search.corpus import records
 from search.stand_in import HashEncoder
 
@@ -216,6 +219,14 @@ def test_a_block_holds_the_tokens_of_each_sentence():
             split = MODEL.tokenize(["猫がいる。", "犬もいる。"])
             assert block.ids[start:end].tolist() == split.ids.tolist()
             assert sentences.tolist() == split.offsets[1:].tolist()
+
+
+@given(st.text("猫犬 。！？.「」\n　a", max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_sentences_are_cut_where_the_rules_say(text):
+    ends = list(sentence_ends(text)) or [0]
+    pieces = [text[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    assert _sentences(text) == pieces
 
 
 def test_weights_belong_to_the_model_that_they_were_learned_with(tmp_path):

@@ -31,6 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-k", type=int, default=10, metavar="N", help="number of hits")
     parser.add_argument(
+        "--min-relevance",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="leave out hits that are less relevant, from 0 to 1",
+    )
+    parser.add_argument(
+        "--one-look",
+        action="store_true",
+        help="rank by cosine and words alone, without a second look at the best candidates",
+    )
+    parser.add_argument(
         "--mode",
         choices=MODES,
         default="hybrid",
@@ -57,7 +69,14 @@ def run(args: argparse.Namespace) -> int:
         model = StaticModel.load(args.model)
     with Index.open(args.index, model) as index:
         for query in _queries(" ".join(args.query)):
-            hits = index.search(query, args.k, args.mode, where or None)
+            hits = index.search(
+                query,
+                args.k,
+                args.mode,
+                where or None,
+                min_relevance=args.min_relevance,
+                rerank=not args.one_look,
+            )
             for line in _as_json(query, hits) if args.json else _as_text(query, hits):
                 print(line)
             sys.stdout.flush()
@@ -117,6 +136,8 @@ def _as_text(query: str, hits: "list[Hit]") -> Iterator[str]:
 
 def _parts(hit: "Hit") -> str:
     parts = [f"score {hit.score:.3f}"]
+    if hit.relevance is not None:
+        parts.insert(0, f"relevance {hit.relevance:.2f}")
     if hit.lexical is not None:
         parts.append(f"words {hit.lexical:.2f}")
     if hit.dense is not None:

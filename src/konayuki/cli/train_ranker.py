@@ -27,6 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", nargs="+", default=[], metavar="NAME", help="names of the sets to learn from"
     )
     parser.add_argument(
+        "--calibrate",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names of the sets to learn the relevance from, in which every right passage is "
+        "judged (default: all)",
+    )
+    parser.add_argument(
         "--queries", type=int, default=150, metavar="N", help="questions of each set at most"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="file to write")
@@ -40,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from konayuki.model import StaticModel
     from konayuki.search.ranker import Ranker
 
-    tasks = []
+    tasks: list[learning.RankerTask] = []
     for name, folder in args.fold:
         sets = [one for one in read_sets(folder) if isinstance(one, RetrievalSet)]
         chosen = [one for one in sets if not args.only or one.name in args.only]
@@ -48,10 +56,12 @@ def run(args: argparse.Namespace) -> int:
         tasks += learning.ask_tasks(model, chosen, args.queries, show_progress=not args.no_progress)
     weights = learning.learn_weights(tasks)
     ranker = Ranker(StaticModel.load(args.target).fingerprint, weights, {"bias": 0.0})
-    judged = learning.judge(tasks, ranker)
+    whole = [task for task in tasks if not args.calibrate or task.name in args.calibrate]
+    judged = learning.judge(whole, ranker)
     relevance = learning.learn_relevance(judged)
     notes = {
         "learned_from": [task.name for task in tasks],
+        "calibrated_on": [task.name for task in whole],
         "ndcg@10": _rounded(learning.quality(tasks, weights)),
         "ndcg@10_left_out": _rounded(learning.leave_one_out(tasks)),
         "relevance_quality": learning.relevance_quality(judged, relevance),

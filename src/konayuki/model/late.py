@@ -20,6 +20,8 @@ from konayuki.model.native.late import MAX_COLUMNS, Ids, LateKernel, Passages, P
 from konayuki.model.packed import PackedTable
 from konayuki.model.weights import Weights
 
+__all__ = ["COLUMNS", "LateTable", "Passages", "QueryTokens"]
+
 COLUMNS = MAX_COLUMNS
 # A question longer than this keeps its heaviest tokens: time grows with their number.
 MAX_QUERY_TOKENS = 128
@@ -156,7 +158,7 @@ def _lengths(table: PackedTable, columns: int) -> FloatVector:
     return lengths
 
 
-def _best_sentence(products: FloatVector, ends: NDArray[np.uint32], lengths: FloatVector) -> float:
+def _best_sentence(products: NDArray[Any], ends: NDArray[np.uint32], lengths: FloatVector) -> float:
     """Return the largest sum of products over a sentence as a share of its length."""
     totals = np.concatenate([[0], np.cumsum(products, dtype=np.float64)])
     sums = np.diff(totals[np.concatenate([[0], ends.astype(np.int64)])])

@@ -60,8 +60,9 @@ class Derived:
         self._lexical = LexicalIndex(folder / "lexical", mirrored=mirrored)
         self._vectors = VectorFiles(folder / "vectors")
         self._state = VectorState(dim=model.dim)
-        has_tokens = isinstance(model, TokenEncoder)
-        self._tokens = TokenFiles(folder / "tokens", model) if has_tokens else None
+        self._tokens = (
+            TokenFiles(folder / "tokens", model) if isinstance(model, TokenEncoder) else None
+        )
         self._token_state: TokenState | None = None
         self._mirrored = mirrored
         self._mark = Mark()

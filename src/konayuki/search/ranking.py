@@ -135,11 +135,13 @@ class View:
             ranks = np.arange(1, len(rows) - n_pool + 1)
             parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
             scores = scores + parts["beyond"]
-        columns = (rows, scores, candidates.lexical, candidates.dense, relevance, *parts.values())
-        return [
-            Ranked(*line[:5], dict(zip(parts, line[5:], strict=True)))
-            for line in zip(*(column.tolist() for column in columns), strict=True)
+        named = [
+            dict(zip(parts, values, strict=True))
+            for values in zip(*(part.tolist() for part in parts.values()), strict=True)
         ]
+        columns = (rows, scores, candidates.lexical, candidates.dense, relevance)
+        lines = zip(*(column.tolist() for column in columns), named, strict=True)
+        return [Ranked(*line) for line in lines]
 
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.

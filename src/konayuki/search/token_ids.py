@@ -37,6 +37,9 @@ _OURS = re.compile(
     rf"(\d{{1,18}})\.(?:{'|'.join(_SUFFIXES)})|\.state\.[0-9a-f]{{12}}\.partial\.json"
 )
 _BLOCK_BYTES = 1 << 24
+# Brackets, line breaks and Latin full stops need the rules of `sentence_ends`.
+_INTRICATE = re.compile("[「『（(【［[〈《〔｛{“」』）)】］\\]〉》〕｝}”\n.]")
+_PLAIN_END = re.compile("[。．！？!?｡]+\\s*")
 
 
 @runtime_checkable
@@ -97,7 +100,12 @@ def token_block(model: TokenEncoder, texts: Sequence[str]) -> TokenBlock:
 
 def _sentences(text: str) -> list[str]:
     """Return the pieces of a text up to the end of each sentence; together they are the text."""
-    ends = list(sentence_ends(text)) or [0]
+    if _INTRICATE.search(text):
+        ends = list(sentence_ends(text)) or [0]
+    else:  # a fifth of the time, for most passages
+        ends = [match.end() for match in _PLAIN_END.finditer(text)]
+        if not ends or ends[-1] < len(text):
+            ends.append(len(text))
     return [text[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
@@ -179,7 +187,9 @@ class Frequencies:
             if self._n_counted < len(ends):
                 table.count(ids, ends, self._n_counted, self._counts)
                 self._n_counted = len(ends)
-                self._weights = idf(self._n_counted, self._counts).astype(np.float32)
+                self._weights = idf(self._n_counted, self._counts.astype(np.float64)).astype(
+                    np.float32
+                )
             return self._weights
 
 
@@ -391,7 +401,7 @@ class TokenFiles:
     def _write_behind(
         self, state: TokenState, rows: Sequence[int], block: TokenBlock
     ) -> TokenState:
-        shifted = block.ends + (state.sizes[0], state.sizes[2])
+        shifted = block.ends + np.array([state.sizes[0], state.sizes[2]])
         arrays = (block.ids, rows, shifted, block.sentences, block.lengths)
         parts = [
             np.asarray(array, dtype=dtype).tobytes()

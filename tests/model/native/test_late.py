@@ -26,10 +26,10 @@ def passages(
     sizes = rng.integers(0, 30, count)
     ids = rng.integers(0, vocabulary, sizes.sum()).astype(dtype)
     ends = np.cumsum(sizes)
-    cuts = [np.sort(rng.integers(0, size + 1, 2)).tolist() + [int(size)] for size in sizes]
-    bounds = [0] + [
-        int(end - size) + cut for end, size, c in zip(ends, sizes, cuts, strict=True) for cut in c
-    ]
+    cuts = [[*np.sort(rng.integers(0, size + 1, 2)).tolist(), int(size)] for size in sizes]
+    bounds = [0]
+    for end, size, inside in zip(ends.tolist(), sizes.tolist(), cuts, strict=True):
+        bounds += [end - size + cut for cut in inside]
     lengths = table.sentence_lengths(ids.astype(np.int32), np.array(bounds, np.int64))
     sentence_ends = np.array(cuts, np.uint32).reshape(-1)
     last = 3 * np.arange(1, count + 1, dtype=np.int64)
