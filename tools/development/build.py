@@ -9,7 +9,6 @@
 import argparse
 import csv
 import hashlib
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -96,7 +95,7 @@ def _link_training_files(data: Path, folder: Path, held: set[str]) -> list[str]:
 def _link(place: Path, target: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.unlink(missing_ok=True)
-    os.symlink(target.resolve(), place)
+    place.symlink_to(target.resolve())
 
 
 def _write_readme(

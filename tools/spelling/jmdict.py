@@ -102,7 +102,7 @@ def spellings(entry: Entry) -> Iterator[tuple[str, str]]:
 def kind_of(one: str, other: str, variants: dict[str, str]) -> str | None:
     """Return how two spellings differ, None when only in width, case or middle dots.
 
-    "kanji-form": only in forms of the same kanji (國/国); "okurigana": only in kana (申込/申し込み);
+    "kanji-form": only in forms of the same kanji (國/国); "okurigana": in kana (申込/申し込み);
     "kanji-choice": in kanji (会う/逢う); "reading": one is all kana and the other is not;
     "script": hiragana against katakana; "long-vowel": only in ー; "kana": other kana.
     """

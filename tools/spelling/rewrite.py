@@ -11,7 +11,6 @@ same questions as they were, REWRITTEN/respelled/NAME the rewritten ones.
 import argparse
 import gzip
 import hashlib
-import os
 import re
 import sys
 from collections import defaultdict
@@ -127,7 +126,7 @@ def _write_set(target: Path, folder: Path, rows: list[dict[str, str]]) -> None:
     pq.write_table(pa.Table.from_pylist(qrels), target / "qrels.parquet")
     corpus = target / "corpus.parquet"
     corpus.unlink(missing_ok=True)
-    os.symlink((folder / "corpus.parquet").resolve(), corpus)
+    corpus.symlink_to((folder / "corpus.parquet").resolve())
 
 
 if __name__ == "__main__":

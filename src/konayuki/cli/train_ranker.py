@@ -50,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
 
     tasks: list[learning.RankerTask] = []
     for name, folder in args.fold:
-        sets = [one for one in read_sets(folder) if isinstance(one, RetrievalSet)]
-        chosen = [one for one in sets if not args.only or one.name in args.only]
+        sets = [item for item in read_sets(folder) if isinstance(item, RetrievalSet)]
+        chosen = [item for item in sets if not args.only or item.name in args.only]
         model = StaticModel.load(name)
         tasks += learning.ask_tasks(model, chosen, args.queries, show_progress=not args.no_progress)
     weights = learning.learn_weights(tasks)

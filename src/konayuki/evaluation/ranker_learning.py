@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from konayuki.evaluation.indexed import records_of
 from konayuki.evaluation.metrics import ndcg
-from konayuki.evaluation.records import RetrievalSet
+from konayuki.evaluation.sets import RetrievalSet
 from konayuki.model import StaticModel
 from konayuki.progress import track
 from konayuki.search import Index

@@ -141,7 +141,7 @@ class LateTable:
             scores[place, 0] = query.weights @ cosines.max(axis=1)
             ends = passages.sentence_ends[first:last]
             lengths = passages.sentence_lengths[first:last]
-            scores[place, 1] = _best_sentence(rows @ mean, ends, lengths)
+            scores[place, 1] = _best_sentence((rows @ mean).astype(np.float32), ends, lengths)
         return np.ascontiguousarray(scores[:, 0]), np.ascontiguousarray(scores[:, 1])
 
     def _rows(self, ids: NDArray[np.integer]) -> FloatMatrix:
