@@ -161,3 +161,8 @@ def sum_sentences(
 
 def score_late(*numbers: int) -> None:
     """Write scores by token and by sentence; see module.c for the 23 numbers."""
+
+def count_tokens(
+    ids: int, wide: int, ends: int, first: int, last: int, n_ids: int, vocab: int, counts: int, /
+) -> None:
+    """Add up how often each token occurs."""

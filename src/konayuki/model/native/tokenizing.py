@@ -195,7 +195,10 @@ class Unigram:
         This is a part of every start, so it calls no function of Python for each of the thousands
         of characters.
         """
-        characters = sorted(set("".join(pieces)))
+        text = "".join(pieces).encode("utf-32-le", "surrogatepass")
+        # Counting code points takes a tenth of the time of a set of characters.
+        code_points = np.flatnonzero(np.bincount(np.frombuffer(text, "<i4")))
+        characters = code_points.astype("<i4").tobytes().decode("utf-32-le", "surrogatepass")
         stable = "".join(
             [
                 character
