@@ -68,7 +68,7 @@ def test_hits_are_shown_with_heading_file_and_parts_of_the_score(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == " 1. 富士山 > 高さ  notes/fuji.md"
     assert lines[1] == "    富士山は3776メートルである。"
-    assert lines[2].startswith("    score ")
+    assert lines[2].startswith("    relevance ")
     assert "words" in lines[2] and "meaning" in lines[2]
 
 
@@ -171,7 +171,7 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
         (
             ["index", "notes/bad.csv", "--out", "i"],
             1,
-            "notes/bad.csv line 2: no column 'text'",
+            "notes/bad.csv: no column with text",
         ),
         (["index", "notes/bad.txt", "--out", "i"], 1, "holds zero bytes"),
         (["search", "nowhere", "富士山"], 1, "documents.db does not exist"),

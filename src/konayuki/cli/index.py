@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of the verb."""
     from konayuki.ingest.kinds import kinds_in_words
-    from konayuki.ingest.walk import MAX_FILE_MB
 
     parser.add_argument(
         "paths",
@@ -36,6 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlap", type=int, default=0, metavar="N", help="characters that passages share"
     )
+    _add_columns(parser)
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="also remove the passages of every indexed file that is not on disk any more",
+    )
+    _add_selection(parser)
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-column",
         action="append",
@@ -46,11 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--title-column", metavar="NAME", help="column of tables that holds the title"
     )
-    parser.add_argument(
-        "--prune",
-        action="store_true",
-        help="also remove the passages of every indexed file that is not on disk any more",
-    )
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    from konayuki.ingest.walk import MAX_FILE_MB
+
     parser.add_argument(
         "--follow-links", action="store_true", help="follow links that lead out of a folder"
     )

@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.arrays import IntVector
-from konayuki.choices import MODES, Mode
+from konayuki.choices import Mode
 from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.progress import track
+from konayuki.search.arguments import (
+    check_records,
+    check_relevance,
+    check_search,
+    checked_ids,
+)
 from konayuki.search.document import Document, read_document, read_filter
 from konayuki.search.documents import Filter, Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit, as_hits
-from konayuki.search.limits import MAX_QUERY_CHARACTERS
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
@@ -136,7 +141,7 @@ class Index:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
         """
-        items = track(_records(records), "index", unit=" documents", enabled=show_progress)
+        items = track(check_records(records), "index", unit=" documents", enabled=show_progress)
         if atomic:
             return self.replace(items).stored
         self._store.check_writable()
@@ -179,8 +184,8 @@ class Index:
             raise InputError(
                 "where is empty: expected at least one key\nhint: {} would remove every document"
             )
-        keys = _checked_ids(ids)
-        numbered = enumerate(_records(records))
+        keys = checked_ids(ids)
+        numbered = enumerate(check_records(records))
         documents = [read_document(record, number) for number, record in numbered]
         self._store.check_writable()
         with self.bulk():
@@ -204,7 +209,7 @@ class Index:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
         """
-        keys = _checked_ids(ids)
+        keys = checked_ids(ids)
         self._store.check_writable()
         with self.bulk():
             return self._store.write((), ids=keys, chunks=chunks)
@@ -250,9 +255,9 @@ class Index:
         Raises:
             InputError: An argument cannot be used.
         """
-        _check_search(query, k, mode)
+        check_search(query, k, mode)
         ranker = self._ranker if rerank and mode == "hybrid" else None
-        _check_relevance(min_relevance, has_relevance=ranker is not None)
+        check_relevance(min_relevance, has_relevance=ranker is not None)
         distinct = ranker is not None if distinct is None else distinct
         conditions = read_filter(where)
         self._store.check_open()
@@ -370,7 +375,7 @@ class Index:
         Raises:
             InputError: The model has no rows of tokens, or the question cannot be used.
         """
-        _check_search(query, 0, "hybrid")
+        check_search(query, 0, "hybrid")
         view = self._store.current()
         if self._ranker is None or view.tokens is None:
             raise InputError("the model has no rows of tokens: expected a static model")
@@ -441,37 +446,6 @@ def _without_repetitions(hits: list[Hit]) -> list[Hit]:
     return [hit for hit in hits if first[hit.title, hit.heading, hit.text] is hit]
 
 
-def _check_relevance(min_relevance: object, *, has_relevance: bool) -> None:
-    number = isinstance(min_relevance, int | float) and not isinstance(min_relevance, bool)
-    if not number or not 0 <= min_relevance <= 1:  # type: ignore[operator]
-        raise InputError(f"min_relevance is {min_relevance!r}: expected a number from 0 to 1")
-    if min_relevance and not has_relevance:
-        raise InputError(
-            f"min_relevance is {min_relevance!r}: expected 0 without a second look\n"
-            'hint: hits have a relevance in mode "hybrid" with rerank=True and a static model'
-        )
-
-
-def _records(records: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
-    if isinstance(records, Mapping | str | bytes):
-        raise InputError(
-            f"records is a {type(records).__name__}: expected an iterable of mappings\n"
-            'hint: index.add([{"id": "1", "text": "…"}])'
-        )
-    return records
-
-
-def _checked_ids(ids: Iterable[str]) -> list[str]:
-    """Return those ids that a document can have."""
-    if isinstance(ids, str):
-        raise InputError(f"ids is the string {ids!r}: expected a list of ids\nhint: [{ids!r}]")
-    keys = list(ids)
-    for key in keys:
-        if not isinstance(key, str):
-            raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
-    return [key for key in keys if is_encodable(key)]
-
-
 def _batches(records: Iterable[object]) -> Iterator[list[Document]]:
     """Yield checked documents, bounded in number and in characters."""
     batch: list[Document] = []
@@ -485,21 +459,6 @@ def _batches(records: Iterable[object]) -> Iterator[list[Document]]:
             batch, n_characters = [], 0
     if batch:
         yield batch
-
-
-def _check_search(query: object, k: object, mode: object) -> None:
-    if not isinstance(query, str):
-        raise InputError(f"query is a {type(query).__name__}: expected a string")
-    if len(query) > MAX_QUERY_CHARACTERS:
-        raise InputError(
-            f"query has {len(query):,} characters: expected at most {MAX_QUERY_CHARACTERS:,}"
-        )
-    if not is_encodable(query):
-        raise InputError(f"query {query!r} holds a lone surrogate: expected text for UTF-8")
-    if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-        raise InputError(f"k is {k!r}: expected a whole number from 0")
-    if mode not in MODES:
-        raise InputError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
 
 
 def _bundled() -> Encoder:

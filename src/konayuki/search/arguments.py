@@ -1,0 +1,58 @@
+"""The arguments of `Index`, checked once at its public edge."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from konayuki.choices import MODES
+from konayuki.errors import InputError
+from konayuki.search.limits import MAX_QUERY_CHARACTERS
+from konayuki.text import is_encodable
+
+
+def check_search(query: object, k: object, mode: object) -> None:
+    """Refuse a query, a number of hits or a mode that cannot be used."""
+    if not isinstance(query, str):
+        raise InputError(f"query is a {type(query).__name__}: expected a string")
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise InputError(
+            f"query has {len(query):,} characters: expected at most {MAX_QUERY_CHARACTERS:,}"
+        )
+    if not is_encodable(query):
+        raise InputError(f"query {query!r} holds a lone surrogate: expected text for UTF-8")
+    if isinstance(k, bool) or not isinstance(k, int) or k < 0:
+        raise InputError(f"k is {k!r}: expected a whole number from 0")
+    if mode not in MODES:
+        raise InputError(f"mode is {mode!r}: expected one of {', '.join(MODES)}")
+
+
+def check_relevance(min_relevance: object, *, has_relevance: bool) -> None:
+    """Refuse a threshold outside 0 to 1, or one that no hit could meet."""
+    number = isinstance(min_relevance, int | float) and not isinstance(min_relevance, bool)
+    if not number or not 0 <= min_relevance <= 1:  # type: ignore[operator]
+        raise InputError(f"min_relevance is {min_relevance!r}: expected a number from 0 to 1")
+    if min_relevance and not has_relevance:
+        raise InputError(
+            f"min_relevance is {min_relevance!r}: expected 0 without a second look\n"
+            'hint: hits have a relevance in mode "hybrid" with rerank=True and a static model'
+        )
+
+
+def check_records(records: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    """Return the records, unless they are one record or a string."""
+    if isinstance(records, Mapping | str | bytes):
+        raise InputError(
+            f"records is a {type(records).__name__}: expected an iterable of mappings\n"
+            'hint: index.add([{"id": "1", "text": "…"}])'
+        )
+    return records
+
+
+def checked_ids(ids: Iterable[str]) -> list[str]:
+    """Return those ids that a document can have."""
+    if isinstance(ids, str):
+        raise InputError(f"ids is the string {ids!r}: expected a list of ids\nhint: [{ids!r}]")
+    keys = list(ids)
+    for key in keys:
+        if not isinstance(key, str):
+            raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
+    return [key for key in keys if is_encodable(key)]
