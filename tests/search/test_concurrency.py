@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from konayuki.choices import MODES
 from konayuki.search import Index
-from konayuki.search.index import MODES
 from search.stand_in import HashEncoder
 
 MODEL = HashEncoder()

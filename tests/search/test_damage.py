@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from konayuki.choices import MODES
 from konayuki.errors import KonayukiError
 from konayuki.search import Hit, Index
-from konayuki.search.index import MODES
 from search.corpus import queries, records
 from search.stand_in import HashEncoder
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from konayuki.choices import MODES
 from konayuki.search import Index
-from konayuki.search.index import MODES
 from search.stand_in import HashEncoder
 
 MODEL = HashEncoder()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from konayuki.choices import MODES
 from konayuki.errors import (
     IndexFormatError,
     IndexLockedError,
@@ -14,7 +15,6 @@ from konayuki.errors import (
 )
 from konayuki.search import Index
 from konayuki.search.documents import Documents
-from konayuki.search.index import MODES
 from konayuki.search.settings import settings_of
 from search.corpus import queries, records
 from search.stand_in import HashEncoder

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from konayuki.choices import MODES
 from konayuki.errors import KonayukiError
 from konayuki.search import Index
-from konayuki.search.index import MODES
 from search.corpus import records
 from search.stand_in import HashEncoder
 

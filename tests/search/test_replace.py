@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from konayuki.choices import MODES
 from konayuki.errors import InputError
 from konayuki.search import Index, Source
-from konayuki.search.index import MODES
 from search.stand_in import HashEncoder
 
 MODEL = HashEncoder()
