@@ -78,6 +78,21 @@ def commands(body: str) -> str:
     return "\n".join(line for line in lines if not line.startswith(NOT_RUN))
 
 
+def test_what_a_japanese_page_leaves_to_the_english_one_is_there() -> None:
+    left = re.compile(
+        r"^<!-- not run: the English page runs it -->\n(```.*?^```)", re.MULTILINE | re.DOTALL
+    )
+    docs = ROOT / "docs"
+    missing = [
+        snippet
+        for page in (docs / "ja").rglob("*.md")
+        for snippet in left.findall(page.read_text("utf-8"))
+        if snippet not in (docs / page.relative_to(docs / "ja")).read_text("utf-8")
+    ]
+
+    assert missing == []
+
+
 @pytest.mark.parametrize("part", list(cases()))
 def test_the_snippets_of_a_page_run_in_order(part: Part, tmp_path: Path) -> None:
     found = snippets(part)
