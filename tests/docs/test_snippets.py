@@ -51,18 +51,20 @@ class Part(NamedTuple):
 
 def parts_of(page: Path) -> Iterator[Part]:
     text = page.read_text("utf-8")
+    name = f"ja/{page.name}" if ROOT / "docs" / "ja" in page.parents else page.name
     if page.name not in BY_SECTION:
-        yield Part(page.name, text)
+        yield Part(name, text)
         return
     for section in re.split(r"^## ", text, flags=re.M)[1:]:
-        part = Part(f"{page.name}: {section.partition(chr(10))[0]}", section)
+        part = Part(f"{name}: {section.partition(chr(10))[0]}", section)
         if snippets(part):
             yield part
 
 
 def cases() -> Iterator[object]:
     for part in (part for page in PAGES if page.exists() for part in parts_of(page)):
-        slow = part.name.startswith(tuple(BY_SECTION)) and any(name in part.text for name in SLOW)
+        by_section = part.name.removeprefix("ja/").startswith(tuple(BY_SECTION))
+        slow = by_section and any(name in part.text for name in SLOW)
         yield pytest.param(part, id=part.name, marks=[pytest.mark.slow] if slow else [])
 
 
@@ -74,6 +76,21 @@ def snippets(part: Part) -> list[tuple[str, str]]:
 def commands(body: str) -> str:
     lines = [line.removeprefix("$ ") for line in body.splitlines() if not line.startswith("#")]
     return "\n".join(line for line in lines if not line.startswith(NOT_RUN))
+
+
+def test_what_a_japanese_page_leaves_to_the_english_one_is_there() -> None:
+    left = re.compile(
+        r"^<!-- not run: the English page runs it -->\n(```.*?^```)", re.MULTILINE | re.DOTALL
+    )
+    docs = ROOT / "docs"
+    missing = [
+        snippet
+        for page in (docs / "ja").rglob("*.md")
+        for snippet in left.findall(page.read_text("utf-8"))
+        if snippet not in (docs / page.relative_to(docs / "ja")).read_text("utf-8")
+    ]
+
+    assert missing == []
 
 
 @pytest.mark.parametrize("part", list(cases()))
