@@ -151,4 +151,7 @@ def _is_word(character: str) -> bool:
         or "\U0001f130" <= character <= "\U0001f149"
         or "\U0001f150" <= character <= "\U0001f169"
         or "\U0001f170" <= character <= "\U0001f189"
+        # Kanji of Unicode 15 and 15.1, which older versions of Python do not know.
+        or "\U00031350" <= character <= "\U000323af"
+        or "\U0002ebf0" <= character <= "\U0002ee5d"
     )
