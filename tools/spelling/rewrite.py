@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for row in questions
             if (text := respelled(row["text"], others)) != row["text"]
         ]
+        if not rewritten:
+            continue
         for name, column in (("original", "before"), ("respelled", "text")):
             rows = [{"_id": row["_id"], "text": row[column]} for row in rewritten]
             _write_set(options.out / name / folder.name, folder, rows)
