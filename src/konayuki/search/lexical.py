@@ -20,6 +20,7 @@ from konayuki.search.bm25 import K1, idf
 from konayuki.search.document import Document, facts_of
 from konayuki.search.documents import Filter
 from konayuki.search.failures import failure
+from konayuki.search.spelling import is_kana
 from konayuki.search.terms import ANALYZER_VERSION, other_spellings, query_terms, terms_of
 
 _WRITER_BYTES = 128_000_000
@@ -183,6 +184,9 @@ class LexicalView:
         of the term.
         """
         query = Query.term_query(self._schema, field, term, "freq")
+        holding = self._searcher.doc_freq(field, term)
+        if holding and is_kana(term):  # kana that occur are spelled as they should be
+            others = ()
         spellings = [one for one in others if self._searcher.doc_freq(field, one)]
         if spellings:
             wanted = self._idf(field, term)

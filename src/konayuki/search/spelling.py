@@ -35,6 +35,11 @@ _OKURIGANA = re.compile(
 )
 
 
+def is_kana(gram: str) -> bool:
+    """Return whether a 2-gram holds kana only."""
+    return all("ぁ" <= character <= "ヿ" for character in gram)
+
+
 def stems(run: str) -> list[str]:
     """Return the 2-grams of kanji that stay when okurigana between them go: 引っ越し has 引越."""
     return [first + second for first, second in _OKURIGANA.findall(run)]
