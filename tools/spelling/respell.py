@@ -142,6 +142,7 @@ class Draft:
         known = {piece for piece, _ in vocabulary}
         new = [reading for reading in readings if reading not in known]
         new = sorted(new, key=lambda one: (-sum(readings[one].values()), one))[:most]
+        # Pieces that the character map leaves without use go first, then the rarest.
         unused = np.array([not variants.keys().isdisjoint(piece) for piece, _ in vocabulary])
         alone = np.array([len(piece) == 1 for piece, _ in vocabulary])
         alone[self.definition["model"]["unk_id"]] = True
@@ -182,7 +183,7 @@ class Draft:
 
 
 def least_squares(rows: Rows, differences: sparse.csr_matrix, anchors: NDArray[np.float64]) -> Rows:
-    """Return the rows nearest to `rows` for which the differences are small: conjugate gradients."""
+    """Return the rows nearest to `rows` with small differences, by conjugate gradients."""
     transposed = differences.T.tocsr()
     hold = anchors.astype(np.float32)[:, np.newaxis]
     diagonal = np.asarray(differences.multiply(differences).sum(axis=0)).ravel()
@@ -242,7 +243,6 @@ def read_pairs(folder: Path, kinds: Sequence[str] | None) -> list[tuple[str, str
 
 def character_map(variants: dict[str, str]) -> str:
     """Return the character map of a tokenizer's `Precompiled` step, in base64."""
-    rules = Path("rules.tsv")
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
@@ -268,7 +268,7 @@ def character_map(variants: dict[str, str]) -> str:
 
 def tokenizer_bytes(model: StaticModel) -> bytes:
     """Return the `tokenizer.json` of a model."""
-    return model._tokenizer_json  # noqa: SLF001 - nothing public gives it
+    return model._tokenizer_json  # nothing public gives it
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What is only spelling: the other 2-grams under which a word of a query may stand in a passage.
 
-國際 is 国際, とまと is トマト, デヴィッド is デビッド, インターフェイス is インタフェイス, 引越し is
-引っ越し. An index keeps the spellings of its passages; a query asks for the others as well, for a
+國際 is 国際, とまと is トマト, デヴィッド is デビッド, 引越し is 引っ越し.
+An index keeps the spellings of its passages; a query asks for the others as well, for a
 little less than for its own (`konayuki.search.lexical`), so that exact spellings come first.
 """
 
