@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from konayuki.evaluation.run import evaluate_dense
 
-from konayuki.evaluation import read_sets
+from konayuki.evaluation import evaluate_dense, read_sets
 from konayuki.model import StaticModel
 
 DIMS = (512, 256)

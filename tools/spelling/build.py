@@ -7,8 +7,10 @@
         --itaiji skkdic/usr/share/skk/SKK-JISYO.itaiji skkdic/usr/share/skk/SKK-JISYO.itaiji.JIS3_4
 
 SPELLING/pairs/spelling-KIND.parquet holds pairs of spellings to train on, SPELLING/held-out/
-KIND.parquet those of one entry in twenty that are never trained on, and SPELLING/kanji.tsv which
-kanji are variants of which (variant, standard form, entries of JMdict that write both).
+KIND.parquet those of one entry in twenty that are never trained on, SPELLING/kanji.tsv which kanji
+are variants of which (variant, standard form, entries of JMdict that write both), and
+SPELLING/kanji_forms.txt the groups that the lexical half searches for together
+(src/konayuki/search/kanji_forms.txt).
 """
 
 import argparse
@@ -23,8 +25,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jmdict import Entry, is_held_out, kind_of, read_entries, spellings
 
+# Both are common, yet people mix them up in names: one group when searching, not in a tokenizer.
+MIXED_UP = ("斉斎", "竜龍", "桧檜")
+MOST_FORMS = 5
 # In SKK's tables, but words or names of their own (堺, 宏), or of another meaning (卻 beside 退).
-NO_VARIANTS = "堺宏卻它厶壥墸濫徠蛔睿斌颱廛坐笵"
+NO_VARIANTS = "堺宏卻毓它厶壥墸濫徠蛔睿斌颱廛坐笵"
 
 
 # Name kanji that SKK's tables lack.
@@ -45,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = [f"{old}\t{new}\t{count}\n" for old, (new, count) in sorted(variants.items())]
     (options.out / "kanji.tsv").write_text("".join(lines), encoding="utf-8")
     old_to_new = {old: new for old, (new, _) in variants.items()}
+    forms = kanji_forms(variants)
+    (options.out / "kanji_forms.txt").write_text(
+        "".join(f"{one}\n" for one in forms), encoding="utf-8"
+    )
     write_pairs(entries, old_to_new, options.out)
     return 0
 
@@ -82,6 +91,17 @@ def _standard(character: str, found: dict[str, tuple[str, int]]) -> str:
     for _ in range(3):
         character = found.get(character, (character,))[0]
     return character
+
+
+def kanji_forms(variants: dict[str, tuple[str, int]]) -> list[str]:
+    """Return groups of kanji to search for together: the standard form, then its variants."""
+    groups: dict[str, str] = {}
+    for old, (new, _) in sorted(variants.items(), key=lambda item: (-item[1][1], item[0])):
+        groups[new] = groups.get(new, new) + old
+    for first, second in MIXED_UP:
+        members = groups.get(first, first) + groups.pop(second, second)
+        groups[first] = members
+    return sorted(members[:MOST_FORMS] for members in groups.values())
 
 
 def _families(paths: Sequence[Path]) -> dict[str, set[str]]:

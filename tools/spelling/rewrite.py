@@ -34,11 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kanji", type=Path, required=True, help="kanji.tsv of build.py")
     parser.add_argument("--sets", type=Path, required=True, help="folder of sets in BEIR layout")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="default: all")
     options = parser.parse_args(arguments)
     lines = options.kanji.read_text(encoding="utf-8").splitlines()
     variants = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
     with gzip.open(options.jmdict) as file:
-        others = other_spellings(list(read_entries(file)), variants)
+        others = other_spellings(list(read_entries(file)), variants, options.kinds)
     for folder in sorted(path.parent for path in options.sets.glob("*/queries.parquet")):
         questions = pq.read_table(folder / "queries.parquet").to_pylist()
         rewritten = [
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for row in questions
             if (text := respelled(row["text"], others)) != row["text"]
         ]
+        if not rewritten:
+            continue
         for name, column in (("original", "before"), ("respelled", "text")):
             rows = [{"_id": row["_id"], "text": row[column]} for row in rewritten]
             _write_set(options.out / name / folder.name, folder, rows)
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def other_spellings(
-    entries: Sequence[Entry], variants: dict[str, str]
+    entries: Sequence[Entry], variants: dict[str, str], kinds: Sequence[str] = KINDS
 ) -> dict[str, list[tuple[str, str]]]:
     """Return spelling -> (kind, other spelling) for words that one entry alone spells so."""
     others: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -62,7 +65,7 @@ def other_spellings(
     for entry in entries:
         for one, other in spellings(entry):
             kind = kind_of(one, other, variants)
-            if kind not in KINDS:
+            if kind not in kinds:
                 continue
             for first, second in ((one, other), (other, one)):
                 if _is_distinct(first):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.search.bm25 import saturate
-from konayuki.search.terms import terms_of
+from konayuki.search.terms import query_terms, terms_of
 
 MOST_QUERY_TERMS = 512
 # Characters are counted apart from 2-grams, as in the index. Collections that exist hold vectors
@@ -79,7 +79,7 @@ def query_vector(text: str) -> SparseVector:
 
     A query has at most 512 terms; the most repeated ones are kept.
     """
-    terms = terms_of(text)
+    terms = query_terms(text)
     pairs = [(term, 0) for term in terms.grams] + [(term, _CHARACTERS) for term in terms.lone]
     counts: Counter[int] = Counter()
     for (term, start), count in Counter(pairs).most_common(MOST_QUERY_TERMS):

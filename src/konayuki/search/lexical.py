@@ -20,10 +20,12 @@ from konayuki.search.bm25 import K1, idf
 from konayuki.search.document import Document, facts_of
 from konayuki.search.documents import Filter
 from konayuki.search.failures import failure
-from konayuki.search.terms import ANALYZER_VERSION, query_terms, terms_of
+from konayuki.search.spelling import is_kana
+from konayuki.search.terms import ANALYZER_VERSION, other_spellings, query_terms, terms_of
 
 _WRITER_BYTES = 128_000_000
 _MAX_QUERY_TERMS = 512
+OTHER_SPELLING = 0.8  # of the weight of a term: exact spellings come first
 _LONGEST_FACT = 1024
 
 
@@ -136,20 +138,34 @@ class LexicalView:
 
         Terms that no document holds count as well, so it is 0 only for a query without terms.
         """
-        terms = _counted_terms(text)
-        if not terms:
-            return 0.0
-        holding = np.array([self._searcher.doc_freq(field, term) for (field, term), _ in terms])
-        counts = np.array([count for _, count in terms])
-        return float((K1 + 1) * (counts * idf(self._n_counted, holding)).sum())
+        others = other_spellings(text)
+        weights = [
+            count * self._weight(field, term, others.get(term, ()))
+            for (field, term), count in _counted_terms(text)
+        ]
+        return float((K1 + 1) * sum(weights))
+
+    def _weight(self, field: str, term: str, others: Sequence[str]) -> float:
+        """Return the IDF of a term; if no document holds it, the largest of its spellings'."""
+        if others and not self._searcher.doc_freq(field, term):
+            living = [
+                self._idf(field, one) for one in others if self._searcher.doc_freq(field, one)
+            ]
+            if living:
+                return OTHER_SPELLING * max(living)
+        return self._idf(field, term)
+
+    def _idf(self, field: str, term: str) -> float:
+        return float(idf(self._n_counted, self._searcher.doc_freq(field, term)))
 
     def _search(self, query: Query, limit: int) -> list[tuple[Any, Any]]:
         hits: list[tuple[Any, Any]] = self._searcher.search(query, limit, count=False).hits
         return hits
 
     def _query(self, text: str, where: Filter = ()) -> Query | None:
+        others = other_spellings(text)
         clauses = [
-            (Occur.Should, self._term(field, term, count))
+            (Occur.Should, self._term(field, term, count, others.get(term, ())))
             for (field, term), count in _counted_terms(text)
         ]
         if not clauses:
@@ -161,8 +177,27 @@ class LexicalView:
             [(Occur.Must, matching), *((Occur.Must, self._fact(*part)) for part in where)]
         )
 
-    def _term(self, field: str, term: str, count: int) -> Query:
+    def _term(self, field: str, term: str, count: int, others: Sequence[str]) -> Query:
+        """Return the query of a term or, for less, of its best other spelling that occurs.
+
+        A rare spelling must not outrank the one that was asked for, so its IDF counts up to that
+        of the term.
+        """
         query = Query.term_query(self._schema, field, term, "freq")
+        holding = self._searcher.doc_freq(field, term)
+        if holding and is_kana(term):  # kana that occur are spelled as they should be
+            others = ()
+        spellings = [one for one in others if self._searcher.doc_freq(field, one)]
+        if spellings:
+            wanted = self._idf(field, term)
+            boosts = [
+                OTHER_SPELLING * min(1.0, wanted / self._idf(field, one)) for one in spellings
+            ]
+            alike = [
+                Query.boost_query(Query.term_query(self._schema, field, one, "freq"), boost)
+                for one, boost in zip(spellings, boosts, strict=True)
+            ]
+            query = Query.disjunction_max_query([query, *alike])
         return query if count == 1 else Query.boost_query(query, float(count))
 
     def _fact(self, key: str, allowed: Sequence[str]) -> Query:

@@ -1,16 +1,18 @@
 """Text into the terms that the lexical half matches."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
+from konayuki.search.spelling import alternatives, stems
 from konayuki.text import JAPANESE, fold
 
 # Raise it whenever `prepared` or `terms_of` gives other terms for the same text: an index made with
-# another version is then indexed again from its documents (1: before wrapping was undone).
-ANALYZER_VERSION = 2
+# another version is then indexed again from its documents (1: before wrapping was undone; 2: before
+# stems without okurigana).
+ANALYZER_VERSION = 3
 
 # Scripts that are written without spaces: these, hangul, Thai, Lao, Khmer, Burmese.
 _UNSPACED = f"{JAPANESE}\u1100-\u11ff\uac00-\ud7af\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
@@ -24,7 +26,8 @@ class Terms(NamedTuple):
     """The terms of a text, in its order, repeated as it repeats them.
 
     Attributes:
-        grams: Character 2-grams of unspaced runs, whole words of spaced scripts, symbols.
+        grams: Character 2-grams of unspaced runs, whole words of spaced scripts, symbols; of
+            passages also the stems that stay without okurigana.
         characters: Every character of the unspaced runs.
         lone: The characters among them that stand alone and are part of no 2-gram.
     """
@@ -55,7 +58,15 @@ def tokens_of(folded: str) -> Iterator[Token]:
 
 
 def terms_of(text: str) -> Terms:
-    """Return the terms of a text after NFKC folding and lower-casing."""
+    """Return the terms of a passage after NFKC folding and lower-casing."""
+    return _terms(text, stems)
+
+
+def _no_stems(_: str) -> list[str]:
+    return []
+
+
+def _terms(text: str, more_grams: Callable[[str], list[str]]) -> Terms:
     grams: list[str] = []
     characters: list[str] = []
     lone: list[str] = []
@@ -67,6 +78,7 @@ def terms_of(text: str) -> Terms:
             lone.append(run)
         else:
             grams.extend(map(add, run, run[1:]))
+            grams.extend(more_grams(run))
             characters.extend(run)
     return Terms(grams, characters, lone)
 
@@ -79,4 +91,14 @@ def has_words(terms: Terms) -> bool:
 @lru_cache(maxsize=32)
 def query_terms(query: str) -> Terms:
     """Return the terms of a prepared query; remembered, for scores, ceiling and snippets ask it."""
-    return terms_of(query)
+    return _terms(query, _no_stems)
+
+
+@lru_cache(maxsize=32)
+def other_spellings(query: str) -> dict[str, tuple[str, ...]]:
+    """Return the other spellings of those 2-grams of a prepared query that have some."""
+    others: dict[str, tuple[str, ...]] = {}
+    for run, _ in _TOKEN.findall(fold(query)):
+        if len(run) > 1:
+            others |= alternatives(run)
+    return others
