@@ -9,6 +9,7 @@ import pytest
 
 from konayuki.choices import MODES
 from konayuki.search import Index
+from konayuki.search.terms import ANALYZER_VERSION
 from search.corpus import records
 from search.stand_in import HashEncoder
 
@@ -95,12 +96,14 @@ def test_terms_of_another_analyser_are_made_again(
             index.add([{"id": "1", "text": "富士山"}])
             assert index.search("富士", mode="lexical") == []
     for name in ("derived", "lexical", "settings"):
-        monkeypatch.setattr(f"konayuki.search.{name}.ANALYZER_VERSION", 3)
-    monkeypatch.setattr("konayuki.search.lexical.Mark.__new__.__defaults__", (0, 0, 0, 0, 3))
+        monkeypatch.setattr(f"konayuki.search.{name}.ANALYZER_VERSION", ANALYZER_VERSION + 1)
+    defaults = (0, 0, 0, 0, ANALYZER_VERSION + 1)
+    monkeypatch.setattr("konayuki.search.lexical.Mark.__new__.__defaults__", defaults)
     with caplog.at_level(logging.WARNING), Index.open(folder, MODEL, read_only=read_only) as index:
         found = [hit.id for hit in index.search("富士", mode="lexical")]
         version = index.info()["analyzer_version"]
-    assert (found, version) == (([], 2) if read_only else (["1"], 3))
+    before, after = ANALYZER_VERSION, ANALYZER_VERSION + 1
+    assert (found, version) == (([], before) if read_only else (["1"], after))
     assert "version" in caplog.text and "analyser" in caplog.text
 
 
@@ -113,7 +116,8 @@ def test_an_index_of_format_1_opens_and_becomes_one_of_format_2(tmp_path: Path):
         assert before and "d3" not in before
     with Index.open(folder, model) as index:
         info = index.info()
-        assert (len(index), info["format_version"], info["analyzer_version"]) == (30, 2, 2)
+        versions = (info["format_version"], info["analyzer_version"])
+        assert (len(index), *versions) == (30, 2, ANALYZER_VERSION)
         assert [hit.id for hit in index.search("日本の富士山", 10, "dense")] == before
         assert index.search("浦和", 1, "lexical")[0].id == "wrapped"
         index.add([{"id": "new", "text": "新着"}])
