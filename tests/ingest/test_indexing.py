@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from konayuki.errors import FormatError
+from konayuki.errors import FormatError, InputError
 from konayuki.ingest import Cutting, update
 from konayuki.search import Index
 from search.stand_in import HashEncoder
@@ -314,3 +314,11 @@ def test_old_and_new_passages_of_a_file_are_never_seen_together(index: Index, no
     (notes / "a.md").write_text("# 川\n信濃川は長い。", "utf-8")
     assert update(index, [notes]).passages == 1
     assert index.info()["generation"] == before + 1
+
+
+def test_paths_may_be_strings_but_not_one_string(fresh, tmp_path: Path):
+    (tmp_path / "a.txt").write_text("富士山は高い。", "utf-8")
+    with Index.open(fresh(), HashEncoder()) as index:
+        assert update(index, [str(tmp_path / "a.txt")]).passages == 1
+        with pytest.raises(InputError, match="expected a list of paths"):
+            update(index, str(tmp_path))

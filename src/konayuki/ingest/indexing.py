@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from konayuki.errors import FormatError, MissingExtraError, NotFoundError
+from konayuki.errors import FormatError, InputError, MissingExtraError, NotFoundError
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
 from konayuki.ingest.claims import Claims
 from konayuki.ingest.columns import Columns
@@ -32,7 +32,7 @@ _LARGE_BYTES = 16 << 20  # of which the reading is announced, as it takes second
 
 def update(
     index: Index,
-    paths: Sequence[Path],
+    paths: Sequence[str | Path],
     cutting: Cutting = DEFAULT_CUTTING,
     *,
     selection: Selection = DEFAULT_SELECTION,
@@ -64,12 +64,15 @@ def update(
         FormatError: A file that was named itself cannot be read. Such a file inside a folder is
             skipped, and the summary names it.
     """
+    if isinstance(paths, str | Path):
+        raise InputError(f"paths is {paths!r}: expected a list of paths\nhint: [{str(paths)!r}]")
+    roots = [Path(path) for path in paths]
     left_out = LeftOut()
-    files = list(placed_files(paths, selection, left_out))
-    update = _Update(index, set(paths), cutting, selection, columns, show_progress=show_progress)
+    files = list(placed_files(roots, selection, left_out))
+    update = _Update(index, set(roots), cutting, selection, columns, show_progress=show_progress)
     with index.bulk():
         if prune:
-            update.prune(paths)
+            update.prune(roots)
         update.read(track(files, "index", total=len(files), unit=" files", enabled=show_progress))
         update.read(update.claims.freed())
     summary = update.summary()

@@ -18,7 +18,7 @@ from konayuki.choices import Mode
 from konayuki.extras import require
 from konayuki.integrations.conversion import metadata_of, record_of
 from konayuki.integrations.models import ModelLike, model_of
-from konayuki.search import Index
+from konayuki.search import Hit, Index
 
 require("langchain_core", "langchain")
 
@@ -78,7 +78,10 @@ class KonayukiRetriever(BaseRetriever):
         mode: Mode | None = None,
         where: Mapping[str, Any] | None = None,
     ) -> list[Document]:
-        """Return documents, best first, their score in `metadata["relevance_score"]`."""
+        """Return documents, best first.
+
+        `metadata["relevance_score"]` is the relevance of a hit, 0 to 1, or its score if it has none.
+        """
         hits = self.index.search(
             query,
             k=self.k if k is None else k,
@@ -89,7 +92,7 @@ class KonayukiRetriever(BaseRetriever):
             Document(
                 id=hit.id,
                 page_content=hit.text,
-                metadata={**metadata_of(hit), "relevance_score": hit.score},
+                metadata={**metadata_of(hit), "relevance_score": relevance_of(hit)},
             )
             for hit in hits
         ]
@@ -112,3 +115,8 @@ def as_records(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
     """Yield the records that `Index.add` takes; a document without an id gets one of its text."""
     for document in documents:
         yield record_of(document.page_content, document.metadata, document.id)
+
+
+def relevance_of(hit: Hit) -> float:
+    """Return the relevance of a hit, or its score in modes that give no relevance."""
+    return hit.score if hit.relevance is None else hit.relevance

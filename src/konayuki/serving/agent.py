@@ -38,7 +38,7 @@ INSTRUCTIONS = (
 )
 TEXTS_AT_ONCE = 64  # vectors fill the context of an agent quickly
 _LONGEST_EXCERPT = 1200
-_DOUBTFUL = 0.2  # a best hit below this relevance rarely answers the question
+_DOUBTFUL = 0.1  # a best hit below this relevance rarely answers the question
 _FILES_AT_ONCE = 1000
 
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
