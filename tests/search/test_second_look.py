@@ -334,6 +334,22 @@ def test_forged_tokens_keep_no_search_from_answering(
     assert np.isfinite([hit.score for hit in hits]).all()
 
 
+def test_a_reader_takes_no_tokens_of_another_history(tmp_path: Path):
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add([{"id": "a", "text": "富士山"}])
+    Path(shutil.copytree(tmp_path / "i", tmp_path / "other"))
+    for name, texts in (
+        ("i", ["りんごの木", "みかんの木"]),
+        ("other", ["みかんの木", "りんごの木"]),
+    ):
+        with Index.open(tmp_path / name, MODEL) as index:
+            index.add({"id": str(n), "text": text} for n, text in enumerate(texts))
+    shutil.rmtree(tmp_path / "i" / "tokens")
+    shutil.copytree(tmp_path / "other" / "tokens", tmp_path / "i" / "tokens")
+    with Index.open(tmp_path / "i", MODEL, read_only=True) as index:
+        assert index.search("りんごの木", 1)[0].relevance is None
+
+
 def test_tokens_behind_a_link_are_not_read(kitchen: Index, tmp_path: Path):
     folder = Path(shutil.copytree(kitchen.info()["path"], tmp_path / "i"))
     (folder / "tokens").rename(tmp_path / "outside")

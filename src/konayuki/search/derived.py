@@ -321,6 +321,8 @@ class Derived:
         """As a reader, who does not check tokens on opening: check files that are new."""
         files = (state.index_id, state.epoch)
         if self._tokens and self._mirrored and files != self._checked_tokens:
+            if not self._is_ours(state):
+                raise IndexFormatError(f"{self._tokens.folder}: does not fit the documents")
             self._tokens.check(state)
             self._checked_tokens = files
 
