@@ -350,6 +350,22 @@ def test_a_reader_takes_no_tokens_of_another_history(tmp_path: Path):
         assert index.search("りんごの木", 1)[0].relevance is None
 
 
+def test_a_large_write_is_tokenized_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An upload of 8 MB of ligatures that unfold to 18 characters took a gigabyte."""
+    sizes = []
+
+    def counted(model, texts):
+        sizes.append(len(texts))
+        return token_block(model, texts)
+
+    monkeypatch.setattr("konayuki.search.token_ids.token_block", counted)
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.replace({"id": str(n), "text": f"文書 {n}"} for n in range(600))
+        assert index.search("文書 599", 1)[0].id == "599"
+    assert sum(sizes) == 600
+    assert max(sizes) <= 256
+
+
 def test_tokens_behind_a_link_are_not_read(kitchen: Index, tmp_path: Path):
     folder = Path(shutil.copytree(kitchen.info()["path"], tmp_path / "i"))
     (folder / "tokens").rename(tmp_path / "outside")
