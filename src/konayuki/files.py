@@ -76,14 +76,21 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int
     return descriptor
 
 
-def read_regular(path: Path) -> bytes:
+def read_regular(path: Path, max_bytes: int = 1 << 20) -> bytes:
     """Return the content of a regular file, see `open_regular`.
 
+    Args:
+        path: The file.
+        max_bytes: The largest size: a file with holes takes memory that its sender never sent.
+
     Raises:
-        OSError: As `open_regular`.
+        OSError: As `open_regular`, or the file is larger.
     """
     with os.fdopen(open_regular(path), "rb") as file:
-        return file.read()
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"has more than {max_bytes} bytes", str(path))
+    return content
 
 
 @contextmanager

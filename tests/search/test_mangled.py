@@ -10,11 +10,14 @@ import pytest
 
 from konayuki.choices import MODES
 from konayuki.errors import KonayukiError
+from konayuki.model import StaticModel
 from konayuki.search import Index
 from search.corpus import records
-from search.stand_in import HashEncoder
 
-MODEL = HashEncoder(16)
+MODEL = StaticModel.load()  # with rows of tokens, so that there are files of them
+# The full size is 10000, which takes 20 minutes on two cores.
+CASES = int(os.environ.get("KONAYUKI_MANGLED_CASES", "1600"))
+SEEDS = 8
 QUERY = "日本の富士山は高い"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
@@ -27,6 +30,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         index.add(records(12))
         index.delete(["d3"])
     return folder
+
+
+def is_own(path: Path) -> bool:
+    """Whether we may write to it ourselves: another mangler may have linked it to the outside."""
+    linked = path.is_symlink() or path.parent.is_symlink()
+    return path.is_file() and not linked and path.stat().st_nlink == 1
 
 
 def bytes_changed(path: Path, source: random.Random, outside: Path) -> None:
@@ -61,7 +70,7 @@ def linked(path: Path, source: random.Random, outside: Path) -> None:
 
 
 def parent_linked(path: Path, source: random.Random, outside: Path) -> None:
-    if path.parent.name in ("lexical", "vectors"):
+    if path.parent.name in ("lexical", "vectors", "tokens"):
         shutil.rmtree(path.parent)
         path.parent.symlink_to(outside)
 
@@ -83,7 +92,9 @@ def another_json(path: Path, source: random.Random, outside: Path) -> None:
 
 
 def swapped(path: Path, source: random.Random, outside: Path) -> None:
-    files = [file for file in path.parent.iterdir() if file.is_file() and file != path]
+    files = [file for file in path.parent.iterdir() if is_own(file) and file != path]
+    if not files:
+        return
     other = source.choice(sorted(files))
     content, others = path.read_bytes(), other.read_bytes()
     path.write_bytes(others)
@@ -134,7 +145,7 @@ def mangle_and_use(whole: Path, work: Path, n_cases: int, seed: int) -> dict[str
         for _ in range(source.choice([1, 1, 1, 2, 3])):
             name, mangle = source.choice(names), source.choice(MANGLERS)
             path = folder / name
-            if path.is_file() and not path.is_symlink() and not path.parent.is_symlink():
+            if is_own(path):
                 mangle(path, source, outside)
         read_only = source.random() < 0.3
         outcome = use(folder, read_only=read_only)
@@ -153,9 +164,10 @@ def test_mangled_files_give_a_right_answer_or_our_error(whole: Path, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 21))
-def test_ten_thousand_mangled_files_give_a_right_answer_or_our_error(
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+def test_many_mangled_files_give_a_right_answer_or_our_error(
     whole: Path, tmp_path: Path, seed: int
 ):
-    outcomes = mangle_and_use(whole, tmp_path, 500, seed)
-    assert outcomes["right"] > 250
+    n_cases = CASES // SEEDS
+    outcomes = mangle_and_use(whole, tmp_path, n_cases, seed)
+    assert outcomes["right"] > n_cases / 2

@@ -351,3 +351,19 @@ def test_a_creation_that_was_killed_does_not_lock_its_folder_out(tmp_path: Path)
     assert not list(folder.glob("*new*")) and not list(folder.glob(".doc*"))
     with pytest.raises(InputError, match="already exists"):
         Index.create(folder, MODEL)
+
+
+def test_an_opening_that_fails_leaves_nothing_behind(
+    received: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (received / "vectors" / "state.json").unlink()  # a reader makes the vectors in private
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+    def fail(*_: object) -> None:
+        raise IndexFormatError("no")
+
+    monkeypatch.setattr("konayuki.search.derived.Derived.repair", fail)
+    with pytest.raises(IndexFormatError):
+        Index.open(received, MODEL, read_only=True)
+    assert not list((tmp_path / "temporary").iterdir())

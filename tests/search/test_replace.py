@@ -141,3 +141,20 @@ def test_values_are_those_of_living_documents(index: Index):
     index.delete(["3"])
     assert sorted(index.values("k"), key=str) == sorted(["x", 1, None, "y"], key=str)
     assert index.values("missing") == []
+
+
+@pytest.mark.parametrize(
+    "sources", [{"\ud800": None}, {1: Source("x")}, {"a": "x"}, {"a": Source(3)}, ["a"]]
+)
+def test_sources_of_another_type_are_refused(index: Index, sources):
+    with pytest.raises(InputError, match="sources"):
+        index.remember_sources(sources)
+    with pytest.raises(InputError, match="sources"):
+        index.replace([{"id": "n", "text": "新"}], sources=sources)
+    assert index.get("n") is None
+
+
+def test_a_key_that_is_not_text_is_nobodys(index: Index):
+    assert index.get(5) is None
+    assert index.values(5) == []
+    assert index.metadata_of([5]) == {}

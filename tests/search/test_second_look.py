@@ -1,7 +1,11 @@
 """The second look: what stands first, what a hit says of itself, and the tokens behind it."""
 
 import json
+import os
 import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,3 +260,161 @@ def test_a_feature_in_which_all_candidates_agree_adds_nothing():
     parts = DEFAULT.parts(candidates, 5)
     assert not np.any([parts[name] for name in ("dense", "lexical", "late", "length")])
     assert (np.diff(parts["sentence"]) > 0).all()
+
+
+def forge(tokens: Path, change: Callable[[dict, dict], None]) -> None:
+    """Change the arrays in a folder of tokens and make the checksums hold, as a sender can."""
+    state = json.loads((tokens / "state.json").read_text())
+    dtypes = {"ids": "<u2", "rows": "<i8", "ends": "<i8", "sentences": "<u4", "lengths": "<f4"}
+    paths = {name: tokens / f"{state['epoch']}.{name}" for name in dtypes}
+    arrays = {name: np.fromfile(paths[name], dtype) for name, dtype in dtypes.items()}
+    change(state, arrays)
+    for name, array in arrays.items():
+        paths[name].write_bytes(array.tobytes())
+    state["checksums"] = [zlib.crc32(array.tobytes()) for array in arrays.values()]
+    (tokens / "state.json").write_text(json.dumps(state))
+
+
+def ids_beyond(state: dict, arrays: dict) -> None:
+    arrays["ids"][:] = 2**16 - 1
+
+
+def ids_below(state: dict, arrays: dict) -> None:
+    state["wide"], arrays["ids"] = True, np.full(len(arrays["ids"]), -5, "<i4")
+
+
+def ends_backwards(state: dict, arrays: dict) -> None:
+    arrays["ends"][::4] = arrays["ends"][::4][::-1].copy()
+
+
+def ends_negative(state: dict, arrays: dict) -> None:
+    arrays["ends"][4] = -(2**40)
+
+
+def ends_beyond(state: dict, arrays: dict) -> None:
+    arrays["ends"][-2:] = 2**62
+
+
+def sentences_beyond(state: dict, arrays: dict) -> None:
+    arrays["sentences"][:] = 2**32 - 1
+
+
+def lengths_tiny(state: dict, arrays: dict) -> None:
+    arrays["lengths"][:] = 1e-45
+
+
+def lengths_nan(state: dict, arrays: dict) -> None:
+    arrays["lengths"][:] = np.nan
+
+
+def rows_repeated(state: dict, arrays: dict) -> None:
+    arrays["rows"][:] = 1
+
+
+def sizes_huge(state: dict, arrays: dict) -> None:
+    state["sizes"] = [2**62] * 3
+
+
+FORGERIES = (
+    ids_beyond, ids_below, ends_backwards, ends_negative, ends_beyond, sentences_beyond,
+    lengths_tiny, lengths_nan, rows_repeated, sizes_huge,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["writing", "reading"])
+@pytest.mark.parametrize("change", FORGERIES, ids=lambda change: change.__name__)
+def test_forged_tokens_keep_no_search_from_answering(
+    change: Callable[[dict, dict], None], kitchen: Index, tmp_path: Path, read_only: bool
+):
+    folder = Path(shutil.copytree(kitchen.info()["path"], tmp_path / "i"))
+    forge(folder / "tokens", change)
+    with Index.open(folder, MODEL, read_only=read_only) as index:
+        hits = index.search("猫のえさ", 5)
+    assert hits[0].text == KITCHEN[1]
+    assert np.isfinite([hit.score for hit in hits]).all()
+
+
+def test_a_reader_takes_no_tokens_of_another_history(tmp_path: Path):
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add([{"id": "a", "text": "富士山"}])
+    Path(shutil.copytree(tmp_path / "i", tmp_path / "other"))
+    for name, texts in (
+        ("i", ["りんごの木", "みかんの木"]),
+        ("other", ["みかんの木", "りんごの木"]),
+    ):
+        with Index.open(tmp_path / name, MODEL) as index:
+            index.add({"id": str(n), "text": text} for n, text in enumerate(texts))
+    shutil.rmtree(tmp_path / "i" / "tokens")
+    shutil.copytree(tmp_path / "other" / "tokens", tmp_path / "i" / "tokens")
+    with Index.open(tmp_path / "i", MODEL, read_only=True) as index:
+        assert index.search("りんごの木", 1)[0].relevance is None
+
+
+def test_a_large_write_is_tokenized_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An upload of 8 MB of ligatures that unfold to 18 characters took a gigabyte."""
+    sizes = []
+
+    def counted(model, texts):
+        sizes.append(len(texts))
+        return token_block(model, texts)
+
+    monkeypatch.setattr("konayuki.search.token_ids.token_block", counted)
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.replace({"id": str(n), "text": f"文書 {n}"} for n in range(600))
+        assert index.search("文書 599", 1)[0].id == "599"
+    assert sum(sizes) == 600
+    assert max(sizes) <= 256
+
+
+def test_tokens_behind_a_link_are_not_read(kitchen: Index, tmp_path: Path):
+    folder = Path(shutil.copytree(kitchen.info()["path"], tmp_path / "i"))
+    (folder / "tokens").rename(tmp_path / "outside")
+    (folder / "tokens").symlink_to(tmp_path / "outside")
+    with Index.open(folder, MODEL, read_only=True) as index:
+        assert index.search("猫のえさ", 1)[0].relevance is None
+
+
+@pytest.mark.parametrize(
+    "name", ["tokens/state.json", "vectors/state.json", "lexical/meta.json", "index.json"]
+)
+def test_a_file_with_holes_takes_no_memory(name: str, kitchen: Index, tmp_path: Path):
+    folder = Path(shutil.copytree(kitchen.info()["path"], tmp_path / "i"))
+    os.truncate(folder / name, 1 << 40)
+    with Index.open(folder, MODEL) as index:
+        assert index.search("猫のえさ", 1)[0].text == KITCHEN[1]
+        index.add([{"id": "new", "text": "新しい文書"}])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ranker: ranker["weights"].update(late=float("nan")),
+        lambda ranker: ranker["weights"].update(late=1e300),
+        lambda ranker: ranker["weights"].update(late=10**400),
+        lambda ranker: ranker["relevance"].update(bias=float("inf")),
+        lambda ranker: ranker["relevance"].pop("bias"),
+    ],
+)
+def test_weights_that_give_no_order_are_refused(change, tmp_path: Path):
+    MODEL.save(tmp_path / "m")
+    model = konayuki.StaticModel.load(tmp_path / "m")
+    ranker = json.loads(DEFAULT.as_json())
+    change(ranker)
+    (tmp_path / "m" / "ranker.json").write_text(json.dumps(ranker))
+    with pytest.raises(CheckpointError, match=r"ranker\.json"):
+        ranker_of(model)
+
+
+@pytest.mark.parametrize("kind", ["link", "deep", "holes"])
+def test_a_file_of_weights_that_is_a_trick_is_refused(kind: str, tmp_path: Path):
+    MODEL.save(tmp_path / "m")
+    model = konayuki.StaticModel.load(tmp_path / "m")
+    path = tmp_path / "m" / "ranker.json"
+    if kind == "link":
+        (tmp_path / "secret").write_text(DEFAULT.as_json())
+        path.symlink_to(tmp_path / "secret")
+    else:
+        path.write_text("[" * 100_000)
+        os.truncate(path, 100_000 if kind == "deep" else 1 << 40)
+    with pytest.raises(CheckpointError, match=r"ranker\.json"):
+        ranker_of(model)

@@ -5,6 +5,7 @@ from typing import Any
 
 from konayuki.choices import MODES
 from konayuki.errors import InputError
+from konayuki.search.documents import Source
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
 from konayuki.text import is_encodable
 
@@ -56,3 +57,26 @@ def checked_ids(ids: Iterable[str]) -> list[str]:
         if not isinstance(key, str):
             raise InputError(f"id {key!r} is a {type(key).__name__}: expected a string")
     return [key for key in keys if is_encodable(key)]
+
+
+def is_key(key: object) -> bool:
+    """Return whether something can be the key of a document or of metadata."""
+    return isinstance(key, str) and is_encodable(key)
+
+
+def checked_sources(sources: object) -> Mapping[str, Source | None]:
+    """Return files to note, or to forget.
+
+    Raises:
+        InputError: They are not a mapping of paths to a `Source` or None.
+    """
+    if not isinstance(sources, Mapping):
+        raise InputError(f"sources is a {type(sources).__name__}: expected a mapping")
+    for path, source in sources.items():
+        parts = source if isinstance(source, Source) else () if source is None else (source,)
+        if not all(map(is_key, (path, *parts))) or isinstance(source, str):
+            raise InputError(
+                f"sources: {path!r}: {source!r}: expected a path and a Source or None, as text "
+                "that UTF-8 can write"
+            )
+    return sources

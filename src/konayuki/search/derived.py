@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from konayuki.errors import IndexFormatError
+from konayuki.errors import IndexFormatError, KonayukiError
 from konayuki.search.document import Document
 from konayuki.search.documents import Clock, Documents
 from konayuki.search.encoder import Encoder
@@ -64,6 +64,7 @@ class Derived:
             TokenFiles(folder / "tokens", model) if isinstance(model, TokenEncoder) else None
         )
         self._token_state: TokenState | None = None
+        self._checked_tokens: tuple[int, int] | None = None
         self._mirrored = mirrored
         self._mark = Mark()
         self._viewing = threading.Lock()
@@ -309,11 +310,21 @@ class Derived:
                 state = self._tokens.state()
                 covers = state.purged <= mark.generation and mark.last_row <= state.last_row
                 if state.index_id == mark.index_id and covers:
+                    self._check_once(state)
                     return self._tokens.view(state, mark.last_row)
-            except IndexFormatError as error:  # a writer may be replacing the files
+            except KonayukiError as error:  # a writer may be replacing the files
                 logger.debug("no tokens: %s", error)
             time.sleep(0.001)
         return None
+
+    def _check_once(self, state: TokenState) -> None:
+        """As a reader, who does not check tokens on opening: check files that are new."""
+        files = (state.index_id, state.epoch)
+        if self._tokens and self._mirrored and files != self._checked_tokens:
+            if not self._is_ours(state):
+                raise IndexFormatError(f"{self._tokens.folder}: does not fit the documents")
+            self._tokens.check(state)
+            self._checked_tokens = files
 
     def _make_tokens(self) -> None:
         if self._tokens:

@@ -20,6 +20,8 @@ from konayuki.search.arguments import (
     check_relevance,
     check_search,
     checked_ids,
+    checked_sources,
+    is_key,
 )
 from konayuki.search.document import Document, read_document, read_filter
 from konayuki.search.documents import Filter, Source
@@ -31,7 +33,6 @@ from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
 from konayuki.search.token_ids import TokenEncoder
-from konayuki.text import is_encodable
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
@@ -185,12 +186,13 @@ class Index:
                 "where is empty: expected at least one key\nhint: {} would remove every document"
             )
         keys = checked_ids(ids)
+        sources = checked_sources({} if sources is None else sources)
         numbered = enumerate(check_records(records))
         documents = [read_document(record, number) for number, record in numbered]
         self._store.check_writable()
         with self.bulk():
             n_removed = self._store.write(
-                documents, ids=keys, conditions=conditions, sources=sources or {}
+                documents, ids=keys, conditions=conditions, sources=sources
             )
         return Replaced(len(documents), n_removed)
 
@@ -278,7 +280,7 @@ class Index:
     def get(self, identity: str) -> Document | None:
         """Return the document with this id, or None."""
         self._store.check_open()
-        return self._documents.get(identity) if is_encodable(identity) else None
+        return self._documents.get(identity) if is_key(identity) else None
 
     def ids(self, where: Mapping[str, Any]) -> list[str]:
         """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
@@ -296,12 +298,12 @@ class Index:
         Members of lists count as values of their own.
         """
         self._store.check_open()
-        return self._documents.values(key) if is_encodable(key) else []
+        return self._documents.values(key) if is_key(key) else []
 
     def metadata_of(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the metadata of the existing documents among these, by id."""
         self._store.check_open()
-        return self._documents.metadata_of([key for key in ids if is_encodable(key)])
+        return self._documents.metadata_of([key for key in ids if is_key(key)])
 
     def sources(self) -> dict[str, Source]:
         """Return the files that were indexed, by the path that they were named with."""
@@ -312,11 +314,12 @@ class Index:
         """Note files, so that an update can skip those that did not change; None forgets one.
 
         Raises:
+            InputError: A path is not text that UTF-8 can write, or its value not a `Source`.
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
         """
         self._store.check_writable()
-        self._store.write((), sources=sources)
+        self._store.write((), sources=checked_sources(sources))
 
     def __len__(self) -> int:
         """Return the number of documents."""

@@ -6,6 +6,7 @@ they are, so it compares between questions.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from konayuki.arrays import FloatVector
 from konayuki.errors import CheckpointError
+from konayuki.model.model_files import read_model_file
 from konayuki.search.encoder import Encoder
 
 FILE_NAME = "ranker.json"
@@ -22,6 +24,8 @@ FEATURES = ("dense", "lexical", "late", "sentence", "length")
 RAW_FEATURES = ("dense", "coverage", "late", "sentence", "contrast", "lead")
 _RIVAL = 10  # the candidate that contrast is measured against
 _FORMAT = 1
+_MAX_BYTES = 1 << 20
+_MOST = 1e6  # of a weight; sums of more could leave float32
 _SAME_SCORE = 1e-4  # less is rounding
 _LEAST_SPREAD = 1e-6  # candidates that differ less are equal up to rounding
 
@@ -159,15 +163,20 @@ def ranker_of(model: Encoder) -> Ranker:
 
 
 def _read(path: Path) -> Ranker | None:
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
+    text = read_model_file(path, _MAX_BYTES)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(text)
         if content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']!r}")
         weights = {name: float(content["weights"][name]) for name in FEATURES}
         relevance = {str(name): float(value) for name, value in content["relevance"].items()}
         relevance["bias"]
+        if any(not abs(value) <= _MOST for value in [*weights.values(), *relevance.values()]):
+            raise ValueError(f"expected weights of at most {_MOST:g}")
         return Ranker(str(content["fingerprint"]), weights, relevance)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        ArithmeticError, ValueError, LookupError, TypeError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
         raise CheckpointError(f"{path}: {error!r}: expected the weights of a ranker") from error

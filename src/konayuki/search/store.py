@@ -112,6 +112,8 @@ class Store:
                 store._load()
             except BaseException:
                 store._derived.close()
+                if store._private is not None:
+                    store._private.cleanup()
                 raise
         except BaseException:
             documents.close()

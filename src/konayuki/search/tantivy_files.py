@@ -12,10 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from konayuki.errors import IndexFormatError
-from konayuki.files import read_regular, replace_file
+from konayuki.files import open_regular, read_regular, replace_file
 from konayuki.search.failures import failure
 
 _FOOTER_MAGIC = 1337
+_MAX_FOOTER = 1 << 16
+_MAX_LISTED = 1 << 26  # thousands of segments take a few MB
+_BLOCK_BYTES = 1 << 24
 _SUFFIXES = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 _SEGMENT_FILE = re.compile(rf"[0-9a-f]{{32}}\.(?:{'|'.join(_SUFFIXES)}|temp|\d{{1,20}}\.del)")
 _TEMPORARY = re.compile(r"\.tmp[0-9A-Za-z]{6}")
@@ -33,7 +36,7 @@ def check(folder: Path) -> None:
     _check_names(folder)
     for path in segment_files(folder):
         try:
-            is_whole = _footer_holds(read_regular(path))
+            is_whole = _footer_holds(path)
         except OSError as error:
             raise failure(path, error) from error
         if not is_whole:
@@ -45,7 +48,7 @@ def segment_files(folder: Path) -> list[Path]:
     path = folder / _LISTED
     try:
         names = []
-        for segment in json.loads(read_regular(path))["segments"]:
+        for segment in json.loads(read_regular(path, _MAX_LISTED))["segments"]:
             stem = segment["segment_id"].replace("-", "")
             names += [f"{stem}.{suffix}" for suffix in _SUFFIXES]
             if segment["deletes"]:
@@ -107,7 +110,7 @@ class Mirror:
                 target = mirror / path.name
                 if not target.is_symlink() and not target.exists():
                     _link(path.absolute(), target)
-            content = read_regular(self._folder / _LISTED)
+            content = read_regular(self._folder / _LISTED, _MAX_LISTED)
             if not (mirror / _LISTED).exists() or content != (mirror / _LISTED).read_bytes():
                 replace_file(mirror / _LISTED, content)
         except OSError as error:
@@ -143,7 +146,7 @@ def _check_names(folder: Path) -> None:
             for entry in entries:
                 if not entry.is_file(follow_symlinks=False):
                     raise IndexFormatError(f"{entry.path}: expected a regular file, not a link")
-        managed = json.loads(read_regular(folder / _MANAGED))
+        managed = json.loads(read_regular(folder / _MANAGED, _MAX_LISTED))
         if not isinstance(managed, list) or not all(map(_is_ours, managed)):
             raise ValueError("names of files that tantivy does not write")
     except FileNotFoundError as error:
@@ -160,16 +163,23 @@ def _is_ours(name: object) -> bool:
     return isinstance(name, str) and (name == _LISTED or bool(_SEGMENT_FILE.fullmatch(name)))
 
 
-def _footer_holds(content: bytes) -> bool:
+def _footer_holds(path: Path) -> bool:
     """Return whether the checksum in the footer of a tantivy file is that of its body."""
-    if len(content) < 8:
-        return False
-    length, magic = struct.unpack("<II", content[-8:])
-    if magic != _FOOTER_MAGIC or length > len(content) - 8:
-        return False
-    body = memoryview(content)[: -8 - length]
-    try:
-        checksum = json.loads(content[-8 - length : -8])["crc"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return False
-    return bool(checksum == zlib.crc32(body))
+    with os.fdopen(open_regular(path), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < 8:
+            return False
+        file.seek(size - 8)
+        length, magic = struct.unpack("<II", file.read(8))
+        if magic != _FOOTER_MAGIC or length > min(size - 8, _MAX_FOOTER):
+            return False
+        file.seek(size - 8 - length)
+        try:
+            expected = json.loads(file.read(length))["crc"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return False
+        file.seek(0)
+        checksum, left = 0, size - 8 - length
+        while left and (block := file.read(min(left, _BLOCK_BYTES))):
+            checksum, left = zlib.crc32(block, checksum), left - len(block)
+    return bool(expected == checksum and not left)

@@ -37,6 +37,7 @@ _OURS = re.compile(
     rf"(\d{{1,18}})\.(?:{'|'.join(_SUFFIXES)})|\.state\.[0-9a-f]{{12}}\.partial\.json"
 )
 _BLOCK_BYTES = 1 << 24
+_BATCH = 256  # passages tokenized at a time: their arrays take 20 times the memory of the text
 # Brackets, line breaks and Latin full stops need the rules of `sentence_ends`.
 _INTRICATE = re.compile("[「『（(【［[〈《〔｛{“」』）)】］\\]〉》〕｝}”\n.]")
 _PLAIN_END = re.compile("[。．！？!?｡]+\\s*")
@@ -243,6 +244,8 @@ class TokenView:
             *(np.ascontiguousarray(part) for part in (starts[:, 1], ends[:, 1])),
         )
         late, sentence = self.table.score(self.table.query(query_ids, self.idf()), asked)
+        # A cosine, whatever lengths a received index gives its sentences.
+        sentence = np.clip(sentence, -1, 1)
         return late, sentence, (ends[:, 0] - starts[:, 0]).astype(np.float32)
 
 
@@ -285,6 +288,8 @@ class TokenFiles:
         """
         path = self.folder / _STATE
         try:
+            if self.folder.is_symlink():
+                raise ValueError("in a folder that is a link")
             values = json.loads(read_regular(path))
             for name in ("sizes", "checksums"):
                 values[name] = tuple(values[name])
@@ -325,13 +330,32 @@ class TokenFiles:
                 raise failure(path, error) from error
             if checksum != expected:
                 raise IndexFormatError(f"{path}: damaged: its checksum is not the recorded one")
+        self._check_contents(state)
+
+    def _check_contents(self, state: TokenState) -> None:
+        """Refuse tokens that no model of this kind makes: a sender can make checksums hold."""
+        ids, rows, ends, sentences, lengths = self.arrays(state)
+        sizes = (state.sizes[0], state.sizes[2])
+        problem = ""
+        if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < self._model.late.vocab_size:
+            problem = "an id is not a row of the model"
+        elif (ends[:1] < 0).any() or (ends[1:] < ends[:-1]).any():
+            problem = "a passage ends before it starts"
+        elif tuple(ends[-1].tolist() if len(ends) else (0, 0)) != sizes:
+            problem = "the last passage does not end with the tokens"
+        elif (rows[1:] <= rows[:-1]).any():
+            problem = "the rows do not ascend"
+        elif (sentences > MAX_TOKENS).any() or not (lengths >= 0).all():
+            problem = "a sentence is longer than a passage, or has no length"
+        if problem:
+            raise IndexFormatError(f"{self.folder}: {problem}: expected the tokens of the index")
 
     def append(self, state: TokenState, rows: Sequence[int], texts: Sequence[str]) -> TokenState:
         """Write the tokens of texts behind the valid ones; `commit` makes them valid."""
-        if not rows:
-            return state
-        state = self._write_behind(state, rows, token_block(self._model, texts))
-        return replace(state, last_row=max(state.last_row, rows[-1]))
+        for start in range(0, len(rows), _BATCH):
+            part = slice(start, start + _BATCH)
+            state = self._write_behind(state, rows[part], token_block(self._model, texts[part]))
+        return replace(state, last_row=max([state.last_row, *rows[-1:]]))
 
     def commit(self, state: TokenState) -> None:
         """Make everything up to this state valid."""
@@ -378,7 +402,7 @@ class TokenFiles:
                     mapped = (
                         np.memmap(file, dtype, "r", shape=(count,)) if count else np.empty(0, dtype)
                     )
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, OverflowError) as error:
                 raise failure(path, error) from error
             arrays.append(np.asarray(mapped))
         arrays[2] = arrays[2].reshape(-1, 2)
