@@ -71,7 +71,7 @@ def test_the_retriever_gives_the_hits_of_the_index(index: Index) -> None:
 
     assert [document.id for document in documents] == [hit.id for hit in hits]
     assert documents[0].page_content == FUJI[1]
-    assert documents[0].metadata == {**FUJI[2], "relevance_score": hits[0].score}
+    assert documents[0].metadata == {**FUJI[2], "relevance_score": hits[0].relevance}
 
 
 def test_options_of_a_call_replace_those_of_the_retriever(index: Index) -> None:

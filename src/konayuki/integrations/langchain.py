@@ -80,7 +80,7 @@ class KonayukiRetriever(BaseRetriever):
     ) -> list[Document]:
         """Return documents, best first.
 
-        `metadata["relevance_score"]` is the relevance of a hit, 0 to 1, or its score if it has none.
+        `metadata["relevance_score"]` is the relevance of a hit (0 to 1), or its score without one.
         """
         hits = self.index.search(
             query,
