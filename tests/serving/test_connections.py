@@ -182,6 +182,21 @@ def test_pipelined_requests_are_answered_in_order(shared: Live) -> None:
     assert answer.index(b'"ok"') < answer.index(b'"version"') < answer.index(b'"ready"')
 
 
+@on_linux
+def test_requests_without_end_on_one_connection_take_bounded_memory(shared: Live) -> None:
+    requests = b"GET /search?q=a HTTP/1.1\r\n" + HOST + b"\r\n"
+    before = shared.resident_mb
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            connection = stack.enter_context(shared.connect())
+            connection.settimeout(1)
+            with contextlib.suppress(OSError):  # cut off, or nobody reads it
+                for _ in range(2000):
+                    connection.sendall(requests * 50)
+        assert shared.resident_mb < before + 60
+    assert shared.search("富士山")["hits"][0]["id"] == "fuji"
+
+
 @pytest.mark.parametrize(
     "hosts",
     [

@@ -16,6 +16,7 @@ from konayuki.serving.problems import Problem, busy
 
 HEAD_BYTES = 64 * 1024  # request line and headers, or the trailer of a chunked body
 URL_BYTES = 32 * 1024  # the longest query takes 18 KB when its kanji are percent-encoded
+PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
 _HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[^\[\]:/?#@\s\x00-\x1f]*)(:[0-9]{0,5})?")
 _NON_ASCII = re.compile(rb"[\x80-\xff]+")
 _URL = re.compile(rb"[A-Z]+ (\S+) HTTP/1\.[01]\r?\n")
@@ -154,6 +155,8 @@ class GuardedProtocol(HttpToolsProtocol):
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1 or not all(_HOST.fullmatch(host) for host in hosts):
             self._fail(Problem(400, "invalid_host", "expected one header Host: name or name:port"))
+        if len(self.pipeline) >= PIPELINED:  # uvicorn would keep any number of them in memory
+            self._fail(busy("too_many_requests", "too many requests before an answer: send fewer"))
         self.phase = Phase.BODY
         self._await_client(self._gate.timeout_s)
         super().on_headers_complete()
