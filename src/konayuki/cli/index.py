@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of the verb."""
     from konayuki.ingest.kinds import kinds_in_words
-    from konayuki.ingest.walk import MAX_FILE_MB
 
     parser.add_argument(
         "paths",
@@ -46,6 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--title-column", metavar="NAME", help="column of tables that holds the title"
     )
+    _add_selection(parser)
+    add_shared(parser, ["--json"])
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments that say which files are read and which stay."""
+    from konayuki.ingest.walk import MAX_FILE_MB
+
     parser.add_argument(
         "--prune",
         action="store_true",
