@@ -46,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--title-column", metavar="NAME", help="column of tables that holds the title"
     )
     _add_selection(parser)
-    add_shared(parser, ["--json"])
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
