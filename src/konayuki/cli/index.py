@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
             selection=selection,
             columns=columns,
             prune=args.prune,
-            show_progress=True,
+            show_progress=not args.no_progress,
         )
         summary.passages += n_read
         summary.take("stdin", remarks)
