@@ -56,6 +56,23 @@ INPUTS: dict[tuple[str, str], Make] = {
     (".html", "attribute of spaces"): repeated(" ", "<a b", "c>"),
     (".rst", "manual"): repeated(f"見出し\n------\n\n{PROSE * 5}\n"),
     (".rst", "lines"): repeated("----\n"),
+    (".org", "notes"): repeated(f"* 見出し\n{PROSE * 5}\n"),
+    (".org", "stars and colons"): repeated("* :a", "", "\n"),
+    (".adoc", "manual"): repeated(f"== 見出し\n\n{PROSE * 5}\n"),
+    (".srt", "subtitles"): rows(
+        lambda n: f"{n}\n00:{n // 60 % 60:02}:{n % 60:02},000 --> 00:00:00,000\n{PROSE}\n"
+    ),
+    (".vtt", "open tags"): repeated("<a", "00:00.000 --> \n"),
+    (".json", "list"): lambda size: json.dumps([{"名前": PROSE}] * (size // 80)),
+    (".json", "nested"): repeated("[", "", ""),
+    (".ipynb", "cells"): lambda size: json.dumps(
+        {"cells": [{"cell_type": "code", "source": [PROSE]}] * (size // 80)}
+    ),
+    (".eml", "mail"): repeated(PROSE, "Subject: a\nContent-Type: text/plain; charset=utf-8\n\n"),
+    (".eml", "header"): repeated("=?utf-8?b?", "Subject: ", "\n\na"),
+    (".eml", "parts"): repeated("--a\n\nb\n", "Content-Type: multipart/mixed; boundary=a\n\n"),
+    (".mbox", "mails"): repeated(f"From a\nSubject: b\n\n{PROSE}\n"),
+    (".py", "code"): repeated(f"def f():\n    # {PROSE}"),
     (".csv", "table"): rows(lambda n: f'{n},"{PROSE.strip()}"\n', "id,text\n"),
     (".csv", "open quote"): repeated("a\n", 'id,text\n1,"'),
     (".csv", "bad rows"): repeated('"a"b\n', "id,text\n1,a\n"),

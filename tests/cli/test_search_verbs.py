@@ -156,11 +156,11 @@ def test_a_mistyped_path_leaves_no_index(model: Path, notes: Path):
 
 def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.CaptureFixture[str]):
     (notes / "rows.csv").write_text("id,text\n1,山\n1,川\n2,\n", "utf-8")
-    (notes / "a.pdf").write_bytes(b"%PDF")
+    (notes / "a.zip").write_bytes(b"PK")
     assert run(model, "index", notes, "--out", "i") == 0
     captured = capsys.readouterr()
     assert captured.out.endswith(
-        "0 removed, 1 empty rows left out, 1 files of other kinds left out (.pdf)\n"
+        "0 removed, 1 empty rows left out, 1 files of other kinds left out (.zip)\n"
     )
     assert captured.err == "warning: notes/rows.csv: id '1' more than once: the last row counts\n"
 
@@ -171,7 +171,7 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
         (
             ["index", "notes/bad.csv", "--out", "i"],
             1,
-            "notes/bad.csv: no column with text",
+            "notes/bad.csv: no column with text: expected one called 'text'",
         ),
         (["index", "notes/bad.txt", "--out", "i"], 1, "holds zero bytes"),
         (["search", "nowhere", "富士山"], 1, "documents.db does not exist"),

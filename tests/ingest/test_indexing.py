@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from konayuki.errors import FormatError, InputError
+from konayuki.errors import FormatError, InputError, MissingExtraError
 from konayuki.ingest import Cutting, update
 from konayuki.search import Index
 from search.stand_in import HashEncoder
@@ -212,10 +212,10 @@ def test_a_file_in_a_folder_that_cannot_be_read_is_reported(index: Index, notes:
 def test_the_summary_says_what_was_left_out_or_changed(index: Index, notes: Path):
     rows = [{"id": "r", "text": "山", "path": "x"}, {"id": "r", "text": "川"}, {"text": ""}]
     (notes / "x.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    for name in ("a.pdf", "b.pdf", "c.json", "LICENSE", ".hidden.pdf"):
+    for name in ("a.zip", "b.zip", "c.bin", "LICENSE", ".hidden.zip"):
         (notes / name).write_text("?", "utf-8")
     summary = update(index, [notes])
-    assert summary.ignored == {"": 1, ".json": 1, ".pdf": 2}
+    assert summary.ignored == {"": 1, ".bin": 1, ".zip": 2}
     assert (summary.files, summary.passages, summary.empty, len(index)) == (3, 3, 1, 3)
     name = (notes / "x.jsonl").as_posix()
     assert summary.warnings == [
@@ -322,3 +322,16 @@ def test_paths_may_be_strings_but_not_one_string(fresh, tmp_path: Path):
         assert update(index, [str(tmp_path / "a.txt")]).passages == 1
         with pytest.raises(InputError, match="expected a list of paths"):
             update(index, str(tmp_path))
+
+
+def test_files_whose_extra_is_missing_are_named_once(index: Index, notes: Path, monkeypatch):
+    def missing(module: str, extra: str) -> None:
+        raise MissingExtraError(f"{module!r} is not installed\nhint: pip install '.[{extra}]'")
+
+    monkeypatch.setattr("konayuki.ingest.pdf.require", missing)
+    for name in ("a.pdf", "b.pdf", "c.pdf"):
+        (notes / name).write_bytes(b"%PDF-1.4")
+    summary = update(index, [notes])
+    assert summary.files == 2
+    (reason,) = summary.skipped
+    assert "a.pdf and 2 more: 'pypdfium2' is not installed\nhint: pip install '.[doc" in reason

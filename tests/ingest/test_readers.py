@@ -85,15 +85,15 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_folders_are_searched_for_known_files_once_and_in_order(tmp_path: Path):
-    for name in ("b.md", "a.txt", "sub/c.HTML", ".hidden/d.md", "e.py", ".f.md"):
+    for name in ("b.md", "a.txt", "sub/c.HTML", ".hidden/d.md", "e.bin", ".f.md"):
         write(tmp_path / name, "文")
-    found = list(find_files([tmp_path, tmp_path / "a.txt", tmp_path / "e.py"]))
+    found = list(find_files([tmp_path, tmp_path / "a.txt", tmp_path / "e.bin"]))
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
-        "a.txt", "b.md", "sub/c.HTML", "e.py",
+        "a.txt", "b.md", "sub/c.HTML", "e.bin",
     ]  # fmt: skip
     left_out = LeftOut()
     list(find_files([tmp_path], left_out=left_out))
-    assert left_out.others == [tmp_path / "e.py"]
+    assert left_out.others == [tmp_path / "e.bin"]
     with pytest.raises(NotFoundError, match="nowhere"):
         list(find_files([tmp_path / "nowhere"]))
 

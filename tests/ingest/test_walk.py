@@ -145,7 +145,7 @@ def test_what_is_not_for_people_is_left_out_and_counted(folder: Path):
         "ignored by .gitignore": 2,
         "folders of an index": 1,
     }
-    assert len(names(folder, Selection(everything=True))) == 11
+    assert len(names(folder, Selection(everything=True))) == 12
 
 
 def test_files_are_included_and_excluded_by_patterns(folder: Path):

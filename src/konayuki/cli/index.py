@@ -35,16 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlap", type=int, default=0, metavar="N", help="characters that passages share"
     )
-    _add_columns(parser)
-    parser.add_argument(
-        "--prune",
-        action="store_true",
-        help="also remove the passages of every indexed file that is not on disk any more",
-    )
-    _add_selection(parser)
-
-
-def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-column",
         action="append",
@@ -55,11 +45,18 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--title-column", metavar="NAME", help="column of tables that holds the title"
     )
+    _add_selection(parser)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments that say which files are read and which stay."""
     from konayuki.ingest.walk import MAX_FILE_MB
 
+    parser.add_argument(
+        "--prune",
+        action="store_true",
+        help="also remove the passages of every indexed file that is not on disk any more",
+    )
     parser.add_argument(
         "--follow-links", action="store_true", help="follow links that lead out of a folder"
     )
@@ -120,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
             selection=selection,
             columns=columns,
             prune=args.prune,
-            show_progress=True,
+            show_progress=not args.no_progress,
         )
         summary.passages += n_read
         summary.take("stdin", remarks)

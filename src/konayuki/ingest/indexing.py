@@ -106,6 +106,7 @@ class _Update:
         self._show_progress = show_progress
         self._remarks: dict[str, Remarks] = {}
         self._skipped: list[str] = []
+        self._unreadable: dict[str, list[str]] = {}  # files, by the extra that is missing
         self._n_unchanged = 0
         self._n_removed = 0
 
@@ -128,7 +129,7 @@ class _Update:
             unchanged=self._n_unchanged,
             passages=len(self.claims.taken),
             removed=self._n_removed,
-            skipped=self._skipped,
+            skipped=[*self._skipped, *map(_missing, self._unreadable.items())],
         )
         for name, remarks in self._remarks.items():
             summary.take(name, remarks, self.claims.lost.get(name, {}))
@@ -148,7 +149,10 @@ class _Update:
         except (FormatError, NotFoundError, MissingExtraError) as error:
             if file.path in self._named:
                 raise
-            self._skipped.append(str(error))
+            if isinstance(error, MissingExtraError):
+                self._unreadable.setdefault(str(error), []).append(shown(file.path))
+            else:
+                self._skipped.append(str(error))
             return
         yield from (Change(name, None) for name in doubles)
         if change is not None:
@@ -174,3 +178,10 @@ class _Update:
         if file.name in self.claims.lost:
             source = source._replace(digest="")
         return Change(file.name, source, taken)
+
+
+def _missing(files: tuple[str, Sequence[str]]) -> str:
+    """Return in words which files need an extra that is not installed."""
+    reason, names = files
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{names[0]}{more}: {reason}"

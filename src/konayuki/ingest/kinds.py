@@ -4,8 +4,18 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from konayuki.ingest.html import read_html
+from konayuki.ingest.mail import read_eml, read_mbox
 from konayuki.ingest.markdown import read_markdown
+from konayuki.ingest.office import read_docx, read_pptx, read_xlsx
 from konayuki.ingest.outline import Item, Outline, Reader, Section
+from konayuki.ingest.pdf import read_pdf
+from konayuki.ingest.plain import (
+    read_asciidoc,
+    read_json,
+    read_notebook,
+    read_org,
+    read_subtitles,
+)
 from konayuki.ingest.rst import read_rst
 from konayuki.ingest.tables import read_csv, read_json_lines, read_tsv
 from konayuki.text import decode
@@ -33,7 +43,14 @@ def read_text(content: bytes, name: str) -> list[Item]:
     return [Outline("", (Section((), decode(content, name)),))]
 
 
-TEXT = Kind("text", (".txt",), read_text)
+# fmt: off
+_CODE = (
+    ".py", ".js", ".ts", ".jsx", ".tsx", ".java", ".kt", ".c", ".h", ".cc", ".cpp", ".hpp", ".cs",
+    ".go", ".rs", ".rb", ".php", ".swift", ".scala", ".sh", ".ps1", ".bat", ".sql", ".r", ".lua",
+    ".pl", ".vb", ".tex",
+)
+# fmt: on
+TEXT = Kind("text", (".txt", ".text", ".log"), read_text)
 JSON_LINES = Kind("JSONL", (".jsonl", ".ndjson"), read_json_lines)
 KINDS = (
     TEXT,
@@ -43,6 +60,18 @@ KINDS = (
     Kind("CSV", (".csv",), read_csv),
     Kind("TSV", (".tsv",), read_tsv),
     JSON_LINES,
+    Kind("Word", (".docx",), read_docx),
+    Kind("PowerPoint", (".pptx",), read_pptx),
+    Kind("Excel", (".xlsx",), read_xlsx),
+    Kind("PDF", (".pdf",), read_pdf, "documents"),
+    Kind("mail", (".eml",), read_eml),
+    Kind("mailboxes", (".mbox",), read_mbox),
+    Kind("Jupyter notebooks", (".ipynb",), read_notebook),
+    Kind("Org", (".org",), read_org),
+    Kind("AsciiDoc", (".adoc", ".asciidoc"), read_asciidoc),
+    Kind("subtitles", (".srt", ".vtt"), read_subtitles),
+    Kind("JSON", (".json",), read_json),
+    Kind("source code", _CODE, read_text),
 )
 _BY_SUFFIX = {suffix: kind for kind in KINDS for suffix in kind.suffixes}
 SUFFIXES = tuple(_BY_SUFFIX)

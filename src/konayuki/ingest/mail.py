@@ -1,0 +1,79 @@
+"""Mail into documents: one of a saved mail, one for each mail of a mailbox."""
+
+import email
+import email.policy
+from collections.abc import Iterator
+from contextlib import suppress
+from email.message import EmailMessage
+
+from konayuki.ingest.html import html_outline
+from konayuki.ingest.outline import Item, Outline, Section, shortened
+from konayuki.text import decode
+
+_POLICY = email.policy.default.clone(raise_on_defect=False)
+_MAX_MAIL_BYTES = 8 << 20  # of headers and text that are looked at; the rest is attachments
+
+
+def read_eml(content: bytes, name: str) -> list[Item]:
+    """Return a saved mail: its subject is the title; sender, recipient and date are metadata."""
+    return [_mail(content)]
+
+
+def read_mbox(content: bytes, name: str) -> Iterator[Item]:
+    """Yield the mails of a mailbox."""
+    parts = (b"\n" + content.replace(b"\r\n", b"\n")).split(b"\nFrom ")
+    for number, part in enumerate(parts[1:] if len(parts) > 1 else parts, start=1):
+        envelope, _, mail = part.partition(b"\n")
+        yield _mail(mail if len(parts) > 1 else envelope + b"\n" + mail, key=str(number))
+
+
+def _mail(content: bytes, key: str = "") -> Outline:
+    message = email.message_from_bytes(content[:_MAX_MAIL_BYTES], policy=_POLICY)
+    metadata = {}
+    for field in ("from", "to", "date"):
+        if value := _header(message, field):
+            metadata[field] = value
+    with suppress(Exception):  # dates of the kind that only spam has
+        metadata["date"] = message["date"].datetime.isoformat()
+    return Outline(
+        shortened(_header(message, "subject")),
+        (Section((), _text(message).replace("\r\n", "\n")),),
+        metadata,
+        key,
+    )
+
+
+def _header(message: EmailMessage, field: str) -> str:
+    try:
+        value = str(message[field] or "")
+    except Exception:
+        return ""
+    return " ".join(value.encode("utf-8", "replace").decode().split())[:1000]
+
+
+def _text(message: EmailMessage) -> str:
+    """Return the text of a mail and the names of what is attached to it."""
+    texts, names = [], []
+    for part in message.walk():
+        if file := part.get_filename():
+            names.append(str(file))
+        elif part.get_content_maintype() == "text":
+            texts.append((part.get_content_subtype(), _part(part)))
+    plain = [text for kind, text in texts if kind == "plain" and text.strip()]
+    pages = [text for kind, text in texts if kind == "html"]
+    shown = plain or [s.text for page in pages for s in html_outline(page).sections]
+    text = "\n\n".join([*shown, *names])
+    return text.encode("utf-8", "replace").decode()
+
+
+def _part(part: EmailMessage) -> str:
+    content = part.get_payload(decode=True)
+    content = content if isinstance(content, bytes) else b""
+    try:
+        return content.decode(part.get_content_charset("utf-8"))
+    except (LookupError, UnicodeDecodeError, ValueError):
+        pass
+    try:
+        return decode(content, "mail")
+    except ValueError:
+        return content.decode("utf-8", "replace")
