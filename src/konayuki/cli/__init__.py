@@ -1,4 +1,4 @@
-"""The command `konayuki`: thin skins over the rooms, one module a verb."""
+"""The command `konayuki`: one thin module per verb."""
 
 from konayuki.cli.main import main
 

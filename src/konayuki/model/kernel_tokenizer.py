@@ -13,7 +13,7 @@ IDLE = {"strip left", "strip right", "join spaces", "join white space"}
 
 
 class KernelTokenizer:
-    """Segments in the kernel what `tokenizer.json` defines: the ids of `tokenizers`, sooner.
+    """Segments texts in the kernel: the same ids as the library `tokenizers`, faster.
 
     The kernel remembers what the first steps of the normaliser do to a character, as long as they
     look no further than its neighbours, and does the later ones symbol by symbol.

@@ -29,7 +29,7 @@ _HALF_STEP = np.float32(15)
 
 
 class LateTable:
-    """The rows of a model as late interaction reads them; the kernel does the work where built.
+    """The rows of a model as late interaction reads them; the kernel does the work if it was built.
 
     Args:
         weights: Of the model. Float rows are rounded to 4 bits first.

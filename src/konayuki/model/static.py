@@ -1,4 +1,4 @@
-"""`StaticModel`: the public face of this room."""
+"""`StaticModel`: load, encode and save a static embedding model."""
 
 import hashlib
 from collections.abc import Iterable, Sequence, Sized
@@ -45,7 +45,7 @@ class StaticModel:
     Args:
         weights: The numbers.
         tokenizer_json: The bytes of the `tokenizer.json` that belongs to them.
-        source: The folder that they came from, for messages.
+        source: The folder that they came from, for messages and the files next to the model.
 
     Raises:
         CheckpointError: The tokenizer is damaged or knows more tokens than the table has rows.

@@ -26,7 +26,7 @@ class Tokenizer(Protocol):
 
     @property
     def backend(self) -> str:
-        """Return the name of the library that does the work."""
+        """Return what does the work: "kernel", "python" or the library "tokenizers"."""
 
     def encode(self, texts: Sequence[str]) -> TokenBatch:
         """Return the token ids of the texts, without special tokens, never truncated."""

@@ -83,7 +83,9 @@ class Derived:
         return self._mark.analyzer != ANALYZER_VERSION
 
     def open(self) -> View:
-        """Open and check both parts; return what they show.
+        """Open and check the parts; return what they show.
+
+        An index that is only read gets its tokens checked at the first view instead.
 
         Raises:
             IndexFormatError: One of them cannot be read or does not fit the documents.
@@ -95,13 +97,13 @@ class Derived:
         return self.view()
 
     def repair(self, index_id: int) -> None:
-        """As the only writer: open both parts, rebuild what is damaged, add what is missing."""
+        """As the only writer: open the parts, rebuild what is damaged, add what is missing."""
         self._index_id = index_id
         with self._changing():
             self._renew(verify=True)
 
     def settle(self, index_id: int) -> None:
-        """As the only writer: make sure that both parts stand at the last commit.
+        """As the only writer: make sure that all parts stand at the last commit.
 
         They may not after a write that failed, or if another process was the writer before.
         """
@@ -189,7 +191,7 @@ class Derived:
         self._settled = True
 
     def _renew(self, *, verify: bool) -> None:
-        """Open both parts, rebuild what cannot be used and catch up with the documents.
+        """Open the parts, rebuild what cannot be used and catch up with the documents.
 
         Args:
             verify: Compare the files with their checksums, which takes time.
@@ -303,7 +305,7 @@ class Derived:
             self._token_state = self._tokens.append(self._token_state, rows, texts)
 
     def _token_view(self, mark: Mark) -> TokenView | None:
-        """Return the tokens of a generation; None without them: then there is no second look."""
+        """Return the tokens of a generation; None if they are not usable: no second look then."""
         for _ in range(_TOKEN_ATTEMPTS if self._tokens else 0):
             assert self._tokens is not None  # noqa: S101 - asked above
             try:

@@ -1,4 +1,4 @@
-"""The one thing that an index needs of a model."""
+"""What every index needs of a model; a second look also needs a `TokenEncoder` (token_ids.py)."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -42,7 +42,7 @@ class Ranked(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A query as both halves take it.
+    """A query as both halves and the second look take it.
 
     Attributes:
         text: What was typed.
@@ -61,14 +61,15 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """Both halves at the same generation.
+    """Both halves and the tokens at the same generation.
 
     Attributes:
         generation: The generation of the documents.
         lexical: The lexical half.
         vectors: The dense half.
         version: What the files looked like when this view was taken.
-        tokens: The tokens of the passages, None if the model has no rows of tokens.
+        tokens: The tokens of the passages; None if the model has no rows of tokens, or if a reader
+            finds no usable files of them: hybrid search then goes without a second look.
     """
 
     generation: int

@@ -15,7 +15,8 @@ Codes = NDArray[np.int8]
 _MORE_CANDIDATES = 100
 # Rows that NumPy takes at a time: 8 MB as float32 of 512 columns, which stays near the processor.
 _BLOCK_ROWS = 4096
-# Sums of so many products of int8 are below 2**24: float32 adds them exactly in any order.
+# The sum of up to this many products of int8 is below 2**24: float32 adds them exactly in any
+# order.
 _EXACT_COLUMNS = 2**24 // 128**2
 
 
@@ -51,8 +52,8 @@ def nearest(
         n_best: How many rows; fewer are returned if fewer exist or are allowed.
         allowed: The rows to consider, bool (n,). Default: all.
         sketches: The sketch of every row, for the kernel: it then compares only the rows whose
-            sketches look best, and may miss one in a thousand. If many rows are wanted, they are
-            found without sketches, exactly.
+            sketches look best, and may miss a few (see `_MORE_CANDIDATES`). If many rows are
+            wanted, they are found without sketches, exactly.
 
     Returns:
         int64 and float32, both (n_found,).

@@ -1,7 +1,7 @@
 """Types of the compiled module. Arrays arrive as the addresses of their data; see module.c.
 
-`binding.py`, `tokenizing.py` and `scan.py` are the only callers: they check dtypes, shapes and
-contiguity and keep the arrays alive.
+`binding.py`, `tokenizing.py`, `scan.py` and `late.py` are the only callers: they check dtypes,
+shapes and contiguity and keep the arrays alive.
 """
 
 from collections.abc import Callable

@@ -17,7 +17,7 @@ static void batch_clear(struct batch *batch) {
 }
 
 /* Stretches of unclear characters that lie nearer to each other than this are normalised together:
-   a call of Python costs about as much as so many characters. */
+   calling Python costs about as much as mapping NEAR characters. */
 enum { NEAR = 32 };
 
 /* Python functions: the normaliser of characters, and the one that looks for added tokens. */

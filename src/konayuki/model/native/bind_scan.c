@@ -1,4 +1,4 @@
-/* Python's way to scanning; `Kernel` in binding.py is the caller. */
+/* Python's way to scanning; `Scanner` in scan.py is the caller. */
 #include <stdlib.h>
 #include <string.h>
 
