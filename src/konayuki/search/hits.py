@@ -46,22 +46,22 @@ class Hit:
 
 def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list[Hit]:
     """Return hits, best first; equal scores are ordered by id."""
-    hits = [_hit(line, documents[line.row]) for line in ranked]
+    hits = []
+    for line in ranked:
+        document = documents[line.row]
+        hit = Hit(
+            id=document.id,
+            score=line.score,
+            text=document.text,
+            title=document.title,
+            metadata=document.metadata,
+            lexical=line.lexical,
+            dense=line.dense,
+            document=document.chunk_of or document.id,
+            heading=document.heading,
+            position=document.position,
+            relevance=line.relevance,
+            parts=line.parts,
+        )
+        hits.append(hit)
     return sorted(hits, key=lambda hit: (-hit.score, hit.id))
-
-
-def _hit(line: Ranked, document: Document) -> Hit:
-    return Hit(
-        id=document.id,
-        score=line.score,
-        text=document.text,
-        title=document.title,
-        metadata=document.metadata,
-        lexical=line.lexical,
-        dense=line.dense,
-        document=document.chunk_of or document.id,
-        heading=document.heading,
-        position=document.position,
-        relevance=line.relevance,
-        parts=line.parts,
-    )

@@ -436,12 +436,12 @@ def _rank(
     view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
 ) -> list[Ranked]:
     if mode == "lexical":
-        return view.lexically(question, k)
+        return view.rank_lexical(question, k)
     if mode == "dense":
-        return view.densely(question, k)
+        return view.rank_dense(question, k)
     if ranker and view.tokens is not None:
-        return view.twice(question, k, ranker)
-    return view.both_ways(question, k)
+        return view.rank_with_second_look(question, k, ranker)
+    return view.rank_fused(question, k)
 
 
 def _without_repetitions(hits: list[Hit]) -> list[Hit]:

@@ -78,19 +78,19 @@ class View:
     version: tuple[int, ...]
     tokens: TokenView | None = None
 
-    def lexically(self, question: Question, k: int) -> list[Ranked]:
+    def rank_lexical(self, question: Question, k: int) -> list[Ranked]:
         """Rank by BM25: at least `k` rows if that many match, and all that tie with the last."""
         rows, scores = self._matching(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [Ranked(row, score, score, None, parts={"lexical": score}) for row, score in pairs]
 
-    def densely(self, question: Question, k: int) -> list[Ranked]:
+    def rank_dense(self, question: Question, k: int) -> list[Ranked]:
         """Rank by cosine: at least `k` rows if there are that many, and all that tie."""
         rows, scores = self._nearest(question, k)
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [Ranked(row, score, None, score, parts={"dense": score}) for row, score in pairs]
 
-    def both_ways(self, question: Question, k: int) -> list[Ranked]:
+    def rank_fused(self, question: Question, k: int) -> list[Ranked]:
         """Rank by the fused score of the best candidates of both halves."""
         depth = max(_DEPTH, 2 * k)
         fused = partial(fuse, ceiling=self.lexical.ceiling(question.text))
@@ -117,11 +117,11 @@ class View:
             for row, score, words, cosine in lines
         ]
 
-    def twice(self, question: Question, k: int, ranker: Ranker) -> list[Ranked]:
+    def rank_with_second_look(self, question: Question, k: int, ranker: Ranker) -> list[Ranked]:
         """Rank the best candidates of both halves by the second look.
 
         The pool is the same for every `k`, so scores do not depend on it. Beyond the pool the rows
-        follow in the order of `both_ways`.
+        follow in the order of `rank_fused`.
         """
         rows, candidates, n_pool = self.candidates(question, k)
         parts = ranker.parts(candidates, n_pool)
@@ -158,7 +158,9 @@ class View:
         rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
         n_pool = len(rows)
         if k > n_pool:
-            tail = self._behind(question, k, rows)
+            pool = set(rows.tolist())
+            ordered = leading(self.rank_fused(question, k), k)
+            tail = [line for line in ordered if line.row not in pool]
             rows = np.concatenate([rows, np.array([line.row for line in tail], np.int64)])
             more = np.array([line.lexical for line in tail], np.float32)
             lexical = np.concatenate([lexical, more])
@@ -166,12 +168,6 @@ class View:
         dense = self.vectors.cosines(rows, _vector(question))
         ceiling = self.lexical.ceiling(question.text)
         return rows, Candidates(dense, lexical, late, sentence, n_tokens, ceiling), n_pool
-
-    def _behind(self, question: Question, k: int, pool: IntVector) -> list[Ranked]:
-        """Return the best `k` of one look that are not in the pool, best first."""
-        inside = set(pool.tolist())
-        ordered = leading(self.both_ways(question, k), k)
-        return [line for line in ordered if line.row not in inside]
 
     def _matching(
         self, question: Question, k: int

@@ -62,10 +62,6 @@ def terms_of(text: str) -> Terms:
     return _terms(text, stems)
 
 
-def _no_stems(_: str) -> list[str]:
-    return []
-
-
 def _terms(text: str, more_grams: Callable[[str], list[str]]) -> Terms:
     grams: list[str] = []
     characters: list[str] = []
@@ -91,7 +87,7 @@ def has_words(terms: Terms) -> bool:
 @lru_cache(maxsize=32)
 def query_terms(query: str) -> Terms:
     """Return the terms of a prepared query; remembered, for scores, ceiling and snippets ask it."""
-    return _terms(query, _no_stems)
+    return _terms(query, lambda _: [])
 
 
 @lru_cache(maxsize=32)
