@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 for success, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    _write_anything()
+    _escape_unencodable()
     # Only the requested verb is imported; help and mistakes need them all.
     requested = [verb for verb in VERBS if arguments and verb.name == arguments[0]]
     args = build_parser(requested or VERBS).parse_args(arguments)
@@ -160,7 +160,7 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write_anything() -> None:
+def _escape_unencodable() -> None:
     """Escape what the encoding of the output lacks, as CP932 lacks emoji.
 
     Files and pipes on Windows have such encodings.

@@ -131,10 +131,10 @@ def _as_text(query: str, hits: "list[Hit]") -> Iterator[str]:
         path = str(hit.metadata.get("path", hit.document))
         yield f"{rank:2}. {_paint(heading, _BOLD, coloured)}  {_paint(path, _DIM, coloured)}"
         yield f"    {_marked(hit.text, query, coloured)}"
-        yield f"    {_paint(_parts(hit), _DIM, coloured)}"
+        yield f"    {_paint(_score_line(hit), _DIM, coloured)}"
 
 
-def _parts(hit: "Hit") -> str:
+def _score_line(hit: "Hit") -> str:
     parts = [f"score {hit.score:.3f}"]
     if hit.relevance is not None:
         parts.insert(0, f"relevance {hit.relevance:.2f}")

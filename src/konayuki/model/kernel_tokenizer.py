@@ -68,14 +68,14 @@ def _rules(definition: UnigramDefinition, local: Sequence[Step]) -> Rules:
     pretokenizer, added = definition.pretokenizer, definition.added
     rewrites = [step.rewrite for step in definition.steps[len(local) :]]
     if pretokenizer.splits:
-        rewrites = [one for one in rewrites if not _is_idle(one)]
+        rewrites = [rewrite for rewrite in rewrites if not _is_idle(rewrite)]
     if pretokenizer.rewrites is None or None in rewrites or (pretokenizer.splits and rewrites):
         raise UnsupportedError("a step over whole texts")
     if added.in_normalized_text and rewrites:
         raise UnsupportedError("added tokens in text that is normalised as a whole")
     if -1 in definition.byte_ids:
         raise UnsupportedError("byte fallback without pieces for all bytes")
-    every = [step for step in (*rewrites, *pretokenizer.rewrites) if step is not None]
+    all_rewrites = [step for step in (*rewrites, *pretokenizer.rewrites) if step is not None]
 
     def fold(character: str) -> str | None:
         """Return what the local steps make of a character; None if that is not one character."""
@@ -94,7 +94,9 @@ def _rules(definition: UnigramDefinition, local: Sequence[Step]) -> Rules:
         fold=None if usual else fold,
         splits=pretokenizer.splits,
         mark=pretokenizer.mark,
-        rewrites=[(REWRITES.index(step.kind), ord(step.old), ord(step.new)) for step in every],
+        rewrites=[
+            (REWRITES.index(step.kind), ord(step.old), ord(step.new)) for step in all_rewrites
+        ],
         n_normalizer=len(rewrites),
         byte_ids=definition.byte_ids,
         added_ids=[token.token_id for token in added.tokens],

@@ -122,9 +122,11 @@ class LateTable:
         """
         if self._kernel:
             return self._kernel.score(query, passages)
-        return self._score(query, passages)
+        return self._score_in_numpy(query, passages)
 
-    def _score(self, query: QueryTokens, passages: Passages) -> tuple[FloatVector, FloatVector]:
+    def _score_in_numpy(
+        self, query: QueryTokens, passages: Passages
+    ) -> tuple[FloatVector, FloatVector]:
         scores = np.zeros((len(passages.starts), 2), np.float32)
         if not len(query.ids):
             return scores[:, 0].copy(), scores[:, 1].copy()
@@ -132,16 +134,16 @@ class LateTable:
         units = asked / np.maximum(self.norms[query.ids], 1e-30)[:, np.newaxis]
         mean = (query.shares / self._table.scales[query.ids] * _HALF_STEP**2) @ asked
         spans = np.stack([passages.starts, passages.ends, passages.first, passages.last], axis=1)
-        for place, (start, end, first, last) in enumerate(spans.tolist()):
+        for number, (start, end, first, last) in enumerate(spans.tolist()):
             ids = passages.ids[start:end]
             if not len(ids):
                 continue
             rows = self._rows(ids)
             cosines = units @ (rows / np.maximum(self.norms[ids], 1e-30)[:, np.newaxis]).T
-            scores[place, 0] = query.weights @ cosines.max(axis=1)
+            scores[number, 0] = query.weights @ cosines.max(axis=1)
             ends = passages.sentence_ends[first:last]
             lengths = passages.sentence_lengths[first:last]
-            scores[place, 1] = _best_sentence((rows @ mean).astype(np.float32), ends, lengths)
+            scores[number, 1] = _best_sentence((rows @ mean).astype(np.float32), ends, lengths)
         return np.ascontiguousarray(scores[:, 0]), np.ascontiguousarray(scores[:, 1])
 
     def _rows(self, ids: NDArray[np.integer]) -> FloatMatrix:
@@ -162,5 +164,5 @@ def _best_sentence(products: NDArray[Any], ends: NDArray[np.uint32], lengths: Fl
     """Return the largest sum of products over a sentence as a share of its length."""
     totals = np.concatenate([[0], np.cumsum(products, dtype=np.float64)])
     sums = np.diff(totals[np.concatenate([[0], ends.astype(np.int64)])])
-    meant = lengths > 0
-    return float((sums[meant] / lengths[meant]).max()) if meant.any() else -1.0
+    has_length = lengths > 0
+    return float((sums[has_length] / lengths[has_length]).max()) if has_length.any() else -1.0

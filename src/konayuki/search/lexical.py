@@ -148,11 +148,11 @@ class LexicalView:
     def _weight(self, field: str, term: str, others: Sequence[str]) -> float:
         """Return the IDF of a term; if no document holds it, the largest of its spellings'."""
         if others and not self._searcher.doc_freq(field, term):
-            living = [
-                self._idf(field, one) for one in others if self._searcher.doc_freq(field, one)
+            idfs = [
+                self._idf(field, other) for other in others if self._searcher.doc_freq(field, other)
             ]
-            if living:
-                return OTHER_SPELLING * max(living)
+            if idfs:
+                return OTHER_SPELLING * max(idfs)
         return self._idf(field, term)
 
     def _idf(self, field: str, term: str) -> float:
@@ -187,17 +187,17 @@ class LexicalView:
         holding = self._searcher.doc_freq(field, term)
         if holding and is_kana(term):  # kana that occur are spelled as they should be
             others = ()
-        spellings = [one for one in others if self._searcher.doc_freq(field, one)]
+        spellings = [other for other in others if self._searcher.doc_freq(field, other)]
         if spellings:
-            wanted = self._idf(field, term)
+            term_idf = self._idf(field, term)
             boosts = [
-                OTHER_SPELLING * min(1.0, wanted / self._idf(field, one)) for one in spellings
+                OTHER_SPELLING * min(1.0, term_idf / self._idf(field, other)) for other in spellings
             ]
-            alike = [
-                Query.boost_query(Query.term_query(self._schema, field, one, "freq"), boost)
-                for one, boost in zip(spellings, boosts, strict=True)
+            spelling_queries = [
+                Query.boost_query(Query.term_query(self._schema, field, other, "freq"), boost)
+                for other, boost in zip(spellings, boosts, strict=True)
             ]
-            query = Query.disjunction_max_query([query, *alike])
+            query = Query.disjunction_max_query([query, *spelling_queries])
         return query if count == 1 else Query.boost_query(query, float(count))
 
     def _fact(self, key: str, allowed: Sequence[str]) -> Query:

@@ -33,14 +33,14 @@ class SketchBook:
             files: Identifies the files of the vectors. As long as it is equal, longer `codes` begin
                 with what shorter ones held.
         """
-        native = kernel()
-        if native is None or len(codes) < PAYS_FROM:
+        compiled = kernel()
+        if compiled is None or len(codes) < PAYS_FROM:
             return None
         with self._guard:
             if files != self._files:
                 self._files, self._count = files, 0
             if self._count < len(codes):
-                self._take(Scanner(native).sketches(codes[self._count :]), len(codes))
+                self._take(Scanner(compiled).sketches(codes[self._count :]), len(codes))
             return self._buffer[: len(codes)]
 
     def _take(self, sketches: ByteMatrix, count: int) -> None:

@@ -56,17 +56,17 @@ def alternatives(run: str) -> dict[str, tuple[str, ...]]:
     for gram in grams:
         others[gram] |= dict.fromkeys(_other_forms(gram))
     for start, segment, spelling in _other_spellings(run):
-        theirs = list(map(add, spelling, spelling[1:]))
-        for place, gram in enumerate(theirs):
-            at = start + place * (len(segment) - 1) // len(theirs)
+        other_grams = list(map(add, spelling, spelling[1:]))
+        for number, gram in enumerate(other_grams):
+            at = start + number * (len(segment) - 1) // len(other_grams)
             others[grams[at]][gram] = None
     for match in _OKURIGANA.finditer(run):
         others[grams[match.start()]][match[1] + match[2]] = None
     known = set(grams)
     return {
-        gram: tuple(one for one in found if one not in known)[:MOST_ALTERNATIVES]
-        for gram, found in others.items()
-        if not known.issuperset(found)
+        gram: tuple(other for other in spellings if other not in known)[:MOST_ALTERNATIVES]
+        for gram, spellings in others.items()
+        if not known.issuperset(spellings)
     }
 
 
@@ -98,8 +98,13 @@ def _respelled(segment: str) -> Sequence[str]:
         for foreign, usual in _FOREIGN_B:
             plain = plain.replace(foreign, usual)
         short = plain.replace("ー", "")
-        kept = [short] if len(short) >= _SHORTEST_LONG_VOWELS else []
-        return [segment.translate(_HIRAGANA), plain, segment.translate(_LARGE), *kept]
+        without_long_vowels = [short] if len(short) >= _SHORTEST_LONG_VOWELS else []
+        return [
+            segment.translate(_HIRAGANA),
+            plain,
+            segment.translate(_LARGE),
+            *without_long_vowels,
+        ]
     return [segment.translate(_KATAKANA), segment.translate(_LARGE)]
 
 

@@ -127,8 +127,8 @@ class VectorView:
             positions, scores = nearest(self.codes, query_codes, n_wanted, allowed, sketches)
             exhausted, last = len(positions) < n_wanted, scores[-1:]
             # An empty text is near to nothing: its cosine of 0 must not beat those below.
-            meant = self.codes[positions].any(axis=1)
-            positions, scores = positions[meant], scores[meant]
+            is_not_zero = self.codes[positions].any(axis=1)
+            positions, scores = positions[is_not_zero], scores[is_not_zero]
             if exhausted or k == 0 or (len(scores) >= k and scores[k - 1] > last):
                 return _best(self.rows[positions], cosines(self.codes[positions], query), k)
             n_wanted *= 4

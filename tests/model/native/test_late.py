@@ -83,7 +83,7 @@ def test_scores_are_what_the_formulas_say(level, seed, vocabulary, dim, n_query,
     expected = by_definition(rows, query, mean, asked)
     assert np.allclose(late, expected[0], atol=2e-5)
     assert np.allclose(sentence, expected[1], atol=2e-4)
-    assert np.allclose(table._score(query, asked), expected, atol=2e-4)
+    assert np.allclose(table._score_in_numpy(query, asked), expected, atol=2e-4)
 
 
 @each_level
