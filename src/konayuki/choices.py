@@ -1,4 +1,4 @@
-"""Closed sets of words that rooms and the command line share; importing them costs nothing."""
+"""Closed sets of words that packages and the command line share; cheap to import."""
 
 from typing import Literal, get_args
 

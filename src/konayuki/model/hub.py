@@ -1,4 +1,4 @@
-"""Models by hub id: the only module of this room that touches the network."""
+"""Models by hub id: the only module of this package that touches the network."""
 
 import re
 import sys

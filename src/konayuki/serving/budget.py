@@ -71,7 +71,7 @@ def fit(
 
     Args:
         passages: What the passages are made of, best first.
-        as_passage: Makes a passage with a text of at most so many characters.
+        as_passage: Makes a passage with a text of at most N characters.
         max_tokens: Budget of the whole answer.
         longest: Length of the longest text.
         note: What to say before the passages.
