@@ -82,9 +82,9 @@ def ask_tasks(
     """Yield the candidates of up to `n_queries` questions of each set, and of foreign questions."""
     for number, source in enumerate(track(sets, "ask", unit=" tasks", enabled=show_progress)):
         rng = np.random.default_rng(number)
-        others = [text for one in sets if one is not source for text in one.queries.values()]
+        others = [text for other in sets if other is not source for text in other.queries.values()]
         n_foreign = min(_FOREIGN_QUESTIONS, len(others))
-        foreign = [others[place] for place in rng.permutation(len(others))[:n_foreign]]
+        foreign = [others[number] for number in rng.permutation(len(others))[:n_foreign]]
         sample = source.sample(n_queries)
         with tempfile.TemporaryDirectory() as folder, Index.create(Path(folder) / "i", model) as ix:
             ix.add(records_of(sample, titles=True))
@@ -111,9 +111,9 @@ def learn_weights(tasks: Sequence[RankerTask], l2: float = L2) -> dict[str, floa
     for _ in range(_STEPS):
         gradient, curvature = 2 * l2 * (weights - even), 2 * l2 * np.eye(len(FEATURES))
         for task in tasks:
-            found = [asked for asked in task.answered if asked.gains.any()]
-            for asked in found:
-                share = 1 / (len(found) * len(tasks))
+            answered = [asked for asked in task.answered if asked.gains.any()]
+            for asked in answered:
+                share = 1 / (len(answered) * len(tasks))
                 target = (asked.gains > 0) / np.count_nonzero(asked.gains)
                 matrix = asked.matrix
                 odds = np.exp(matrix @ weights - (matrix @ weights).max())
@@ -250,7 +250,7 @@ def relevance_quality(judged: Judged, relevance: Mapping[str, float]) -> dict[st
                     "weight": round(float(weight[inside].sum() / weight.sum()), 4),
                 }
             )
-    error = sum(one["weight"] * abs(one["mean"] - one["right"]) for one in diagram)
+    error = sum(point["weight"] * abs(point["mean"] - point["right"]) for point in diagram)
     return {
         "auroc_other_corpus": auroc(chance[kind == 0], chance[kind == 2]),
         "auroc_answer_removed": auroc(chance[kind == 0], chance[kind == 1]),

@@ -126,8 +126,8 @@ def _unit(text: str, start: int, end: int) -> _Unit:
 
 def _solid(text: str, start: int, end: int) -> int:
     """Return the offset of the first character in text[start:end] that is not white space."""
-    found = _SOLID.search(text, start, end)
-    return found.start() if found else end
+    match = _SOLID.search(text, start, end)
+    return match.start() if match else end
 
 
 def _cut(text: str, start: int, size: int) -> int:

@@ -130,9 +130,9 @@ class LateTable:
         scores = np.zeros((len(passages.starts), 2), np.float32)
         if not len(query.ids):
             return scores[:, 0].copy(), scores[:, 1].copy()
-        asked = self._rows(query.ids)
-        units = asked / np.maximum(self.norms[query.ids], 1e-30)[:, np.newaxis]
-        mean = (query.shares / self._table.scales[query.ids] * _HALF_STEP**2) @ asked
+        question_rows = self._rows(query.ids)
+        units = question_rows / np.maximum(self.norms[query.ids], 1e-30)[:, np.newaxis]
+        mean = (query.shares / self._table.scales[query.ids] * _HALF_STEP**2) @ question_rows
         spans = np.stack([passages.starts, passages.ends, passages.first, passages.last], axis=1)
         for number, (start, end, first, last) in enumerate(spans.tolist()):
             ids = passages.ids[start:end]

@@ -122,8 +122,8 @@ def largest_difference(first: Weights, second: Weights) -> Difference:
     absolute = relative = 0.0
     for start in range(0, first.vocab_size, CHUNK_ROWS):
         ids = np.arange(start, min(start + CHUNK_ROWS, first.vocab_size))
-        theirs = second.table.rows(ids, first.dim)
-        apart = np.abs(first.table.rows(ids, first.dim) - theirs).max(axis=1)
+        other_rows = second.table.rows(ids, first.dim)
+        apart = np.abs(first.table.rows(ids, first.dim) - other_rows).max(axis=1)
         absolute = max(absolute, float(apart.max()))
-        relative = max(relative, float((apart / (np.abs(theirs).max(axis=1) + MARGIN)).max()))
+        relative = max(relative, float((apart / (np.abs(other_rows).max(axis=1) + MARGIN)).max()))
     return Difference(absolute, relative)

@@ -227,23 +227,23 @@ class TokenView:
             query_ids: Tokens of the question.
             rows: int64 (n,).
         """
-        places = np.searchsorted(self.rows, rows)
-        inside = places < len(self.rows)
-        places = np.where(inside, places, 0)
-        known = (inside & (self.rows[places] == rows))[:, np.newaxis] if len(self.rows) else None
+        positions = np.searchsorted(self.rows, rows)
+        inside = positions < len(self.rows)
+        positions = np.where(inside, positions, 0)
+        known = (inside & (self.rows[positions] == rows))[:, np.newaxis] if len(self.rows) else None
         if known is None:
             nothing = np.zeros(len(rows), np.float32)
             return nothing, nothing, nothing
-        ends = np.where(known, self.ends[places], 0)
-        starts = np.where(known & (places > 0)[:, np.newaxis], self.ends[places - 1], 0)
-        asked = Passages(
+        ends = np.where(known, self.ends[positions], 0)
+        starts = np.where(known & (positions > 0)[:, np.newaxis], self.ends[positions - 1], 0)
+        passages = Passages(
             self.ids,
             self.sentences,
             self.lengths,
             *(np.ascontiguousarray(part) for part in (starts[:, 0], ends[:, 0])),
             *(np.ascontiguousarray(part) for part in (starts[:, 1], ends[:, 1])),
         )
-        late, sentence = self.table.score(self.table.query(query_ids, self.idf()), asked)
+        late, sentence = self.table.score(self.table.query(query_ids, self.idf()), passages)
         # A cosine, whatever lengths a received index gives its sentences.
         sentence = np.clip(sentence, -1, 1)
         return late, sentence, (ends[:, 0] - starts[:, 0]).astype(np.float32)

@@ -52,13 +52,13 @@ class PageFile:
 def page_files() -> list[PageFile]:
     """Return the files of the page, by the paths that they are served at."""
     folder = files("konayuki.serving").joinpath("page")
-    found = []
+    served = []
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         kind = _TYPES.get("." + entry.name.rpartition(".")[2])
         if kind is not None:
             path = _AT.get(entry.name, FOLDER + entry.name)
-            found.append(PageFile(path, _with_kinds(entry.read_bytes()), kind))
-    return found
+            served.append(PageFile(path, _with_kinds(entry.read_bytes()), kind))
+    return served
 
 
 def _with_kinds(content: bytes) -> bytes:

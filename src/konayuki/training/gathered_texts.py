@@ -142,5 +142,5 @@ def _headwords(entries: Iterable[str]) -> list[str]:
 def _sentences(passages: Iterable[str]) -> list[str]:
     """Return the distinct sentences of ordinary length."""
     shortest, longest = SENTENCE_CHARACTERS
-    cut = (sentence for passage in passages for sentence in text.sentences(passage))
-    return list(dict.fromkeys(one for one in cut if shortest <= len(one) <= longest))
+    sentences = (sentence for passage in passages for sentence in text.sentences(passage))
+    return list(dict.fromkeys(s for s in sentences if shortest <= len(s) <= longest))

@@ -58,11 +58,12 @@ def taught_texts(
     gathered = Gathered(store.texts(), seed)
     for source in store.sources:
         # The first table that fits a source counts; a source that none fits is not taught.
-        asked = next((one for one in settings.sources if fnmatch(source.name, one.files)), None)
-        if asked is not None:
+        tables = (table for table in settings.sources if fnmatch(source.name, table.files))
+        table = next(tables, None)
+        if table is not None:
             allowed = rows[(rows >= source.start) & (rows < source.stop)]
             pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
-            gathered.add(source.name, pairs, asked)
+            gathered.add(source.name, pairs, table)
     taught = gathered.taught
     vectors = _vectors(taught, list(KINDS), teacher, cache, show_progress)
     second_vectors = None

@@ -65,5 +65,5 @@ def _distinct(pairs: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDA
 
 
 def _dropped(vectors: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    kept = torch.rand(vectors.shape, generator=generator) >= DROPOUT
-    return vectors * kept / (1 - DROPOUT)
+    mask = torch.rand(vectors.shape, generator=generator) >= DROPOUT
+    return vectors * mask / (1 - DROPOUT)

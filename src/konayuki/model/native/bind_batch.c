@@ -1,4 +1,4 @@
-/* Python's way to tokenising and encoding; `Unigram` in tokenizing.py is the caller.
+/* Python bindings of tokenising and encoding; `Unigram` in tokenizing.py is the caller.
  *
  * Texts are read as code points while the lock is held and turned into symbols at once: two bytes a
  * character are all that is kept, and the strings are not made to remember their UTF-8. What the table

@@ -1,4 +1,4 @@
-/* Python's way to pooling; `Table` in binding.py is the caller. */
+/* Python bindings of pooling; `Table` in binding.py is the caller. */
 #include <stdlib.h>
 
 #include "bindings.h"

@@ -1,4 +1,4 @@
-/* Python's way to scanning; `Scanner` in scan.py is the caller. */
+/* Python bindings of scanning; `Scanner` in scan.py is the caller. */
 #include <stdlib.h>
 #include <string.h>
 

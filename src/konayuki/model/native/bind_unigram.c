@@ -1,4 +1,4 @@
-/* Python's way to a vocabulary; `Unigram` in tokenizing.py is the caller. */
+/* Python bindings of a vocabulary; `Unigram` in tokenizing.py is the caller. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* The algorithm is that of SentencePiece and of Hugging Face's tokenizers: dynamic programming from
  * left to right, where of two equal sums the one with the longer last piece wins, a character that is
  * not a piece of its own costs `unk_score`, and a run of unknown characters is one piece. Sums are kept
- * in float64 and start anew with every word, as tokenizers does it, so the segmentation of a word
+ * in float64 and start anew with every word, as `tokenizers` does, so the segmentation of a word
  * never depends on what precedes it.
  *
  * With byte fallback a character that is in no piece arrives as the symbols of its bytes. No piece
