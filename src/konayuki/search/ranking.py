@@ -18,7 +18,7 @@ from konayuki.search.token_ids import TokenView
 from konayuki.search.vectors import VectorView
 
 _DEPTH = 100
-_EXACT = 20.0  # more than all features together: whoever holds the only word stands first
+_EXACT = 20.0  # more than all features together: rows that hold the only term come first
 
 
 class Ranked(NamedTuple):
@@ -96,7 +96,7 @@ class View:
         fused = partial(fuse, ceiling=self.lexical.ceiling(question.text))
         rows, lexical = self._matching(question, depth)
         dense = self.vectors.cosines(rows, _vector(question))
-        # Whoever is not among the best by words has at most the BM25 of the last of them.
+        # A row that is not among the best by words has at most the BM25 of the last of them.
         most = float(lexical[-1]) if len(rows) >= depth else 0.0
         near_rows, near_dense = self._nearest(question, depth)
         only_near = ~np.isin(near_rows, rows)

@@ -290,10 +290,10 @@ class Store:
             self._index_id = index_id(current)
             path, content = self.folder / "index.json", as_json(current)
             try:
-                is_there = read_regular(path) == content
+                is_current = read_regular(path) == content
             except OSError:
-                is_there = False
-            if not is_there:
+                is_current = False
+            if not is_current:
                 replace_file(path, content, self.folder.stat().st_mode & 0o666)
         except OSError as error:
             raise failure(self.folder / _LOCK, error) from error
