@@ -70,7 +70,7 @@ enum late_fault late_count(const void *ids, int wide, const int64_t *ends, int64
 }
 
 /* What one question needs: the distinct tokens of the passages and their cosines. */
-struct bench {
+struct scratch {
     int32_t *slots;    /* (vocab,): place of a token among the distinct ones, plus 1 */
     int32_t *tokens;   /* (n_tokens,) distinct */
     float *cosines;    /* (n_tokens, width) with each query token */
@@ -84,22 +84,22 @@ static inline int64_t id_at(const struct late_passages *passages, int64_t place)
                           : ((const uint16_t *)passages->ids)[place];
 }
 
-static enum late_fault collect(struct bench *bench, const struct late_table *table,
+static enum late_fault collect(struct scratch *scratch, const struct late_table *table,
                                const struct late_passages *passages) {
     for (int64_t i = 0; i < passages->count; i++)
         for (int64_t place = passages->starts[i]; place < passages->ends[i]; place++) {
             const int64_t id = id_at(passages, place);
             if (id < 0 || id >= table->vocab) return LATE_BAD_ID;
-            if (bench->slots[id]) continue;
-            if (bench->n_tokens == bench->capacity) {
-                const int64_t capacity = 2 * bench->capacity + 1024;
-                int32_t *grown = realloc(bench->tokens, (size_t)capacity * sizeof *grown);
+            if (scratch->slots[id]) continue;
+            if (scratch->n_tokens == scratch->capacity) {
+                const int64_t capacity = 2 * scratch->capacity + 1024;
+                int32_t *grown = realloc(scratch->tokens, (size_t)capacity * sizeof *grown);
                 if (!grown) return LATE_NO_MEMORY;
-                bench->tokens = grown;
-                bench->capacity = capacity;
+                scratch->tokens = grown;
+                scratch->capacity = capacity;
             }
-            bench->tokens[bench->n_tokens] = (int32_t)id;
-            bench->slots[id] = (int32_t)++bench->n_tokens;
+            scratch->tokens[scratch->n_tokens] = (int32_t)id;
+            scratch->slots[id] = (int32_t)++scratch->n_tokens;
         }
     return LATE_OK;
 }
@@ -116,44 +116,44 @@ static void arrange(uint8_t *block, const struct late_table *table, const int32_
     }
 }
 
-static void compare_block(struct bench *bench, const struct late_table *table,
+static void compare_block(struct scratch *scratch, const struct late_table *table,
                           const struct late_query *query, int64_t first, late_dots *dots) {
     const int64_t left = query->count - first, count = left < LATE_BLOCK ? left : LATE_BLOCK;
     int32_t sums[ROWS_AT_ONCE * LATE_BLOCK];
     float inverses[LATE_BLOCK] = {0}, shares[LATE_BLOCK] = {0};
     int32_t shifts[LATE_BLOCK] = {0};
-    arrange(bench->query, table, query->ids + first, count);
+    arrange(scratch->query, table, query->ids + first, count);
     for (int64_t t = 0; t < count; t++) {
         const int32_t id = query->ids[first + t];
         inverses[t] = table->lengths[id] > 0.0f ? 1.0f / table->lengths[id] : 0.0f;
         shares[t] = query->shares[first + t];
         shifts[t] = 225 * (int32_t)table->columns - 30 * table->sums[id];
     }
-    for (int64_t row = 0; row < bench->n_tokens; row += ROWS_AT_ONCE) {
-        const int64_t rest = bench->n_tokens - row, n = rest < ROWS_AT_ONCE ? rest : ROWS_AT_ONCE;
-        dots(table, bench->tokens + row, n, bench->query, sums);
+    for (int64_t row = 0; row < scratch->n_tokens; row += ROWS_AT_ONCE) {
+        const int64_t rest = scratch->n_tokens - row, n = rest < ROWS_AT_ONCE ? rest : ROWS_AT_ONCE;
+        dots(table, scratch->tokens + row, n, scratch->query, sums);
         for (int64_t i = 0; i < n; i++) {
-            const int32_t id = bench->tokens[row + i], shift = 30 * table->sums[id];
+            const int32_t id = scratch->tokens[row + i], shift = 30 * table->sums[id];
             const float length = table->lengths[id], inverse = length > 0.0f ? 1.0f / length : 0.0f;
-            float *cosines = bench->cosines + (row + i) * bench->width + first, share = 0.0f;
+            float *cosines = scratch->cosines + (row + i) * scratch->width + first, share = 0.0f;
             for (int t = 0; t < LATE_BLOCK; t++) {
                 const float product =
                     (float)(4 * sums[i * LATE_BLOCK + t] - shift + shifts[t]);
                 cosines[t] = product * (inverse * inverses[t]);
                 share += product * shares[t];
             }
-            bench->shares[row + i] += share;
+            scratch->shares[row + i] += share;
         }
     }
 }
 
-static float late_of(const struct bench *bench, const struct late_query *query,
+static float late_of(const struct scratch *scratch, const struct late_query *query,
                      const struct late_passages *passages, int64_t passage, float *best) {
-    const int64_t width = bench->width;
+    const int64_t width = scratch->width;
     for (int64_t t = 0; t < width; t++) best[t] = -1.0f;
     for (int64_t place = passages->starts[passage]; place < passages->ends[passage]; place++) {
-        const int64_t token = bench->slots[id_at(passages, place)] - 1;
-        const float *cosines = bench->cosines + token * width;
+        const int64_t token = scratch->slots[id_at(passages, place)] - 1;
+        const float *cosines = scratch->cosines + token * width;
         for (int64_t t = 0; t < width; t++) best[t] = cosines[t] > best[t] ? cosines[t] : best[t];
     }
     float sum = 0.0f;
@@ -162,7 +162,7 @@ static float late_of(const struct bench *bench, const struct late_query *query,
 }
 
 /* The largest cosine of the mean of the question, of length 1, with the mean of a sentence. */
-static float sentence_of(const struct bench *bench, const struct late_passages *passages,
+static float sentence_of(const struct scratch *scratch, const struct late_passages *passages,
                          int64_t passage) {
     const int64_t start = passages->starts[passage], end = passages->ends[passage];
     float best = -1.0f;
@@ -173,7 +173,7 @@ static float sentence_of(const struct bench *bench, const struct late_passages *
         if (stop > end) stop = end;
         for (; place < stop; place++) {
             const int64_t id = id_at(passages, place);
-            sum += bench->shares[bench->slots[id] - 1] * passages->scales[id];
+            sum += scratch->shares[scratch->slots[id] - 1] * passages->scales[id];
         }
         const float length = passages->sentence_lengths[i];
         if (length > 0.0f && sum > best * length) best = sum / length;
@@ -181,27 +181,27 @@ static float sentence_of(const struct bench *bench, const struct late_passages *
     return best;
 }
 
-static enum late_fault run(struct bench *bench, const struct late_table *table,
+static enum late_fault run(struct scratch *scratch, const struct late_table *table,
                            const struct late_query *query, const struct late_passages *passages,
                            late_dots *dots, float *late, float *sentence) {
-    const enum late_fault fault = collect(bench, table, passages);
+    const enum late_fault fault = collect(scratch, table, passages);
     if (fault) return fault;
-    bench->width = (query->count + LATE_BLOCK - 1) / LATE_BLOCK * LATE_BLOCK;
-    const size_t cells = (size_t)(bench->n_tokens + 1) * (size_t)(bench->width + 1);
-    float *best = malloc((size_t)(bench->width + 1) * sizeof *best);
-    bench->cosines = malloc(cells * sizeof(float));
-    bench->shares = calloc((size_t)(bench->n_tokens + 1), sizeof(float));
-    bench->query = malloc(LATE_BLOCK * LATE_COLUMNS);
-    if (!best || !bench->cosines || !bench->shares || !bench->query) {
+    scratch->width = (query->count + LATE_BLOCK - 1) / LATE_BLOCK * LATE_BLOCK;
+    const size_t cells = (size_t)(scratch->n_tokens + 1) * (size_t)(scratch->width + 1);
+    float *best = malloc((size_t)(scratch->width + 1) * sizeof *best);
+    scratch->cosines = malloc(cells * sizeof(float));
+    scratch->shares = calloc((size_t)(scratch->n_tokens + 1), sizeof(float));
+    scratch->query = malloc(LATE_BLOCK * LATE_COLUMNS);
+    if (!best || !scratch->cosines || !scratch->shares || !scratch->query) {
         free(best);
         return LATE_NO_MEMORY;
     }
     for (int64_t first = 0; first < query->count; first += LATE_BLOCK)
-        compare_block(bench, table, query, first, dots);
+        compare_block(scratch, table, query, first, dots);
     for (int64_t i = 0; i < passages->count; i++) {
         const int empty = passages->starts[i] >= passages->ends[i] || !query->count;
-        late[i] = empty ? 0.0f : late_of(bench, query, passages, i, best);
-        sentence[i] = empty ? 0.0f : sentence_of(bench, passages, i);
+        late[i] = empty ? 0.0f : late_of(scratch, query, passages, i, best);
+        sentence[i] = empty ? 0.0f : sentence_of(scratch, passages, i);
     }
     free(best);
     return LATE_OK;
@@ -212,14 +212,15 @@ enum late_fault late_run(const struct late_table *table, const struct late_query
                          float *sentence) {
     for (int64_t t = 0; t < query->count; t++)
         if (query->ids[t] < 0 || query->ids[t] >= table->vocab) return LATE_BAD_ID;
-    struct bench bench = {0};
-    bench.slots = calloc((size_t)(table->vocab + 1), sizeof *bench.slots);
+    struct scratch scratch = {0};
+    scratch.slots = calloc((size_t)(table->vocab + 1), sizeof *scratch.slots);
     const enum late_fault fault =
-        bench.slots ? run(&bench, table, query, passages, dots, late, sentence) : LATE_NO_MEMORY;
-    free(bench.slots);
-    free(bench.tokens);
-    free(bench.cosines);
-    free(bench.shares);
-    free(bench.query);
+        scratch.slots ? run(&scratch, table, query, passages, dots, late, sentence)
+                      : LATE_NO_MEMORY;
+    free(scratch.slots);
+    free(scratch.tokens);
+    free(scratch.cosines);
+    free(scratch.shares);
+    free(scratch.query);
     return fault;
 }
