@@ -65,6 +65,21 @@ def test_a_place_that_cannot_be_made_is_told_in_a_line(
     assert Path("/dev/null").is_char_device()
 
 
+@pytest.mark.parametrize(
+    "command", [*COMMANDS.values(), ["search"], ["serve"], ["mcp", "--create"]]
+)
+def test_an_empty_place_is_not_the_working_folder(
+    texts: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    before = sorted(texts.iterdir())
+
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, ""])
+
+    assert ": '': expected a path" in capsys.readouterr().err
+    assert sorted(texts.iterdir()) == before
+
+
 def test_no_permission_is_told_with_the_path(
     texts: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

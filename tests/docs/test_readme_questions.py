@@ -11,7 +11,8 @@ from konayuki import Index
 from konayuki.ingest import update
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "README.ja.md", "docs/tutorial/first-search.md")
+TUTORIALS = ("docs/tutorial/first-search.md", "docs/ja/tutorial/first-search.md")
+PAGES = ("README.md", "README.ja.md", *TUTORIALS)
 ASKED = re.compile(r'^konayuki search demo\.konayuki "([^"]+)"', re.M)
 ANSWERS = {
     line["question"]: line["heading"]
@@ -34,3 +35,10 @@ def test_the_first_hit_answers_the_question_of_a_page(demo: Index, page: str) ->
     assert questions
     for question in questions:
         assert demo.search(question, k=1)[0].heading == ANSWERS[question]
+
+
+@pytest.mark.parametrize("page", TUTORIALS)
+def test_words_alone_miss_the_first_question_of_the_tutorial(demo: Index, page: str) -> None:
+    question = ASKED.findall((ROOT / page).read_text("utf-8"))[0]
+
+    assert demo.search(question, k=1, mode="lexical")[0].heading != ANSWERS[question]

@@ -310,6 +310,13 @@ def test_no_index_is_an_error_that_says_how_to_make_one(tmp_path: Path):
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_folder_of_notes_is_not_proposed_as_the_place_of_an_index(tmp_path: Path):
+    (tmp_path / "memo.md").write_text("雪", "utf-8")
+    with pytest.raises(NotFoundError) as error:
+        Index.open(tmp_path, MODEL)
+    assert f"hint: konayuki index {tmp_path} --out NEW" in str(error.value)
+
+
 def test_a_second_writer_is_told_who_writes(tmp_path: Path, index: Index):
     index.add([FUJI])
     with Index.open(tmp_path / "notes.konayuki", MODEL) as second:

@@ -1,14 +1,15 @@
 """`konayuki card`: write the model card of a folder."""
 
 import argparse
-from pathlib import Path
+
+from konayuki.cli.options import path_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
         "folder",
-        type=Path,
+        type=path_of,
         help="model folder with evaluation.json (from konayuki evaluate --json); "
         "its train.json and SOURCES.tsv are used if they exist",
     )

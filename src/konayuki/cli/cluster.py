@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from pathlib import Path
+
+from konayuki.cli.options import path_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_of,
         metavar="OUT",
         help="write the rows with a column 'cluster' here: .jsonl, or the format of FILE",
     )

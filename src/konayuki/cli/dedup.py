@@ -3,8 +3,9 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from konayuki.cli.options import path_of
 
 if TYPE_CHECKING:
     from konayuki.scale.duplicates import Duplicates
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="JSON Lines, CSV, TSV or Parquet; - is JSON Lines on stdin")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_of,
         metavar="OUT",
         help="write the rows to keep, one of each group, here: .jsonl, or the format of FILE",
     )

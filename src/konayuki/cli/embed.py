@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 
 from konayuki.choices import PLAIN_DTYPES
+from konayuki.cli.options import place
 from konayuki.scale.parts import PART_BYTES
 
 MEGABYTE = 1 << 20
@@ -17,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", help="Parquet or JSON Lines: file, folder, pattern or address (s3://, gs://, ...)"
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder or address to write to")
+    parser.add_argument(
+        "--out", required=True, type=place, metavar="DIR", help="folder or address to write to"
+    )
     parser.add_argument(
         "--vector-column", default="vector", metavar="NAME", help="column to add for the vectors"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from konayuki.choices import PLAIN_DTYPES, Dtype
+from konayuki.cli.options import path_of
 from konayuki.errors import FormatError, NotFoundError
 from konayuki.files import replacing
 from konayuki.progress import track
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("file", help="text file, one text per line, UTF-8; - is stdin")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help=".npy file to write"
+        "--out", required=True, type=path_of, metavar="FILE", help=".npy file to write"
     )
     parser.add_argument(
         "--dtype",

@@ -3,9 +3,9 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from konayuki.cli.options import path_of
 from konayuki.errors import InputError
 from konayuki.files import replace_file
 
@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="treat bad rows as sentence-transformers does, instead of refusing them",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every metric as JSON")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every metric as CSV")
+    parser.add_argument("--json", type=path_of, metavar="FILE", help="write every metric as JSON")
+    parser.add_argument("--csv", type=path_of, metavar="FILE", help="write every metric as CSV")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
+
+from konayuki.cli.options import path_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -10,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", nargs="?", help="model folder or hub id (default: the bundled model)"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
+    parser.add_argument("--out", required=True, type=path_of, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--layout", choices=("float", "q4"), help="layout of the rows (default: as in the source)"
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from konayuki.cli.options import path_of
 from konayuki.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "may have 'id' (or '_id') and 'title'",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder of the index"
+        "--out", required=True, type=path_of, metavar="DIR", help="folder of the index"
     )
     parser.add_argument(
         "--chunk-size", type=int, default=400, metavar="N", help="characters of a passage at most"

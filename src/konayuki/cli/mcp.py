@@ -2,12 +2,13 @@
 
 import argparse
 
+from konayuki.cli.options import place
 from konayuki.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments of the verb."""
-    parser.add_argument("index", metavar="DIR", help="folder of the index")
+    parser.add_argument("index", type=place, metavar="DIR", help="folder of the index")
     parser.add_argument("--create", action="store_true", help="make the index if it does not exist")
     parser.add_argument("--read-only", action="store_true", help="leave out the tool that writes")
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 # Declared once, so that an option means the same and reads the same everywhere.
 SHARED: Mapping[str, Mapping[str, object]] = {
@@ -41,3 +42,20 @@ def add_shared(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Add some of the options in `SHARED`."""
     for name in names:
         parser.add_argument(name, **SHARED[name])  # type: ignore[arg-type] # its own keywords
+
+
+def place(text: str) -> str:
+    """Return the path or address that an argument names.
+
+    Raises:
+        argparse.ArgumentTypeError: It is "", as an unset shell variable gives it: as a path that is
+            the working folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("'': expected a path (. is the working folder)")
+    return text
+
+
+def path_of(text: str) -> Path:
+    """Return the path that an argument names; "" is refused as in `place`."""
+    return Path(place(text))

@@ -3,8 +3,9 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from konayuki.cli.options import path_of
 
 if TYPE_CHECKING:
     from konayuki.integrations.hub_push import Pushed
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
         "folder",
-        type=Path,
+        type=path_of,
         help="model folder; without a README.md it gets the card of konayuki card, "
         "or a short one if it has no evaluation.json",
     )

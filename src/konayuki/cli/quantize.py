@@ -3,13 +3,14 @@
 import argparse
 import json
 import sys
-from pathlib import Path
+
+from konayuki.cli.options import path_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("source", help="model folder or hub id")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
+    parser.add_argument("--out", required=True, type=path_of, metavar="DIR", help="folder to write")
     parser.add_argument(
         "--nearest",
         action="store_true",

@@ -7,10 +7,10 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from konayuki.choices import MODES
+from konayuki.cli.options import path_of
 from konayuki.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _BOLD, _DIM, _MATCH, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[1;33m", "\x1b[0m"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("index", type=Path, metavar="DIR", help="folder of the index")
+    parser.add_argument("index", type=path_of, metavar="DIR", help="folder of the index")
     parser.add_argument(
         "query",
         nargs="+",

@@ -2,6 +2,7 @@
 
 import argparse
 
+from konayuki.cli.options import place
 from konayuki.errors import InputError
 from konayuki.extras import require
 
@@ -11,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "index",
         nargs="?",
+        type=place,
         metavar="DIR",
         help="folder of the index; without it only embeddings are served",
     )

@@ -2,25 +2,25 @@
 
 import argparse
 import json
-from pathlib import Path
 
+from konayuki.cli.options import path_of
 from konayuki.extras import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="TOML file of the run")
+    parser.add_argument("recipe", type=path_of, metavar="RECIPE", help="TOML file of the run")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder of the new model"
+        "--out", required=True, type=path_of, metavar="DIR", help="folder of the new model"
     )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=path_of,
         metavar="DIR",
         help="folder that the recipe names its files from (default: the folder of the recipe)",
     )
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="keep tokenised pairs here for other runs"
+        "--cache", type=path_of, metavar="DIR", help="keep tokenised pairs here for other runs"
     )
     parser.add_argument(
         "--set",

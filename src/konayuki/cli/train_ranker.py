@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from pathlib import Path
+
+from konayuki.cli.options import path_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queries", type=int, default=150, metavar="N", help="questions of each set at most"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="file to write")
+    parser.add_argument("--out", required=True, type=path_of, metavar="FILE", help="file to write")
 
 
 def run(args: argparse.Namespace) -> int:

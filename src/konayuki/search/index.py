@@ -103,9 +103,14 @@ class Index:
         """
         folder = Path(path)
         if not os.path.lexists(folder / "documents.db"):
+            hint = (
+                f"konayuki index {folder} --out NEW makes an index of its files"
+                if folder.is_dir()
+                else f"konayuki index FILES --out {folder}"
+            )
             raise NotFoundError(
                 f"{folder / 'documents.db'} does not exist: expected the documents of an index\n"
-                f"hint: konayuki index FILES --out {folder}"
+                f"hint: {hint}"
             )
         model = _bundled() if model is None else model
         return cls(Store.open(folder, model, read_only=read_only))
