@@ -4,6 +4,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import pytest
 from hypothesis import given, settings
@@ -84,6 +85,9 @@ def check(kind: str, engine: str, texts: list[str]) -> None:
     assert offsets[0] == 0
     assert offsets[-1] == len(ids)
     for index, text in enumerate(texts):
+        # Whether an added token ends at a letter depends on the version of Unicode, here Python's.
+        if "added token" in kind and any(category(character) == "Cn" for character in text):
+            continue
         expected = library.encode(text, add_special_tokens=False).ids
         assert ids[offsets[index] : offsets[index + 1]].tolist() == expected, ascii(text)[:200]
 
