@@ -142,7 +142,7 @@ def test_branch_message_licence_and_private(hub: ModelHub, folder: Path, tmp_pat
         {"name": "me/tiny", "revision": "v9", "token": READER},
     )
     assert closed["kind"] == "NotFoundError"
-    assert "or private and not open to this token\nhint: token=... or HF_TOKEN" in closed["error"]
+    assert "is private and not open to this token\nhint: token=... or HF_TOKEN" in closed["error"]
     for found in (branch, by_name, by_commit):
         assert found.items() >= ours.items()
     assert conflict["kind"] == "InputError"
@@ -218,7 +218,7 @@ def test_a_push_that_is_refused_says_so(hub: ModelHub, folder: Path, tmp_path: P
         assert done.returncode == 1
         assert done.stderr.startswith(f"konayuki push: {message}")
         assert "hint: " in done.stderr
-        assert "the token needs the right to write" in done.stderr or repo == "me/open"
+        assert "the token must be allowed to write" in done.stderr or repo == "me/open"
     assert hub.repos["me/open"].find("main").files == {}
     assert not hub.objects
 

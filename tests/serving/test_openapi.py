@@ -46,9 +46,11 @@ def test_the_service_does_what_its_document_says(
     @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=ANY)
     def check(case: Any) -> None:
         response = case.call(base_url=target.url)
-        if "malformed_request" in response.text:
+        if "malformed_request" in response.text or response.status_code == 414:
             return  # a URL beyond what the HTTP parser takes never reaches the application
         excluded = []
+        if "cannot cut to" in response.text:  # how many dimensions there are depends on the model
+            excluded.append(checks.positive_data_acceptance)
         if response.status_code == 413:  # a right answer that the check does not know
             excluded.append(checks.negative_data_rejection)
         if operation.source is RequestSource.FILE:  # a schema cannot say whether bytes are text
