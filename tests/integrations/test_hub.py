@@ -226,7 +226,7 @@ def test_a_push_that_is_refused_says_so(hub: ModelHub, folder: Path, tmp_path: P
     done = run(hub, tmp_path, "-m", "konayuki", "push", str(folder), "me/tiny")
     assert done.returncode == 1
     assert " 503 " in done.stderr or "503 Service" in done.stderr  # the wording is the client's
-    assert "hint: a push is one commit: nothing of it is there" in done.stderr
+    assert "hint: a push is one commit: nothing was changed" in done.stderr
 
 
 @pytest.mark.slow
