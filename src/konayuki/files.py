@@ -5,12 +5,15 @@ import os
 import stat
 import sys
 import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from konayuki.errors import InputError, KonayukiError, NotFoundError, WriteError
+
+_BLOCK_BYTES = 1 << 24  # read at a time for a checksum
 
 if sys.platform == "win32":
     import msvcrt
@@ -265,3 +268,16 @@ def _holder(descriptor: int) -> str:
     """Return the number of the process that the lock file names."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     return os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+
+
+def checksum_of(path: Path, size: int) -> int | None:
+    """Return the CRC-32 of the first `size` bytes of a regular file, None if it is shorter."""
+    checksum = 0
+    with os.fdopen(open_regular(path), "rb") as file:
+        while size:
+            block = file.read(min(size, _BLOCK_BYTES))
+            if not block:
+                return None
+            checksum = zlib.crc32(block, checksum)
+            size -= len(block)
+    return checksum

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError
-from konayuki.files import open_regular, read_regular, replace_file
+from konayuki.files import checksum_of, open_regular, read_regular, replace_file
 from konayuki.model.late import LateTable, Passages
 from konayuki.model.tokens import TokenBatch
 from konayuki.search.bm25 import idf
@@ -325,7 +325,7 @@ class TokenFiles:
             self._paths(state), state.n_bytes, state.checksums, strict=True
         ):
             try:
-                checksum = _checksum(path, size)
+                checksum = checksum_of(path, size)
             except OSError as error:
                 raise failure(path, error) from error
             if checksum != expected:
@@ -482,16 +482,3 @@ def _chosen(
         sentences[first[1] : last[1]][with_sentences],
         lengths[first[1] : last[1]][with_sentences],
     )
-
-
-def _checksum(path: Path, size: int) -> int | None:
-    """Return the CRC-32 of the first `size` bytes, None if the file is shorter."""
-    checksum = 0
-    with os.fdopen(open_regular(path), "rb") as file:
-        while size:
-            block = file.read(min(size, _BLOCK_BYTES))
-            if not block:
-                return None
-            checksum = zlib.crc32(block, checksum)
-            size -= len(block)
-    return checksum

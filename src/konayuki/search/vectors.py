@@ -14,7 +14,7 @@ import numpy as np
 
 from konayuki.arrays import BoolVector, ByteMatrix, FloatVector, Int8Matrix, IntVector
 from konayuki.errors import IndexFormatError
-from konayuki.files import open_regular, read_regular, replace_file
+from konayuki.files import checksum_of, open_regular, read_regular, replace_file
 from konayuki.search.failures import failure
 from konayuki.search.scan import cosines, nearest, quantize
 from konayuki.search.sketches import SketchBook
@@ -199,7 +199,7 @@ class VectorFiles:
         sizes = (state.count * state.dim, state.count * 8)
         for path, size, expected in zip(self._paths(state), sizes, state.checksums, strict=True):
             try:
-                checksum = _checksum(path, size)
+                checksum = checksum_of(path, size)
             except OSError as error:
                 raise failure(path, error) from error
             if checksum != expected:
@@ -327,16 +327,3 @@ class VectorFiles:
     def _free_epoch(self) -> int:
         names = (_OURS.fullmatch(path.name) for path in self.folder.iterdir())
         return max((int(name[1]) for name in names if name and name[1]), default=0) + 1
-
-
-def _checksum(path: Path, size: int) -> int | None:
-    """Return the CRC-32 of the first `size` bytes, None if the file is shorter."""
-    checksum = 0
-    with os.fdopen(open_regular(path), "rb") as file:
-        while size:
-            block = file.read(min(size, _BLOCK_BYTES))
-            if not block:
-                return None
-            checksum = zlib.crc32(block, checksum)
-            size -= len(block)
-    return checksum
