@@ -1,20 +1,18 @@
-"""The dense half: int8 vectors in files that only grow, mapped into memory by every reader."""
+"""The files of the dense half: int8 vectors of every stored passage."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from konayuki.arrays import BoolVector, ByteMatrix, FloatVector, Int8Matrix, IntVector
+from konayuki.arrays import Int8Matrix, IntVector
 from konayuki.errors import IndexFormatError
 from konayuki.search.append_only import EpochFiles, EpochState
-from konayuki.search.scan import cosines, nearest, quantize
-from konayuki.search.sketches import SketchBook
+from konayuki.search.nearest import SketchBook, VectorView
 
 _BLOCK_BYTES = 1 << 24
-_COPY_BELOW = 16  # a share of 1/16: copying so few rows is cheaper than passing over the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,96 +43,6 @@ class VectorState(EpochState):
         if type(self.dim) is not int or self.dim < 1 or type(self.count) is not int:
             raise ValueError(f"dim is {self.dim!r}, count is {self.count!r}")
         super().check()
-
-
-@dataclass(frozen=True)
-class VectorView:
-    """The vectors of one generation; never changes.
-
-    Attributes:
-        codes: int8 (n, dim).
-        rows: int64 (n,), ascending.
-        alive: bool (n,), False for rows that are dead in this generation; None if all live.
-        sketches: Gives the sketches of the codes, or None if searching goes without.
-    """
-
-    codes: Int8Matrix
-    rows: IntVector
-    alive: BoolVector | None = None
-    sketches: Callable[[], ByteMatrix | None] = lambda: None
-
-    def __len__(self) -> int:
-        return len(self.rows) if self.alive is None else int(np.count_nonzero(self.alive))
-
-    def nearest(
-        self, query: FloatVector, k: int, among: IntVector | None = None
-    ) -> tuple[IntVector, FloatVector]:
-        """Return the rows nearest to a query and their cosines; rows of zeros are near to nothing.
-
-        At least `k` of them if there are that many, and every row whose score ties with the last.
-
-        Args:
-            query: float32 (dim,).
-            k: How many.
-            among: int64, the rows that may be returned; default: all.
-        """
-        if among is None:
-            return self._search(query, k, self.alive)
-        positions = self.positions(among)
-        if self.alive is not None:
-            positions = positions[self.alive[positions]]
-        if len(positions) * _COPY_BELOW < len(self.rows):
-            return VectorView(self.codes[positions], self.rows[positions])._search(query, k, None)
-        allowed = np.zeros(len(self.rows), dtype=np.bool_)
-        allowed[positions] = True
-        return self._search(query, k, allowed)
-
-    def cosines(self, rows: IntVector, query: FloatVector) -> FloatVector:
-        """Return the cosine of a query with each of these rows, which the view must hold."""
-        return cosines(self.codes[np.searchsorted(self.rows, rows)], query)
-
-    def living(self, rows: IntVector) -> BoolVector:
-        """Return which of these rows live in this generation: bool (n,)."""
-        positions = np.searchsorted(self.rows, rows)
-        inside = positions < len(self.rows)
-        positions = np.where(inside, positions, 0)
-        if not len(self.rows):
-            return inside
-        living: BoolVector = inside & (self.rows[positions] == rows)
-        return living if self.alive is None else living & self.alive[positions]
-
-    def positions(self, rows: IntVector) -> IntVector:
-        """Return the positions of those rows that the view holds."""
-        positions = np.searchsorted(self.rows, rows)
-        inside = positions < len(self.rows)
-        positions, rows = positions[inside], rows[inside]
-        held: IntVector = positions[self.rows[positions] == rows]
-        return held
-
-    def _search(
-        self, query: FloatVector, k: int, allowed: BoolVector | None
-    ) -> tuple[IntVector, FloatVector]:
-        query_codes = quantize(query[None])[0]
-        sketches = self.sketches()
-        # The scan sees a rounded query: take more than k, so that exact scores decide the order.
-        n_wanted = k + k // 2 + 32
-        while True:
-            positions, scores = nearest(self.codes, query_codes, n_wanted, allowed, sketches)
-            exhausted, last = len(positions) < n_wanted, scores[-1:]
-            # An empty text is near to nothing: its cosine of 0 must not beat those below.
-            is_not_zero = self.codes[positions].any(axis=1)
-            positions, scores = positions[is_not_zero], scores[is_not_zero]
-            if exhausted or k == 0 or (len(scores) >= k and scores[k - 1] > last):
-                return _best(self.rows[positions], cosines(self.codes[positions], query), k)
-            n_wanted *= 4
-
-
-def _best(rows: IntVector, scores: FloatVector, k: int) -> tuple[IntVector, FloatVector]:
-    """Return the `k` best rows and those that tie with the last of them, best first."""
-    order = np.lexsort((rows, -scores))
-    rows, scores = rows[order], scores[order]
-    n_best = int(np.count_nonzero(scores >= scores[k - 1])) if 0 < k <= len(rows) else len(rows)
-    return rows[:n_best], scores[:n_best]
 
 
 class VectorFiles(EpochFiles[VectorState]):
