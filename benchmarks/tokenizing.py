@@ -117,12 +117,12 @@ def compare(definition: dict[str, Any], texts: Sequence[str], rounds: int) -> di
     for kind, batch in speed_texts().items():
         ready = batch if marked else prepared(unigram.normalize, batch)
         calls: dict[str, Callable[[], object]] = {
-            "kernel": lambda batch=batch: fast.unigram.tokenize(batch, threads=1),  # type: ignore[misc]
+            "kernel": lambda batch=batch: fast.tokenize(batch, threads=1),  # type: ignore[misc]
             "sentencepiece": lambda ready=ready: peer.encode(ready),  # type: ignore[misc]
             "tokenizers": lambda batch=batch: library.encode_batch_fast(  # type: ignore[misc]
                 batch, add_special_tokens=False
             ),
-            "python": lambda batch=batch: UnigramReference.encode(plain, batch),  # type: ignore[misc]
+            "python": lambda batch=batch: UnigramReference.tokenize(plain, batch),  # type: ignore[misc]
         }
         record[kind] = measure(calls, len(batch), rounds)
     return record
