@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from konayuki.arrays import IntVector
 from konayuki.choices import Mode
 from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.progress import track
@@ -23,11 +24,12 @@ from konayuki.search.arguments import (
     is_key,
 )
 from konayuki.search.document import Document, read_document, read_filter
-from konayuki.search.documents import Source
+from konayuki.search.documents import Filter, Source
 from konayuki.search.encoder import Encoder
+from konayuki.search.hits import Hit, as_hits
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Hit, Question, View, as_hits
+from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
 from konayuki.search.token_ids import TokenEncoder
@@ -145,15 +147,15 @@ class Index:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
         """
-        records = check_records(records)
+        items: Iterable[Mapping[str, Any]] = check_records(records)
         if show_progress:
-            records = track(records, "index", unit=" documents")
+            items = track(items, "index", unit=" documents")
         if atomic:
-            return self.replace(records).stored
+            return self.replace(items).stored
         self._store.check_writable()
         n_records = 0
         with self.bulk():
-            for batch in _batches(records):
+            for batch in _batches(items):
                 self._store.write(batch)
                 n_records += len(batch)
         return n_records
@@ -266,7 +268,7 @@ class Index:
         ranker = self._ranker if rerank and mode == "hybrid" else None
         check_relevance(min_relevance, has_relevance=ranker is not None)
         distinct = ranker is not None if distinct is None else distinct
-        conditions = () if where is None else read_filter(where)
+        conditions = read_filter(where)
         self._store.check_open()
         query = prepared(query)
         if k == 0 or not query.strip():
@@ -275,10 +277,7 @@ class Index:
         tokens = self._tokens_of(query) if ranker else None
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
-            allowed = None
-            if conditions and mode != "lexical":
-                allowed = np.asarray(self._documents.matching(conditions), dtype=np.int64)
-            question = Question(query, vector, conditions, allowed, tokens)
+            question = Question(query, vector, conditions, self._allowed(conditions, mode), tokens)
             hits = self._hits(view, question, k, mode, ranker, distinct=distinct)
             # The dead of this view may have been removed meanwhile: then there is a newer one.
             if self._documents.clock().erased <= view.generation:
@@ -422,7 +421,8 @@ class Index:
         n_rows = len(view.vectors)
         n_wanted = min(k, n_rows)
         while True:
-            best = view.rank(question, n_wanted, mode, ranker)
+            ranked = _rank(view, question, n_wanted, mode, ranker)
+            best = leading(ranked, n_wanted)
             documents = self._documents.by_row([line.row for line in best])
             if not set(documents).issuperset(line.row for line in best):
                 return []  # some were removed meanwhile: the caller looks again
@@ -432,6 +432,23 @@ class Index:
             if len(hits) >= min(k, n_rows) or n_wanted >= n_rows or len(best) < n_wanted:
                 return hits[:k]
             n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
+
+    def _allowed(self, conditions: Filter, mode: Mode) -> IntVector | None:
+        if not conditions or mode == "lexical":
+            return None
+        return np.asarray(self._documents.matching(conditions), dtype=np.int64)
+
+
+def _rank(
+    view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
+) -> list[Ranked]:
+    if mode == "lexical":
+        return view.rank_lexical(question, k)
+    if mode == "dense":
+        return view.rank_dense(question, k)
+    if ranker and view.tokens is not None:
+        return view.rank_with_second_look(question, k, ranker)
+    return view.rank_fused(question, k)
 
 
 def _without_repetitions(hits: list[Hit]) -> list[Hit]:

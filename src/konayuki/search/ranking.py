@@ -1,16 +1,14 @@
-"""From a question to ranked rows and hits, on one state of the index that never changes."""
+"""From a query to ranked rows, on one state of the index that never changes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.arrays import IntVector
-from konayuki.choices import Mode
-from konayuki.search.document import Document
 from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
 from konayuki.search.lexical import LexicalView
@@ -41,42 +39,6 @@ class Ranked(NamedTuple):
     dense: float | None
     relevance: float | None = None
     parts: Mapping[str, float] = {}
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One answer.
-
-    Attributes:
-        id: The user's key.
-        score: What the hits are ordered by; comparable within one answer only. Of hybrid search it
-            is that of the second look, see `konayuki.search.ranker`, or without one the cosine and
-            what the words add to it, see `konayuki.search.fusion`.
-        text: The passage.
-        title: Title of its document.
-        metadata: What was stored with it.
-        lexical: BM25, None if the mode does not use it; 0 if no term matches.
-        dense: Cosine, None if the mode does not use it.
-        document: Key of the document that the passage was cut from, or its own.
-        heading: Path of headings above it.
-        position: Its place in the document, from 0.
-        relevance: How likely the passage answers the question, from 0 to 1; comparable between
-            questions. None without a second look.
-        parts: What each feature adds to the score, by name; they sum up to it.
-    """
-
-    id: str
-    score: float
-    text: str
-    title: str
-    metadata: Mapping[str, Any]
-    lexical: float | None
-    dense: float | None
-    document: str
-    heading: str
-    position: int
-    relevance: float | None = None
-    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Question(NamedTuple):
@@ -115,21 +77,6 @@ class View:
     vectors: VectorView
     version: tuple[int, ...]
     tokens: TokenView | None = None
-
-    def rank(self, question: Question, k: int, mode: Mode, ranker: Ranker | None) -> list[Ranked]:
-        """Return the `k` best rows and all that tie with the last of them, best first.
-
-        Without a ranker, mode "hybrid" goes without a second look.
-        """
-        if mode == "lexical":
-            ranked = self.rank_lexical(question, k)
-        elif mode == "dense":
-            ranked = self.rank_dense(question, k)
-        elif ranker and self.tokens is not None:
-            ranked = self.rank_with_second_look(question, k, ranker)
-        else:
-            ranked = self.rank_fused(question, k)
-        return leading(ranked, k)
 
     def rank_lexical(self, question: Question, k: int) -> list[Ranked]:
         """Rank by BM25: at least `k` rows if that many match, and all that tie with the last."""
@@ -249,26 +196,3 @@ def leading(ranked: Sequence[Ranked], k: int) -> list[Ranked]:
         floor = ordered[k - 1].score
         return [line for line in ordered if line.score >= floor]
     return ordered
-
-
-def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list[Hit]:
-    """Return hits, best first; equal scores are ordered by id."""
-    hits = []
-    for line in ranked:
-        document = documents[line.row]
-        hit = Hit(
-            id=document.id,
-            score=line.score,
-            text=document.text,
-            title=document.title,
-            metadata=document.metadata,
-            lexical=line.lexical,
-            dense=line.dense,
-            document=document.chunk_of or document.id,
-            heading=document.heading,
-            position=document.position,
-            relevance=line.relevance,
-            parts=line.parts,
-        )
-        hits.append(hit)
-    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
