@@ -12,8 +12,6 @@ import argparse
 import json
 import os
 import random
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -23,6 +21,7 @@ import pyarrow.parquet as parquet
 
 from corpus import DATA, ROOT, speed_texts
 from environment import environment
+from interleaved import measure
 from konayuki.model.kernel_tokenizer import KernelTokenizer
 from konayuki.model.native import describe, kernel
 from konayuki.model.tokens import Tokenizer
@@ -78,22 +77,6 @@ def count_differences(own: Tokenizer, library: Any, texts: Sequence[str]) -> int
         ids[start:end].tolist() != encoding.ids
         for (start, end), encoding in zip(pairwise(offsets), expected, strict=True)
     )
-
-
-def measure(
-    calls: dict[str, Callable[[], object]], n_texts: int, rounds: int
-) -> dict[str, dict[str, float]]:
-    """Return microseconds a text of each call: the best of all rounds, and the median."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(1e6 * (time.perf_counter() - start) / n_texts)
-    return {
-        name: {"best_us": round(min(values), 2), "median_us": round(statistics.median(values), 2)}
-        for name, values in times.items()
-    }
 
 
 def compare(definition: dict[str, Any], texts: Sequence[str], rounds: int) -> dict[str, object]:

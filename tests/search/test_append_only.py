@@ -2,47 +2,33 @@
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from konayuki.errors import IndexFormatError
-from konayuki.search.append_only import EpochFiles, EpochState
+from konayuki.search.append_only import EpochFiles
+from konayuki.search.vectors import VectorState
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairState(EpochState):
-    """Two files of equally many entries."""
-
-    count: int = 0
-
-    @property
-    def dtypes(self) -> tuple[str, ...]:
-        return ("<u2", "<i8")
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        return self.count, self.count
+def files_in(folder: Path) -> EpochFiles[VectorState]:
+    return EpochFiles(folder, VectorState, ("left", "right"), "pairs")
 
 
-def files_in(folder: Path) -> EpochFiles[PairState]:
-    return EpochFiles(folder, PairState, ("left", "right"), "pairs")
-
-
-def extended(files: EpochFiles[PairState], state: PairState, values: list[int]) -> PairState:
+def extended(files: EpochFiles[VectorState], state: VectorState, values: list[int]) -> VectorState:
     written = files.write(state, (values, values))
     return replace(written, count=state.count + len(values))
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> EpochFiles[PairState]:
+def files(tmp_path: Path) -> EpochFiles[VectorState]:
     files = files_in(tmp_path / "pairs")
-    files.commit(extended(files, files.begin(PairState(index_id=7)), [3, 1]))
+    files.commit(extended(files, files.begin(VectorState(dim=1, index_id=7)), [3, 1]))
     return files
 
 
-def test_a_write_that_was_not_committed_is_written_over(files: EpochFiles[PairState]) -> None:
+def test_a_write_that_was_not_committed_is_written_over(files: EpochFiles[VectorState]) -> None:
     extended(files, files.state(), [9, 9, 9])
 
     files.commit(extended(files, files.state(), [4]))
@@ -50,18 +36,18 @@ def test_a_write_that_was_not_committed_is_written_over(files: EpochFiles[PairSt
     files.check(files.state())
     left, right = files.arrays(files.state())[0]
     assert left.tolist() == right.tolist() == [3, 1, 4]
-    assert (left.dtype, right.dtype) == ("u2", "i8")
+    assert (left.dtype, right.dtype) == ("i1", "i8")
 
 
-def test_the_state_names_its_own_values_before_those_of_all(files: EpochFiles[PairState]) -> None:
+def test_the_state_names_its_own_values_before_those_of_all(files: EpochFiles[VectorState]) -> None:
     values = json.loads((files.folder / "state.json").read_text())
 
-    assert list(values)[:3] == ["count", "generation", "purged"]
+    assert list(values)[:3] == ["dim", "count", "generation"]
     assert list(values)[-2:] == ["epoch", "checksums"]
 
 
 def test_a_new_epoch_leaves_the_old_one_readable_until_garbage_is_collected(
-    files: EpochFiles[PairState],
+    files: EpochFiles[VectorState],
 ) -> None:
     old = files.state()
     foreign = files.folder / "1.notes"
@@ -77,7 +63,7 @@ def test_a_new_epoch_leaves_the_old_one_readable_until_garbage_is_collected(
     assert files.arrays(files.state())[0][0].tolist() == [5]
 
 
-def test_a_changed_byte_is_found(files: EpochFiles[PairState]) -> None:
+def test_a_changed_byte_is_found(files: EpochFiles[VectorState]) -> None:
     path = files.folder / "1.right"
     content = bytearray(path.read_bytes())
     content[3] ^= 1
@@ -103,7 +89,7 @@ def test_a_changed_byte_is_found(files: EpochFiles[PairState]) -> None:
     ids=str,
 )
 def test_a_state_that_nobody_wrote_is_refused(
-    files: EpochFiles[PairState], change: dict[str, object]
+    files: EpochFiles[VectorState], change: dict[str, object]
 ) -> None:
     path = files.folder / "state.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
@@ -113,13 +99,13 @@ def test_a_state_that_nobody_wrote_is_refused(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
-def test_a_folder_that_is_a_link_is_refused(files: EpochFiles[PairState], tmp_path: Path) -> None:
+def test_a_folder_that_is_a_link_is_refused(files: EpochFiles[VectorState], tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(files.folder)
     before = {path.name for path in files.folder.iterdir()}
 
     with pytest.raises(IndexFormatError, match="link"):
-        files_in(link).begin(PairState())
+        files_in(link).begin(VectorState(dim=1))
     with pytest.raises(IndexFormatError, match="link"):
         files_in(link).state()
     with pytest.raises(IndexFormatError, match="link"):

@@ -11,11 +11,11 @@ from pathlib import Path
 from konayuki.errors import IndexFormatError, KonayukiError
 from konayuki.search.document import Document
 from konayuki.search.documents import Clock, Documents
-from konayuki.search.encoder import Encoder
+from konayuki.search.encoder import Encoder, TokenEncoder
 from konayuki.search.lexical import LexicalIndex, Mark
 from konayuki.search.ranking import View
 from konayuki.search.terms import ANALYZER_VERSION
-from konayuki.search.token_ids import TokenEncoder, TokenFiles, TokenState, TokenView
+from konayuki.search.token_ids import TokenFiles, TokenState, TokenView
 from konayuki.search.vectors import VectorFiles, VectorState
 
 logger = logging.getLogger(__name__)

@@ -156,6 +156,12 @@ class Store:
                     self._publish()
         return written.n_removed
 
+    def lock(self) -> None:
+        """Become the writer, see `Index.lock`."""
+        with self._writing:
+            self.check_open()
+            self._acquire()
+
     def current(self, *, force: bool = False) -> View:
         """Return the newest published view; one thread renews it, others go on with the old."""
         is_newest = self._derived.version() == self._view.version

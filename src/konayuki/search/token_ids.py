@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError
 from konayuki.model.late import LateTable, Passages
-from konayuki.model.tokens import TokenBatch
 from konayuki.search.append_only import EpochFiles, EpochState
 from konayuki.search.bm25 import idf
+from konayuki.search.encoder import TokenEncoder
 from konayuki.text import sentence_ends
 
 # A second look reads at most this much of a passage: time grows with the tokens of the candidates.
@@ -32,22 +32,6 @@ _BATCH = 256  # passages tokenized at a time: their arrays take 20 times the mem
 # Brackets, line breaks and Latin full stops need the rules of `sentence_ends`.
 _INTRICATE = re.compile("[「『（(【［[〈《〔｛{“」』）)】］\\]〉》〕｝}”\n.]")
 _PLAIN_END = re.compile("[。．！？!?｡]+\\s*")
-
-
-@runtime_checkable
-class TokenEncoder(Protocol):
-    """An encoder whose vectors come from rows of tokens; others go without a second look."""
-
-    @property
-    def fingerprint(self) -> str:
-        """See `Encoder`."""
-
-    @property
-    def late(self) -> LateTable:
-        """The rows as late interaction reads them."""
-
-    def tokenize(self, texts: Sequence[str], /) -> TokenBatch:
-        """Return the token ids of the texts."""
 
 
 class TokenBlock(NamedTuple):
