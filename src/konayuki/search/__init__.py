@@ -6,6 +6,7 @@ from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit
 from konayuki.search.index import Index, Replaced
+from konayuki.search.rerank import Reranked, rerank
 from konayuki.search.snippet import Snippet, highlight, snippet
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "Index",
     "Mode",
     "Replaced",
+    "Reranked",
     "Snippet",
     "Source",
     "highlight",
+    "rerank",
     "snippet",
 ]

@@ -141,7 +141,7 @@ class LexicalView:
         others = other_spellings(text)
         weights = [
             count * self._weight(field, term, others.get(term, ()))
-            for (field, term), count in _counted_terms(text)
+            for (field, term), count in counted_terms(text)
         ]
         return float((K1 + 1) * sum(weights))
 
@@ -166,7 +166,7 @@ class LexicalView:
         others = other_spellings(text)
         clauses = [
             (Occur.Should, self._term(field, term, count, others.get(term, ())))
-            for (field, term), count in _counted_terms(text)
+            for (field, term), count in counted_terms(text)
         ]
         if not clauses:
             return None
@@ -385,7 +385,7 @@ class LexicalIndex:
 
 
 @lru_cache(maxsize=32)
-def _counted_terms(text: str) -> Sequence[tuple[tuple[str, str], int]]:
+def counted_terms(text: str) -> Sequence[tuple[tuple[str, str], int]]:
     """Return the distinct (field, term) pairs of a query with their repetitions."""
     terms = query_terms(text)
     pairs = [("grams", term) for term in terms.grams]
