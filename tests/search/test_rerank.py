@@ -99,8 +99,6 @@ def test_an_empty_question_keeps_the_order() -> None:
         ("雪", TEXTS, -1, "k is -1"),
     ],
 )
-def test_wrong_arguments_are_named(
-    query: object, texts: object, k: object, message: str
-) -> None:
+def test_wrong_arguments_are_named(query: object, texts: object, k: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         rerank_function(query, texts, k=k)

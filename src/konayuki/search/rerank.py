@@ -125,7 +125,9 @@ def _bm25(query: str, texts: Sequence[str]) -> tuple[FloatVector, float]:
     others = other_spellings(query)
     terms = counted_terms(query)
     wanted = dict.fromkeys(
-        (field, spelling) for (field, term), _ in terms for spelling in (term, *others.get(term, ()))
+        (field, spelling)
+        for (field, term), _ in terms
+        for spelling in (term, *others.get(term, ()))
     )
     columns = {key: number for number, key in enumerate(wanted)}
     counts, lengths = _counts(texts, list(columns))
@@ -133,7 +135,7 @@ def _bm25(query: str, texts: Sequence[str]) -> tuple[FloatVector, float]:
     means = np.maximum(lengths.mean(axis=0), 1)
     saturated = saturate(counts, lengths[:, fields], means[fields])
     weights = _idf(len(texts), np.count_nonzero(counts, axis=0))
-    occurs = counts.any(axis=0)
+    occurs = counts.max(axis=0) > 0
     scores, ceiling = np.zeros(len(texts)), 0.0
     for (field, term), repetitions in terms:
         own = columns[field, term]
