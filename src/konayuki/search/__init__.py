@@ -6,17 +6,21 @@ from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit
 from konayuki.search.index import Index, Replaced
+from konayuki.search.query import Condition, Query, quoted
 from konayuki.search.snippet import Snippet, highlight, snippet
 
 __all__ = [
+    "Condition",
     "Document",
     "Encoder",
     "Hit",
     "Index",
     "Mode",
+    "Query",
     "Replaced",
     "Snippet",
     "Source",
     "highlight",
+    "quoted",
     "snippet",
 ]
