@@ -8,6 +8,7 @@ from konayuki.search.hits import Hit
 from konayuki.search.index import Index, Replaced
 from konayuki.search.query import Condition, Query, quoted
 from konayuki.search.snippet import Snippet, highlight, snippet
+from konayuki.search.suggestions import Suggestion
 
 __all__ = [
     "Condition",
@@ -20,6 +21,7 @@ __all__ = [
     "Replaced",
     "Snippet",
     "Source",
+    "Suggestion",
     "highlight",
     "quoted",
     "snippet",

@@ -1,6 +1,7 @@
 """Rows of an index by what their documents say of themselves: metadata, texts, their file."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -34,6 +35,21 @@ def rows_where(
             if accepts(value if isinstance(value, str) else json.dumps(value)):
                 rows += holders
     return np.unique(np.asarray(rows, dtype=np.int64))
+
+
+def count_values(documents: Documents, keys: Iterable[str]) -> Counter[str]:
+    """Return the texts that living documents have under the keys, and how many have each."""
+    query = (
+        "SELECT value, count(*) FROM facts JOIN documents USING (row)"
+        " WHERE key = ? AND died IS NULL GROUP BY value"
+    )
+    counts: Counter[str] = Counter()
+    with documents.reading() as connection:
+        for key in keys:
+            for value, number in connection.execute(query, (key,)):
+                if isinstance(text := json.loads(value), str):
+                    counts[text] += number
+    return counts
 
 
 def parts_of(documents: Documents, rows: Sequence[int]) -> Iterator[tuple[int, Parts]]:

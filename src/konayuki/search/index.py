@@ -28,6 +28,7 @@ from konayuki.search.ranker import Candidates
 from konayuki.search.searcher import Searcher, Wanted
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
+from konayuki.search.suggestions import Suggester, Suggestion
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
@@ -58,6 +59,7 @@ class Index:
         self._folder = store.folder
         self._documents = store.documents
         self._searcher = Searcher(store)
+        self._suggester = Suggester(store.documents)
 
     @classmethod
     def create(cls, path: str | Path, model: Encoder | None = None) -> "Index":
@@ -301,6 +303,25 @@ class Index:
         if not is_key(identity):
             raise InputError(f"id is {identity!r}: expected the id of a document")
         return self._searcher.similar(identity, k, conditions, same_document=same_document)
+
+    def suggest(self, prefix: str, k: int = 8) -> list[Suggestion]:
+        """Return ways in which a query may go on: the likeliest first.
+
+        They come from titles, headings and frequent words of the index, and behind `tag:`, `path:`
+        and `kind:` from tags, folders and kinds of files. Width, case and the kind of kana make no
+        difference. The first call after a write reads the index, which takes some hundred
+        milliseconds for 100,000 passages.
+
+        Args:
+            prefix: What was typed so far.
+            k: How many.
+
+        Raises:
+            InputError: An argument cannot be used.
+        """
+        check_search(prefix, k, "hybrid")
+        self._store.check_open()
+        return self._suggester.suggest(self._store.current(), prefix, k)
 
     def get(self, identity: str) -> Document | None:
         """Return the document with this id, or None."""
