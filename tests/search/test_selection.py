@@ -179,7 +179,7 @@ def test_hits_are_sorted_by_date_on_request(notes: Index) -> None:
     assert [hit.id for hit in hits][:4] == ["mail", "trip", "minutes", "nabe"] or [
         hit.id for hit in hits
     ][:4] == ["mail", "minutes", "trip", "nabe"]
-    assert [hit.date for hit in hits][-1] is None
+    assert date_of(hits[-1].metadata) is None
     with pytest.raises(InputError, match="expected one of score, date"):
         notes.search("本文", sort="size")  # type: ignore[arg-type]
 

@@ -4,6 +4,7 @@ from konayuki.choices import Mode
 from konayuki.search.document import Document
 from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
+from konayuki.search.files import FileHits, by_file, place_of
 from konayuki.search.hits import Hit
 from konayuki.search.index import Index, Replaced
 from konayuki.search.query import Condition, Query, quoted
@@ -14,6 +15,7 @@ __all__ = [
     "Condition",
     "Document",
     "Encoder",
+    "FileHits",
     "Hit",
     "Index",
     "Mode",
@@ -22,7 +24,9 @@ __all__ = [
     "Snippet",
     "Source",
     "Suggestion",
+    "by_file",
     "highlight",
+    "place_of",
     "quoted",
     "snippet",
 ]

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
-from konayuki.search.dates import date_of
 from konayuki.search.document import Document
 from konayuki.search.ranking import Ranked
 
@@ -45,21 +43,9 @@ class Hit:
     relevance: float | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def date(self) -> date | None:
-        """The date that the metadata names, see `konayuki.search.dates`."""
-        return date_of(self.metadata)
 
-
-def newest_first(hits: Sequence[Hit]) -> list[Hit]:
-    """Return hits by date; those without one come last, hits of one day keep their order."""
-    return sorted(hits, key=lambda hit: hit.date or date.min, reverse=True)
-
-
-def as_hits(
-    ranked: Sequence[Ranked], documents: Mapping[int, Document], *, in_order: bool = False
-) -> list[Hit]:
-    """Return hits, best first; equal scores are ordered by id, or stay as they are."""
+def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list[Hit]:
+    """Return hits, best first; equal scores are ordered by id."""
     hits = []
     for line in ranked:
         document = documents[line.row]
@@ -78,4 +64,4 @@ def as_hits(
             parts=line.parts,
         )
         hits.append(hit)
-    return hits if in_order else sorted(hits, key=lambda hit: (-hit.score, hit.id))
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))

@@ -1,5 +1,7 @@
 """From a checked question to hits, on one committed state of the index."""
 
+from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,8 +12,9 @@ from konayuki.arrays import IntVector
 from konayuki.choices import Mode, Sort
 from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.search import facts
+from konayuki.search.dates import date_of
 from konayuki.search.documents import Filter
-from konayuki.search.hits import Hit, as_hits, newest_first
+from konayuki.search.hits import Hit, as_hits
 from konayuki.search.prepared import prepared
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
@@ -166,7 +169,13 @@ class Searcher:
         newest = self._selector.newest(view, rows, k)
         documents = self._documents.by_row(newest)
         lines = [Ranked(row, 0.0, None, None) for row in newest if row in documents]
-        return newest_first(as_hits(lines, documents, in_order=True))
+        places = {documents[line.row].id: place for place, line in enumerate(lines)}
+        return sorted(as_hits(lines, documents), key=lambda hit: places[hit.id])
+
+
+def newest_first(hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits by date; those without one come last, hits of one day keep their order."""
+    return sorted(hits, key=lambda hit: date_of(hit.metadata) or date.min, reverse=True)
 
 
 def _rank(
