@@ -1,12 +1,10 @@
 """What the service does, without a socket: an engine and a request in, a response out."""
 
 import base64
-import time
 
 import numpy as np
 
 import konayuki
-from konayuki.search import Hit
 from konayuki.serving.engine import Engine
 from konayuki.serving.files import records_of_upload
 from konayuki.serving.problems import Problem
@@ -21,19 +19,15 @@ from konayuki.serving.schemas import (
     EmbeddingsResponse,
     FileUpload,
     HealthResponse,
-    HitResponse,
     InfoResponse,
     Model,
     ModelsResponse,
     NoRequest,
     ReadyResponse,
-    SearchRequest,
-    SearchResponse,
     SimilarityRequest,
     SimilarityResponse,
     Usage,
 )
-from konayuki.serving.snippets import Snippets
 
 
 def check_model(engine: Engine, name: str) -> None:
@@ -76,37 +70,6 @@ def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse
 def models(engine: Engine, _: NoRequest) -> ModelsResponse:
     """Return the names of the model."""
     return ModelsResponse([Model(name) for name in engine.names])
-
-
-def search(engine: Engine, request: SearchRequest) -> SearchResponse:
-    """Return the hits for a query.
-
-    Raises:
-        Problem: This server has no index.
-    """
-    started = time.perf_counter()
-    index = engine.open_index()
-    hits = index.search(request.query, k=request.k, mode=request.mode, where=request.where)
-    snippets = Snippets(request.query)
-    responses = [_hit_response(hit, snippets) for hit in hits]
-    took_ms = round((time.perf_counter() - started) * 1000, 3)
-    return SearchResponse(request.query, request.mode, took_ms, responses)
-
-
-def _hit_response(hit: Hit, snippets: Snippets) -> HitResponse:
-    return HitResponse(
-        id=hit.id,
-        score=hit.score,
-        lexical=hit.lexical,
-        dense=hit.dense,
-        title=hit.title,
-        heading=hit.heading,
-        text=hit.text,
-        metadata=hit.metadata,
-        document=hit.document,
-        position=hit.position,
-        snippet=snippets.segments(hit.text),
-    )
 
 
 def add_documents(engine: Engine, request: DocumentsRequest) -> DocumentsResponse:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from konayuki.ingest.kinds import kinds_in_words
-from konayuki.serving import api, ollama
+from konayuki.serving import api, ollama, searching
 from konayuki.serving.engine import Engine
 from konayuki.serving.ollama import (
     OllamaEmbedRequest,
@@ -37,6 +37,14 @@ from konayuki.serving.schemas import (
     SearchResponse,
     SimilarityRequest,
     SimilarityResponse,
+)
+from konayuki.serving.searching import (
+    MarkRequest,
+    MarkResponse,
+    SimilarRequest,
+    SimilarResponse,
+    SuggestRequest,
+    SuggestResponse,
 )
 
 
@@ -170,16 +178,45 @@ OPERATIONS = (
         source=RequestSource.NOTHING,
         needs_index=False,
     ),
-    Operation("POST", "/search", "Hits for a question", api.search, SearchRequest, SearchResponse),
+    Operation(
+        "POST", "/search", "Hits for a question", searching.search, SearchRequest, SearchResponse
+    ),
     Operation(
         "GET",
         "/search",
         "Hits for a question in the URL",
-        api.search,
+        searching.search,
         SearchRequest,
         SearchResponse,
         source=RequestSource.QUERY,
         variant="_by_url",
+    ),
+    Operation(
+        "GET",
+        "/suggest",
+        "How a query may go on",
+        searching.suggest,
+        SuggestRequest,
+        SuggestResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/similar",
+        "What is like a passage",
+        searching.similar,
+        SimilarRequest,
+        SimilarResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "POST",
+        "/mark",
+        "Texts with the words of a query marked",
+        searching.mark,
+        MarkRequest,
+        MarkResponse,
+        needs_index=False,
     ),
     Operation(
         "POST",
