@@ -133,6 +133,20 @@ class LexicalView:
         return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
     @_tantivy(None)
+    def rows_with(self, terms: Sequence[tuple[str, str]]) -> IntVector:
+        """Return the rows, dead ones too, that have all of these (field, term) pairs, ascending.
+
+        Returns:
+            int64 (n,).
+        """
+        clauses = [
+            (Occur.Must, Query.const_score_query(Query.term_query(self._schema, *term, "basic"), 0))
+            for term in terms
+        ]
+        hits = self._search(Query.boolean_query(clauses), self._searcher.num_docs)
+        return np.sort(self._rows_of(hits)[0])
+
+    @_tantivy(None)
     def ceiling(self, text: str) -> float:
         """Return the BM25 that no document exceeds: every term of the query without end.
 
@@ -141,7 +155,7 @@ class LexicalView:
         others = other_spellings(text)
         weights = [
             count * self._weight(field, term, others.get(term, ()))
-            for (field, term), count in _counted_terms(text)
+            for (field, term), count in counted_terms(text)
         ]
         return float((K1 + 1) * sum(weights))
 
@@ -166,7 +180,7 @@ class LexicalView:
         others = other_spellings(text)
         clauses = [
             (Occur.Should, self._term(field, term, count, others.get(term, ())))
-            for (field, term), count in _counted_terms(text)
+            for (field, term), count in counted_terms(text)
         ]
         if not clauses:
             return None
@@ -385,7 +399,7 @@ class LexicalIndex:
 
 
 @lru_cache(maxsize=32)
-def _counted_terms(text: str) -> Sequence[tuple[tuple[str, str], int]]:
+def counted_terms(text: str) -> Sequence[tuple[tuple[str, str], int]]:
     """Return the distinct (field, term) pairs of a query with their repetitions."""
     terms = query_terms(text)
     pairs = [("grams", term) for term in terms.grams]
