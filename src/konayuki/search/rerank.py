@@ -16,7 +16,6 @@ from konayuki.arrays import FloatMatrix, FloatVector
 from konayuki.errors import InputError
 from konayuki.search.arguments import check_search
 from konayuki.search.bm25 import K1, idf, saturate
-from konayuki.search.encoder import Encoder
 from konayuki.search.lexical import OTHER_SPELLING, counted_terms
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, ranker_of
@@ -29,7 +28,7 @@ from konayuki.search.token_ids import TokenEncoder, TokenView, token_block
 _OTHER_TEXTS = 100
 
 
-class RankingModel(Encoder, TokenEncoder, Protocol):
+class RankingModel(TokenEncoder, Protocol):
     """A model with vectors of texts and rows of tokens, such as `StaticModel`."""
 
 
