@@ -54,6 +54,12 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
         engine: Model and index to serve.
         settings: Limits and guards.
         keys: Accepted API keys; none means that no key is asked for.
+
+    Examples:
+        >>> from konayuki.serving import Engine, Settings
+        >>> app = build_app(Engine(model, index=index), Settings(read_only=True))
+        >>> {"/search", "/v1/embeddings"} <= {route.path for route in app.routes}
+        True
     """
     reading = WorkPool("read", settings.threads, settings.pending, settings.timeout_s)
     # One thread: writes take turns anyway, and must not take the threads of searches meanwhile.
