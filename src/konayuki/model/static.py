@@ -106,7 +106,8 @@ class StaticModel:
         """
         folder = model_folder(_folder(folder_or_hub_id, revision=revision, token=token))
         weights = layout_of(folder).read(folder)
-        weights = weights.crop(_checked_dim(dim, weights.dim))
+        if dim is not None:
+            weights = weights.crop(_checked_dim(dim, weights.dim))
         return cls(weights, read_model_file(folder / TOKENIZER_FILE, LARGEST_TOKENIZER), folder)
 
     @property
@@ -234,7 +235,7 @@ class StaticModel:
             >>> model.encode(["粉雪"], dtype="ubinary").nbytes
             64
         """
-        dim = _checked_dim(dim, self._dim)
+        dim = self._dim if dim is None else _checked_dim(dim, self._dim)
         if dtype != "float32" or ranges is not None:
             ranges = checked_ranges(ranges, dtype, dim)
         options = EncodeOptions(dim, normalize, strict, dtype, ranges)
@@ -410,9 +411,7 @@ def _folder(
     raise hub.missing_folder(str(name))
 
 
-def _checked_dim(dim: int | None, available: int) -> int:
-    if dim is None:
-        return available
+def _checked_dim(dim: int, available: int) -> int:
     whole = isinstance(dim, (int, np.integer)) and not isinstance(dim, bool)
     if not whole or not 1 <= dim <= available:
         raise DimensionError(f"cannot cut to {dim!r} dimensions: the model has {available}")
