@@ -104,7 +104,10 @@ class StaticModel:
             >>> StaticModel.load(dim=128).encode("粉雪").shape
             (128,)
         """
-        folder = model_folder(_folder(folder_or_hub_id, revision=revision, token=token))
+        folder = BUNDLED
+        if folder_or_hub_id is not None:
+            folder = hub.find_folder(folder_or_hub_id, revision=revision, token=token)
+        folder = model_folder(folder)
         weights = layout_of(folder).read(folder)
         if dim is not None:
             weights = weights.crop(_checked_dim(dim, weights.dim))
@@ -396,19 +399,6 @@ class StaticModel:
 
     def __repr__(self) -> str:
         return f"StaticModel({self.vocab_size} x {self.dim}, {self.layout}, {self._source})"
-
-
-def _folder(
-    name: str | PathLike[str] | None, *, revision: str | None, token: str | bool | None
-) -> Path:
-    if name is None:
-        return BUNDLED
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if isinstance(name, str) and hub.looks_like_hub_id(name):
-        return hub.download(name, revision=revision, token=token)
-    raise hub.missing_folder(str(name))
 
 
 def _checked_dim(dim: int, available: int) -> int:
