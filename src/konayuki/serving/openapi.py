@@ -102,16 +102,20 @@ def _parameters(operation: Operation) -> list[Json]:
     if operation.source is not RequestSource.QUERY:
         return []
     fields = SearchRequest.model_json_schema()["properties"]
-    filter_schema = fields["where"]["anyOf"][0]
     where: Json = {
         "name": "where",
         "in": "query",
         "description": fields["where"]["description"] + " A JSON object.",
-        "content": {"application/json": {"schema": filter_schema}},
+        "content": {"application/json": {"schema": _schema_of_filter()}},
     }
     query = {"name": "q", "in": "query", "required": True, "schema": fields["query"]}
     others = [{"name": name, "in": "query", "schema": fields[name]} for name in ("k", "mode")]
     return [query, *others, where]
+
+
+def _schema_of_filter() -> Json:
+    filter_schema: Json = SearchRequest.model_json_schema()["properties"]["where"]["anyOf"][0]
+    return filter_schema
 
 
 def _body(media_type: str, schema: Json) -> Json:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec
 
 from konayuki.serving.problems import Problem, busy
@@ -45,7 +45,7 @@ class WorkPool:
             self._slots.release()
             raise busy("stopping", "the server is stopping") from error
         # Not at the end of this coroutine: a call whose client gave up still takes its slot.
-        future.add_done_callback(lambda _: self._slots.release())
+        future.add_done_callback(self._release_slot)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self._timeout_s)
         except asyncio.TimeoutError:
@@ -54,3 +54,6 @@ class WorkPool:
     def close(self) -> None:
         """Finish the calls that run, drop those that wait."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _release_slot(self, _: "Future[bytes]") -> None:
+        self._slots.release()
