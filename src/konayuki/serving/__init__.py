@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from konayuki.serving.agent import build_agent
     from konayuki.serving.app import build_app
     from konayuki.serving.engine import Engine
-    from konayuki.serving.run import serve
+    from konayuki.serving.service import serve
 
 __all__ = ["Engine", "Settings", "build_agent", "build_app", "serve"]
 
