@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "Settings", "build_agent", "build_app", "serve"]
 
 # Imported when first used: an agent needs no web server, a web server no MCP package.
-_MODULES = {"Engine": "engine", "build_agent": "agent", "build_app": "app", "serve": "run"}
+_MODULES = {"Engine": "engine", "build_agent": "agent", "build_app": "app", "serve": "service"}
 
 
 def __getattr__(name: str) -> object:
