@@ -466,6 +466,11 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The index may only be read.
+
+        Examples:
+            >>> index.lock()
+            >>> index.add([{"id": "new", "text": "新しい文書"}])
+            1
         """
         self._store.check_writable()
         self._store.lock()
