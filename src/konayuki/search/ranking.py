@@ -103,7 +103,7 @@ class View:
         # A row that is not among the best by words has at most the BM25 of the last of them.
         most = float(lexical[-1]) if len(rows) >= depth else 0.0
         near_rows, near_dense = self._nearest(question, depth)
-        only_near = ~np.isin(near_rows, rows)
+        only_near = ~is_among(near_rows, np.sort(rows))
         near_rows, near_dense = near_rows[only_near], near_dense[only_near]
         near_lexical = np.zeros_like(near_dense)
         if most > 0 and k > 0:
@@ -140,13 +140,14 @@ class View:
             ranks = np.arange(1, len(rows) - n_pool + 1)
             parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
             scores = scores + parts["beyond"]
-        named = [
-            dict(zip(parts, values, strict=True))
-            for values in zip(*(part.tolist() for part in parts.values()), strict=True)
+        columns = (rows, scores, candidates.lexical, candidates.dense, relevance, *parts.values())
+        if 0 < k < len(scores):  # most candidates are not among the answers
+            leads = scores >= np.partition(scores, -k)[-k]
+            columns = tuple(column[leads] for column in columns)
+        return [
+            Ranked(*line[:5], dict(zip(parts, line[5:], strict=True)))
+            for line in zip(*(column.tolist() for column in columns), strict=True)
         ]
-        columns = (rows, scores, candidates.lexical, candidates.dense, relevance)
-        lines = zip(*(column.tolist() for column in columns), named, strict=True)
-        return [Ranked(*line) for line in lines]
 
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.
@@ -156,7 +157,7 @@ class View:
         assert self.tokens is not None and question.tokens is not None  # noqa: S101 - ours
         rows, lexical = self._matching(question, _DEPTH)
         near, _ = self._nearest(question, _DEPTH)
-        near = near[~np.isin(near, rows)]
+        near = near[~is_among(near, np.sort(rows))]
         known = self.lexical.scores_of(question.text, near.tolist())
         near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
         rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
