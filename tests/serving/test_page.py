@@ -112,6 +112,7 @@ def test_hits_come_while_typing_with_marks_and_reasons(opened: Opened) -> None:
     hit = page.locator(".hit").first
     assert "富士山の高さ" in hit.locator("mark").all_inner_texts()
     assert [label.strip() for label in hit.locator(".reason .label").all_inner_texts()] == [
+        "関連度",
         "ことば",
         "意味",
     ]

@@ -145,8 +145,10 @@ class View:
             leads = scores >= np.partition(scores, -k)[-k]
             columns = tuple(column[leads] for column in columns)
         return [
-            Ranked(*line[:5], dict(zip(parts, line[5:], strict=True)))
-            for line in zip(*(column.tolist() for column in columns), strict=True)
+            Ranked(row, score, words, cosine, share, dict(zip(parts, values, strict=True)))
+            for row, score, words, cosine, share, *values in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
         ]
 
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:

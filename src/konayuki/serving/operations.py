@@ -30,6 +30,8 @@ from konayuki.serving.schemas import (
     SimilarityResponse,
 )
 from konayuki.serving.searching import (
+    ContextRequest,
+    ContextResponse,
     MarkRequest,
     MarkResponse,
     SimilarRequest,
@@ -138,6 +140,15 @@ OPERATIONS = (
         searching.similar,
         SimilarRequest,
         SimilarResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/context",
+        "The passages before and behind one",
+        searching.context,
+        ContextRequest,
+        ContextResponse,
         source=RequestSource.QUERY,
     ),
     Operation(

@@ -152,35 +152,19 @@ function neighbours(hit, body, { query, acts }) {
     while (shown.length) shown.pop().remove();
     if (!open) return;
     try {
-      const [before, behind] = await Promise.all([passage(hit, -1), passage(hit, 1)]);
-      const texts = [before, behind].map((document_) => document_?.text ?? "");
-      const [head, tail] = await marked(texts, query);
-      body.before(track(shown, neighbour("before", before, head)));
-      body.after(track(shown, neighbour("behind", behind, tail)));
+      const answer = await call("GET", `context?${new URLSearchParams({ id: hit.id, q: query })}`);
+      shown.push(neighbour(answer.before, "no_before"), neighbour(answer.behind, "no_behind"));
+      body.before(shown[0]);
+      body.after(shown[1]);
     } catch (error) {
       acts.fail(error);
     }
   });
 }
 
-function track(list, node) {
-  list.push(node);
-  return node;
-}
-
-function neighbour(side, document_, segments) {
-  const content = document_ ? pieces(segments) : [say(side === "before" ? "no_before" : "no_behind")];
-  return make("p", { className: `neighbour ${side}` }, ...content);
-}
-
-async function passage(hit, step) {
-  if (hit.position + step < 0) return null;
-  try {
-    return await call("GET", `documents/${encodeURIComponent(`${hit.document}#${hit.position + step}`)}`);
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
+function neighbour([passage], missing) {
+  const content = passage ? pieces(passage.text) : [say(missing)];
+  return make("p", { className: "neighbour" }, ...content);
 }
 
 /** Return the other hits of the same file, folded away. */

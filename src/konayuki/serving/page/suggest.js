@@ -54,7 +54,7 @@ export function explain(insert) {
   help.replaceChildren(
     ...EXAMPLES.map((start) => {
       const name = start === '"' ? "phrase" : start === "-" ? "minus" : start.slice(0, -1);
-      const button = make("button", { type: "button", className: "chip", textContent: say(`syntax_${name}`) });
+      const button = make("button", { type: "button", className: "example", textContent: say(`syntax_${name}`) });
       button.addEventListener("click", () => insert(start));
       return make("li", {}, button, make("span", { textContent: say(`syntax_${name}_why`) }));
     }),
