@@ -14,6 +14,11 @@ class FileHits(NamedTuple):
     Attributes:
         best: The first of them.
         others: The rest, in their order.
+
+    Examples:
+        >>> hits = index.search("いちばん高い山")
+        >>> FileHits(hits[0], others=[]).best.id
+        'fuji'
     """
 
     best: Hit
@@ -24,6 +29,10 @@ def by_file(hits: Sequence[Hit]) -> list[FileHits]:
     """Return hits put together by the file that they come from, in the order of the first ones.
 
     Hits whose metadata names no file are put together by their document.
+
+    Examples:
+        >>> [len(file.others) for file in by_file(index.search("日本でいちばん", k=2))]
+        [0, 0]
     """
     files: dict[str, FileHits] = {}
     for hit in hits:
@@ -36,7 +45,12 @@ def by_file(hits: Sequence[Hit]) -> list[FileHits]:
 
 
 def place_of(hit: Hit) -> str:
-    """Return where a passage stands: "報告書.pdf p.12", "notes.md:40", or its document."""
+    """Return where a passage stands: "報告書.pdf p.12", "notes.md:40", or its document.
+
+    Examples:
+        >>> place_of(index.search("いちばん高い山")[0])
+        'fuji'
+    """
     path = str(hit.metadata.get("path", hit.document))
     page, line = hit.metadata.get("page"), hit.metadata.get("line")
     if isinstance(page, int):

@@ -352,6 +352,10 @@ class Index:
         Raises:
             NotFoundError: There is no such document.
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.similar("fuji", k=1)[0].id
+            'biwa'
         """
         check_count(k)
         conditions = read_filter(where)
@@ -374,6 +378,10 @@ class Index:
 
         Raises:
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> [suggestion.text for suggestion in index.suggest("富士")]
+            ['富士山']
         """
         check_search(prefix, k, "hybrid")
         self._store.check_open()
