@@ -6,6 +6,7 @@ from typing import NamedTuple
 from konayuki.search.hits import Hit
 
 GROUPED_HITS = 100  # so many of the best are put together by file
+HOPELESS = 0.02  # a hit of less relevance is hardly ever an answer
 
 
 class FileHits(NamedTuple):
@@ -28,7 +29,8 @@ class FileHits(NamedTuple):
 def by_file(hits: Sequence[Hit]) -> list[FileHits]:
     """Return hits put together by the file that they come from, in the order of the first ones.
 
-    Hits whose metadata names no file are put together by their document.
+    Hits whose metadata names no file are put together by their document. Behind the first one of
+    a file, those of hardly any relevance are left out.
 
     Examples:
         >>> [len(file.others) for file in by_file(index.search("日本でいちばん", k=2))]
@@ -38,7 +40,8 @@ def by_file(hits: Sequence[Hit]) -> list[FileHits]:
     for hit in hits:
         key = str(hit.metadata.get("path", hit.document))
         if key in files:
-            files[key].others.append(hit)
+            if hit.relevance is None or hit.relevance >= HOPELESS:
+                files[key].others.append(hit)
         else:
             files[key] = FileHits(hit, [])
     return list(files.values())

@@ -10,7 +10,7 @@ from pydantic import Field
 from konayuki.errors import NotFoundError
 from konayuki.search import Hit, Query, by_file, place_of
 from konayuki.search.dates import date_of
-from konayuki.search.files import GROUPED_HITS
+from konayuki.search.files import GROUPED_HITS, HOPELESS
 from konayuki.search.suggestions import Source
 from konayuki.serving.engine import Engine
 from konayuki.serving.problems import Problem
@@ -31,8 +31,7 @@ from konayuki.serving.schemas import (
 )
 from konayuki.serving.snippets import Snippets
 
-# Relevance of the best hit: below the first rarely, below the second hardly ever an answer.
-DOUBTFUL, HOPELESS = 0.1, 0.02
+DOUBTFUL = 0.1  # a best hit of less relevance is rarely an answer
 _OTHERS_SHOWN = 5  # of a file, if hits are put together
 
 
