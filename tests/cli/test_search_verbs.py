@@ -139,6 +139,52 @@ def test_a_filter_is_read_from_conditions(
         read_where(["a"])
 
 
+def found(model: Path, capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict]:
+    capsys.readouterr()
+    assert run(model, "search", "i", *arguments, "--json") == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_phrases_exclusions_and_filters_are_understood(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    ids = [hit["id"] for hit in found(model, capsys, '"日本一広い"')]
+    assert ids == ["notes/lake.txt#0"]
+    assert {hit["id"] for hit in found(model, capsys, "本 -琵琶湖 －富士山")} == {"r1"}
+    assert found(model, capsys, "kind:csv")[0]["place"].startswith("notes/rows.csv")
+    assert found(model, capsys, "tag:nothing") == []
+    assert len(found(model, capsys, "kind:csv", "--plain")) == 3
+
+
+def test_hits_are_put_together_by_file_and_sorted_by_date(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    for month in (1, 3, 2):
+        head = f"---\ndate: 2024-0{month}-05\n---\n# 日記{month}\n"
+        (notes / f"{month}.md").write_text(f"{head}## 朝\n富士山へ。\n## 夜\n富士山で。", "utf-8")
+    run(model, "index", notes, "--out", "i")
+    hits = found(model, capsys, "富士山 path:/1.md,/2.md,/3.md", "--by-file", "--sort", "date")
+    assert [hit["metadata"]["path"] for hit in hits] == ["notes/3.md", "notes/2.md", "notes/1.md"]
+    assert [hit["more"] for hit in hits] == [1, 1, 1]
+    run(model, "search", "i", "富士山", "--by-file", "-k", "5")
+    assert "    1 more in this file" in capsys.readouterr().out.splitlines()
+    run(model, "search", "i", "kind:md after:2024-03")
+    assert "    2024-03-05" in capsys.readouterr().out.splitlines()
+
+
+def test_what_is_like_a_passage_is_found(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    ids = [hit["id"] for hit in found(model, capsys, "--like", "notes/lake.txt#0")]
+    assert set(ids) == {"notes/fuji.md#0", "r1"}
+    assert run(model, "search", "i", "--like", "nothing") == 1
+    assert "there is no document 'nothing'" in capsys.readouterr().err
+    assert run(model, "search", "i") == 2
+    assert run(model, "search", "i", "富士山", "--like", "r1") == 2
+
+
 def test_a_file_that_cannot_be_read_fails_the_run_but_not_the_others(
     model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
 ):

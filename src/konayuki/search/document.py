@@ -195,6 +195,17 @@ def is_deep(value: object) -> bool:
     return False
 
 
+def flattened(value: object, room: int = MAX_METADATA_DEPTH) -> object:
+    """Return a JSON value in which an ellipsis replaces what is deeper than `room` levels."""
+    if isinstance(value, dict | list) and room == 0:
+        return "…"
+    if isinstance(value, dict):
+        return {key: flattened(item, room - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [flattened(item, room - 1) for item in value]
+    return value
+
+
 def _shortened(value: object) -> str:
     """Return a value for a message: whoever sent a megabyte does not need it back."""
     try:

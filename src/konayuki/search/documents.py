@@ -4,14 +4,14 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.search.database import LATER_TABLES, Database, create_database
-from konayuki.search.document import Document, facts_of, is_deep
-from konayuki.search.limits import MAX_METADATA_DEPTH
+from konayuki.search.document import Document, facts_of, flattened, is_deep
 
 _COLUMNS = "row, id, text, title, metadata, chunk_of, heading, position"
 _Value = TypeVar("_Value")
@@ -304,6 +304,10 @@ class Documents:
         with self._database.reading() as connection:
             return [row for (row,) in connection.execute(query, (generation, up_to))]
 
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend a connection that only reads."""
+        return self._database.reading()
+
     def tidy(self) -> None:
         """Give free pages back to the system and empty the log."""
         self._database.tidy()
@@ -360,7 +364,7 @@ class Documents:
         except ValueError as error:
             raise IndexFormatError(f"{self.path}: metadata: {error}: expected JSON") from error
         if is_deep(metadata):
-            metadata = _flattened(metadata)
+            metadata = flattened(metadata)
         return dict(_typed(metadata, dict, self.path))
 
 
@@ -467,17 +471,6 @@ def _matching(connection: sqlite3.Connection, conditions: Filter) -> set[int]:
         if not matching:
             break
     return matching or set()
-
-
-def _flattened(value: object, room: int = MAX_METADATA_DEPTH) -> object:
-    """Return a JSON value in which an ellipsis stands for what is deeper than `room` levels."""
-    if isinstance(value, dict | list) and room == 0:
-        return "…"
-    if isinstance(value, dict):
-        return {key: _flattened(item, room - 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_flattened(item, room - 1) for item in value]
-    return value
 
 
 def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:

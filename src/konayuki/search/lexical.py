@@ -133,6 +133,20 @@ class LexicalView:
         return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
     @_tantivy(None)
+    def rows_with(self, terms: Sequence[tuple[str, str]]) -> IntVector:
+        """Return the rows, dead ones too, that have all of these (field, term) pairs, ascending.
+
+        Returns:
+            int64 (n,).
+        """
+        clauses = [
+            (Occur.Must, Query.const_score_query(Query.term_query(self._schema, *term, "basic"), 0))
+            for term in terms
+        ]
+        hits = self._search(Query.boolean_query(clauses), self._searcher.num_docs)
+        return np.sort(self._rows_of(hits)[0])
+
+    @_tantivy(None)
     def ceiling(self, text: str) -> float:
         """Return the BM25 that no document exceeds: every term of the query without end.
 

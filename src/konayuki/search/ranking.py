@@ -18,6 +18,7 @@ from konayuki.search.terms import query_terms
 from konayuki.search.token_ids import TokenView
 
 _DEPTH = 100
+_FEW_ROWS = 400
 _EXACT = 20.0  # more than all features together: rows that hold the only term come first
 
 
@@ -50,6 +51,8 @@ class Question(NamedTuple):
         filter: (key, allowed values) pairs that must all hold.
         allowed: int64, rows that satisfy the filter, None without one.
         tokens: Token ids of the text, None if the model has no rows of tokens.
+        among: int64, ascending: rows that the lexical half is limited to; None if the filter says
+            it all.
     """
 
     text: str
@@ -57,6 +60,7 @@ class Question(NamedTuple):
     filter: Filter = ()
     allowed: NDArray[np.int64] | None = None
     tokens: NDArray[np.int32] | None = None
+    among: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class View:
         # A row that is not among the best by words has at most the BM25 of the last of them.
         most = float(lexical[-1]) if len(rows) >= depth else 0.0
         near_rows, near_dense = self._nearest(question, depth)
-        only_near = ~np.isin(near_rows, rows)
+        only_near = ~is_among(near_rows, np.sort(rows))
         near_rows, near_dense = near_rows[only_near], near_dense[only_near]
         near_lexical = np.zeros_like(near_dense)
         if most > 0 and k > 0:
@@ -136,13 +140,16 @@ class View:
             ranks = np.arange(1, len(rows) - n_pool + 1)
             parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
             scores = scores + parts["beyond"]
-        named = [
-            dict(zip(parts, values, strict=True))
-            for values in zip(*(part.tolist() for part in parts.values()), strict=True)
+        columns = (rows, scores, candidates.lexical, candidates.dense, relevance, *parts.values())
+        if 0 < k < len(scores):  # most candidates are not among the answers
+            leads = scores >= np.partition(scores, -k)[-k]
+            columns = tuple(column[leads] for column in columns)
+        return [
+            Ranked(row, score, words, cosine, share, dict(zip(parts, values, strict=True)))
+            for row, score, words, cosine, share, *values in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
         ]
-        columns = (rows, scores, candidates.lexical, candidates.dense, relevance)
-        lines = zip(*(column.tolist() for column in columns), named, strict=True)
-        return [Ranked(*line) for line in lines]
 
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.
@@ -152,7 +159,7 @@ class View:
         assert self.tokens is not None and question.tokens is not None  # noqa: S101 - ours
         rows, lexical = self._matching(question, _DEPTH)
         near, _ = self._nearest(question, _DEPTH)
-        near = near[~np.isin(near, rows)]
+        near = near[~is_among(near, np.sort(rows))]
         known = self.lexical.scores_of(question.text, near.tolist())
         near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
         rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
@@ -172,10 +179,37 @@ class View:
     def _matching(
         self, question: Question, k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self.lexical.best(question.text, k, self.vectors.living, question.filter)
+        among, living = question.among, self.vectors.living
+        if among is None:
+            return self.lexical.best(question.text, k, living, question.filter)
+        if len(among) <= _FEW_ROWS:
+            return self._matching_of_few(question.text, k, among[living(among)])
+        return self.lexical.best(
+            question.text, k, lambda rows: living(rows) & is_among(rows, among), question.filter
+        )
+
+    def _matching_of_few(
+        self, text: str, k: int, rows: IntVector
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return what `LexicalView.best` does, from few rows: it would look at all others."""
+        known = self.lexical.scores_of(text, rows.tolist())
+        pairs = sorted(known.items(), key=lambda pair: -pair[1])
+        floor = pairs[k - 1][1] if 0 < k <= len(pairs) else 0.0
+        pairs = [pair for pair in pairs if pair[1] >= floor]
+        columns = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        return columns[0].astype(np.int64), columns[1].astype(np.float32)
 
     def _nearest(self, question: Question, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return self.vectors.nearest(_vector(question), k, question.allowed)
+
+
+def is_among(rows: IntVector, ascending: IntVector) -> NDArray[np.bool_]:
+    """Return which rows are among others, which must ascend: bool (n,)."""
+    if not len(ascending):
+        return np.zeros(len(rows), np.bool_)
+    places = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
+    inside: NDArray[np.bool_] = ascending[places] == rows
+    return inside
 
 
 def is_one_term(text: str) -> bool:

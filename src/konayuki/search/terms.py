@@ -18,7 +18,8 @@ ANALYZER_VERSION = 3
 _UNSPACED = f"{JAPANESE}\u1100-\u11ff\uac00-\ud7af\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
 _SYMBOLS = "\u2190-\u2bff\U0001f000-\U0001faff"
 _TOKEN = re.compile(f"([{_UNSPACED}]+)|([^\\W{_UNSPACED}]+|[{_SYMBOLS}])")
-_WORD = re.compile(f"[^\\W{_UNSPACED}]")
+WORD_CHARACTER = f"[^\\W{_UNSPACED}]"  # of scripts with spaces: for a regular expression
+_WORD = re.compile(WORD_CHARACTER)
 _LONGEST_WORD = 64
 
 

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from konayuki.ingest.kinds import kinds_in_words
-from konayuki.serving import api
+from konayuki.serving import api, searching
 from konayuki.serving.engine import Engine
 from konayuki.serving.schemas import (
     DeletedResponse,
@@ -28,6 +28,16 @@ from konayuki.serving.schemas import (
     SearchResponse,
     SimilarityRequest,
     SimilarityResponse,
+)
+from konayuki.serving.searching import (
+    ContextRequest,
+    ContextResponse,
+    MarkRequest,
+    MarkResponse,
+    SimilarRequest,
+    SimilarResponse,
+    SuggestRequest,
+    SuggestResponse,
 )
 
 
@@ -102,15 +112,53 @@ OPERATIONS = (
         source=RequestSource.NOTHING,
         needs_index=False,
     ),
-    Operation("POST", "/search", "Hits for a question", api.search, SearchRequest, SearchResponse),
+    Operation(
+        "POST", "/search", "Hits for a question", searching.search, SearchRequest, SearchResponse
+    ),
     Operation(
         "GET",
         "/search",
         "Hits for a question in the URL",
-        api.search,
+        searching.search,
         SearchRequest,
         SearchResponse,
         source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/suggest",
+        "How a query may go on",
+        searching.suggest,
+        SuggestRequest,
+        SuggestResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/similar",
+        "What is like a passage",
+        searching.similar,
+        SimilarRequest,
+        SimilarResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/context",
+        "The passages before and behind one",
+        searching.context,
+        ContextRequest,
+        ContextResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "POST",
+        "/mark",
+        "Texts with the words of a query marked",
+        searching.mark,
+        MarkRequest,
+        MarkResponse,
+        needs_index=False,
     ),
     Operation(
         "POST",
