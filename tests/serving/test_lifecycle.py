@@ -57,7 +57,7 @@ BUSY = """
 from konayuki.search import Index
 search = Index.search
 def slow_search(self, query, *args, **kwargs):
-    if query == "slow":
+    if getattr(query, "text", query) == "slow":
         while True:
             pass
     return search(self, query, *args, **kwargs)

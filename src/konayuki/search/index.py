@@ -22,9 +22,9 @@ from konayuki.search.arguments import (
 from konayuki.search.document import Document, read_document, read_filter
 from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
-from konayuki.search.hits import Hit
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates
+from konayuki.search.ranking import Hit
 from konayuki.search.searcher import Searcher, Wanted
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
@@ -325,7 +325,7 @@ class Index:
         wanted = Wanted(
             k=k,
             mode=mode,
-            where=read_filter(where),
+            where=() if where is None else read_filter(where),
             min_relevance=min_relevance,
             distinct=has_relevance if distinct is None else distinct,
             rerank=rerank,
@@ -352,6 +352,10 @@ class Index:
         Raises:
             NotFoundError: There is no such document.
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.similar("fuji", k=1)[0].id
+            'biwa'
         """
         check_count(k)
         conditions = read_filter(where)
@@ -374,6 +378,10 @@ class Index:
 
         Raises:
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> [suggestion.text for suggestion in index.suggest("富士")]
+            ['富士山']
         """
         check_search(prefix, k, "hybrid")
         self._store.check_open()

@@ -15,11 +15,10 @@ from konayuki.search import facts
 from konayuki.search.dates import date_of
 from konayuki.search.documents import Filter
 from konayuki.search.encoder import TokenEncoder
-from konayuki.search.hits import Hit, as_hits
 from konayuki.search.prepared import prepared
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Question, Ranked, View, leading
+from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, leading
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
 
@@ -69,7 +68,7 @@ class Searcher:
         tokens = self._tokens_of(text) if has_text and ranker else None
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
-            needs_rows = query.restricts or wanted.mode != "lexical"
+            needs_rows = query.restricts or (wanted.where and wanted.mode != "lexical")
             allowed = self._selector.rows(view, query, wanted.where) if needs_rows else None
             if has_text:
                 among = allowed if query.restricts else None
