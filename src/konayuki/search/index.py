@@ -1,7 +1,7 @@
 """Index: documents in, ranked hits out."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -11,32 +11,36 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.arrays import IntVector
+from konayuki.arrays import FloatVector, IntVector, unit_rows
 from konayuki.choices import Mode
 from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.progress import track
 from konayuki.search.arguments import (
+    check_per_document,
     check_records,
     check_relevance,
     check_search,
     checked_ids,
     checked_sources,
     is_key,
+    no_tokens,
 )
 from konayuki.search.document import Document, read_document, read_filter
 from konayuki.search.documents import Filter, Source
 from konayuki.search.encoder import Encoder
-from konayuki.search.hits import Hit, as_hits
+from konayuki.search.hits import Hit, as_hits, without_repetitions
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
+from konayuki.search.terms import in_standard_spelling
 from konayuki.search.token_ids import TokenEncoder
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
 _ATTEMPTS = 20
+_TOKEN_ATTEMPTS = 3
 _MORE_ROWS = 20
 
 
@@ -241,6 +245,7 @@ class Index:
         *,
         min_relevance: float = 0.0,
         distinct: bool | None = None,
+        per_document: int | None = None,
         rerank: bool = True,
     ) -> list[Hit]:
         """Return the best `k` documents, best first; equal scores are ordered by id.
@@ -253,30 +258,39 @@ class Index:
             where: Metadata that a hit must have: `{"lang": "ja", "year": [2023, 2024]}`. A list
                 means any of its values; metadata that is itself a list matches by any member.
             min_relevance: Leave out hits that are less relevant, from 0 to 1.
-            distinct: Of documents with the same title, heading and text, show only the first.
+            distinct: Of passages with the same title, heading and text, show only the first.
                 Default: if there is a second look; a plain ranking shows all.
+            per_document: At most this many passages of one document (`Hit.document`). Default: all.
             rerank: Look at the best candidates a second time, token by token, in mode "hybrid".
                 Without it, or with a model that has no rows of tokens, the score is the cosine and
                 what the words add to it, and hits have no relevance.
 
+        Words of the query are also found under other spellings (とうきょう in 東京), for less.
+
         Raises:
-            InputError: An argument cannot be used.
+            InputError: An argument cannot be used, or there is a `min_relevance` and the index may
+                only be read and lacks the tokens for a second look.
         """
         check_search(query, k, mode)
         ranker = self._ranker if rerank and mode == "hybrid" else None
         check_relevance(min_relevance, has_relevance=ranker is not None)
+        check_per_document(per_document)
         distinct = ranker is not None if distinct is None else distinct
         conditions = read_filter(where)
         self._store.check_open()
         query = prepared(query)
         if k == 0 or not query.strip():
             return []
-        vector = None if mode == "lexical" else self._store.model.encode([query])[0]
-        tokens = self._tokens_of(query) if ranker else None
+        vector, tokens = self._asked(query, mode, ranker)
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
+            if min_relevance and view.tokens is None:
+                if attempt < _TOKEN_ATTEMPTS:  # a writer may be replacing them
+                    continue
+                raise no_tokens(self._folder, min_relevance)
             question = Question(query, vector, conditions, self._allowed(conditions, mode), tokens)
-            hits = self._hits(view, question, k, mode, ranker, distinct=distinct)
+            look = _Look(mode, ranker, distinct=distinct, per_document=per_document)
+            hits = self._hits(view, question, k, look)
             # The dead of this view may have been removed meanwhile: then there is a newer one.
             if self._documents.clock().erased <= view.generation:
                 return [hit for hit in hits if (hit.relevance or 0.0) >= min_relevance]
@@ -384,13 +398,13 @@ class Index:
             InputError: The model has no rows of tokens, or the question cannot be used.
         """
         check_search(query, 0, "hybrid")
+        self._store.check_open()
         view = self._store.current()
         if self._ranker is None or view.tokens is None:
             raise InputError("the model has no rows of tokens: expected a static model")
         query = prepared(query)
-        vector = self._store.model.encode([query])[0]
-        question = Question(query, vector, tokens=self._tokens_of(query))
-        rows, candidates, _ = view.candidates(question)
+        vector, tokens = self._asked(query, "hybrid", self._ranker)
+        rows, candidates, _ = view.candidates(Question(query, vector, tokens=tokens))
         documents = self._documents.by_row(rows.tolist())
         return [documents[row].id for row in rows.tolist()], candidates
 
@@ -400,33 +414,38 @@ class Index:
         model = self._store.model
         return ranker_of(model) if isinstance(model, TokenEncoder) else None
 
-    def _tokens_of(self, query: str) -> NDArray[np.int32]:
-        model = self._store.model
-        assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
-        return model.tokenize([query]).ids
+    def _asked(
+        self, query: str, mode: Mode, ranker: Ranker | None
+    ) -> tuple[FloatVector | None, Sequence[NDArray[np.int32]]]:
+        """Return the vector of a prepared query, and its tokens if there is a second look.
 
-    def _hits(
-        self,
-        view: View,
-        question: Question,
-        k: int,
-        mode: Mode,
-        ranker: Ranker | None,
-        *,
-        distinct: bool,
-    ) -> list[Hit]:
-        """Return the best `k` hits of a view; more rows are looked at if some are equal."""
+        If words of it have a clear standard spelling, the vector is the mean with that of the
+        query in this spelling, whose tokens come second: とうきょう alone says little to a model.
+        """
+        if mode == "lexical":
+            return None, ()
+        texts = list(dict.fromkeys([query, in_standard_spelling(query)]))
+        model = self._store.model
+        vectors = model.encode(texts)
+        vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
+        if ranker is None:
+            return vector, ()
+        assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
+        return vector, [model.tokenize([text]).ids for text in texts]
+
+    def _hits(self, view: View, question: Question, k: int, look: "_Look") -> list[Hit]:
+        """Return the best `k` hits of a view; more rows are looked at if some are left out."""
         n_rows = len(view.vectors)
         n_wanted = min(k, n_rows)
         while True:
-            ranked = _rank(view, question, n_wanted, mode, ranker)
+            ranked = _rank(view, question, n_wanted, look)
             best = leading(ranked, n_wanted)
             documents = self._documents.by_row([line.row for line in best])
             if not set(documents).issuperset(line.row for line in best):
                 return []  # some were removed meanwhile: the caller looks again
-            hits = as_hits(best, documents)
-            if distinct:
-                hits = _without_repetitions(hits)
+            hits = without_repetitions(
+                as_hits(best, documents), distinct=look.distinct, per_document=look.per_document
+            )
             if len(hits) >= min(k, n_rows) or n_wanted >= n_rows or len(best) < n_wanted:
                 return hits[:k]
             n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
@@ -437,21 +456,23 @@ class Index:
         return np.asarray(self._documents.matching(conditions), dtype=np.int64)
 
 
-def _rank(
-    view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
-) -> list[Ranked]:
-    if mode == "lexical":
+class _Look(NamedTuple):
+    """How hits are ranked and which are left out, see `Index.search`."""
+
+    mode: Mode
+    ranker: Ranker | None
+    distinct: bool
+    per_document: int | None
+
+
+def _rank(view: View, question: Question, k: int, look: _Look) -> list[Ranked]:
+    if look.mode == "lexical":
         return view.rank_lexical(question, k)
-    if mode == "dense":
+    if look.mode == "dense":
         return view.rank_dense(question, k)
-    if ranker and view.tokens is not None:
-        return view.rank_with_second_look(question, k, ranker)
+    if look.ranker and view.tokens is not None:
+        return view.rank_with_second_look(question, k, look.ranker)
     return view.rank_fused(question, k)
-
-
-def _without_repetitions(hits: list[Hit]) -> list[Hit]:
-    first = {(hit.title, hit.heading, hit.text): hit for hit in reversed(hits)}
-    return [hit for hit in hits if first[hit.title, hit.heading, hit.text] is hit]
 
 
 def _batches(records: Iterable[object]) -> Iterator[list[Document]]:

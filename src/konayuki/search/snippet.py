@@ -3,11 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from operator import add
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.terms import has_words, other_spellings, query_terms, tokens_of
+from konayuki.search.terms import has_words, other_spellings, query_terms, query_words, tokens_of
 from konayuki.text import sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
@@ -49,8 +50,10 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
 def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
     """Yield the (start, end) offsets of terms of a query in a folded text."""
     terms = query_terms(prepared(query))
+    spellings = [one.text for _, others in query_words(prepared(query)) for one in others]
     grams = frozenset(terms.grams).union(*other_spellings(prepared(query)).values())
-    lone = frozenset(terms.lone)
+    grams = grams.union(map("".join, (pair for word in spellings for pair in pairwise(word))))
+    lone = frozenset([*terms.lone, *(word for word in spellings if len(word) == 1)])
     if len(grams) + len(lone) <= _FEW_TERMS and not has_words(terms):
         # Looking for each term takes a tenth of the time of looking at each pair of characters.
         for term in grams | lone:
