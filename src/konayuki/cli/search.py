@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out hits that are less relevant, from 0 to 1",
     )
     parser.add_argument(
+        "--per-document",
+        type=int,
+        metavar="N",
+        help="show at most N passages of one document",
+    )
+    parser.add_argument(
         "--one-look",
         action="store_true",
         help="rank by cosine and words alone, without a second look at the best candidates",
@@ -97,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
                 args.mode,
                 where,
                 min_relevance=args.min_relevance,
+                per_document=args.per_document,
                 rerank=not args.one_look,
                 sort=args.sort,
             )
