@@ -26,7 +26,7 @@ from konayuki.search.documents import Source
 from konayuki.search.index import Index
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
-_READING = 3
+_READING = 4
 _LARGE_BYTES = 16 << 20  # of which the reading is announced, as it takes seconds
 
 
@@ -171,7 +171,14 @@ class _Update:
         remarks = Remarks()
         # All of them first: a bad record costs its file, not the whole batch.
         records = list(
-            records_of(content, file.name, self._cutting, remarks, columns=self._columns)
+            records_of(
+                content,
+                file.name,
+                self._cutting,
+                remarks,
+                columns=self._columns,
+                words=file.words,
+            )
         )
         taken = self.claims.of(file, records)
         self._remarks[file.name] = remarks

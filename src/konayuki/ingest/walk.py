@@ -76,10 +76,17 @@ def find_files(
 
 
 class File(NamedTuple):
-    """A file to read: the path that leads to it, and its place, behind all links."""
+    """A file to read.
+
+    Attributes:
+        path: The path that leads to it.
+        place: Its place, behind all links.
+        root: The folder that was named and holds it; None for a file that was named itself.
+    """
 
     path: Path
     place: Path
+    root: Path | None = None
 
 
 def placed_files(
@@ -92,12 +99,13 @@ def placed_files(
     seen = set()
     for path in paths:
         check_there(path)
-        files = _Walk(path, selection, left_out).files() if path.is_dir() else (path,)
+        is_folder = path.is_dir()
+        files = _Walk(path, selection, left_out).files() if is_folder else (path,)
         for file in files:
             place = file.resolve()
             if place not in seen:
                 seen.add(place)
-                yield File(file, place)
+                yield File(file, place, path if is_folder else None)
 
 
 class _Walk:
