@@ -56,7 +56,9 @@ def test_a_second_run_reads_only_what_changed(
     (notes / "fuji.md").write_text("新しい本文。", "utf-8")
     capsys.readouterr()
     assert run(model, "index", notes, "--out", "i", "--prune") == 0
-    assert capsys.readouterr().out == "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed\n"
+    assert capsys.readouterr().out == (
+        "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed, 1 files gone\n"
+    )
 
 
 def test_hits_are_shown_with_heading_file_and_parts_of_the_score(

@@ -9,7 +9,8 @@ from konayuki.errors import FormatError
 from konayuki.ingest.epub import read_epub
 from konayuki.ingest.records import records_of
 
-CONTAINER = """<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">
+CONTAINER = """<?xml version="1.0"?>
+<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">
 <rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>"""
 PACKAGE = """<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf">
 <metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>山の本</dc:title>

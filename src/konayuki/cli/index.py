@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ from konayuki.errors import InputError
 if TYPE_CHECKING:
     from konayuki.ingest import Summary
     from konayuki.search import Index
+
+
+_SHOWN_MOVES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +60,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prune",
         action="store_true",
-        help="also remove the passages of every indexed file that is not on disk any more",
+        help="also remove the passages of files that are not on disk any more, wherever they lay; "
+        "those of a folder that is named go anyway",
     )
     parser.add_argument(
         "--follow-links", action="store_true", help="follow links that lead out of a folder"
@@ -123,6 +128,8 @@ def run(args: argparse.Namespace) -> int:
         summary.passages += n_read
         summary.take("stdin", remarks)
         n_documents = len(index)
+    for old, new in islice(summary.moved.items(), _SHOWN_MOVES):
+        print(f"moved: {old} -> {new}", file=sys.stderr)
     for reason in summary.skipped:
         print(f"skipped: {reason}", file=sys.stderr)
     for warning in summary.warnings:
@@ -165,6 +172,10 @@ def _as_line(summary: "Summary") -> str:
         f"{summary.passages} new from {summary.files} files ({summary.unchanged} unchanged), "
         f"{summary.removed} removed"
     )
+    if summary.moved:
+        line += f", {len(summary.moved)} files moved"
+    if summary.gone:
+        line += f", {summary.gone} files gone"
     if summary.empty:
         line += f", {summary.empty} empty rows left out"
     if summary.ignored:

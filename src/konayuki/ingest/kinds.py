@@ -1,7 +1,7 @@
 """The kinds of files that can be read: one table that all that name them follow."""
 
+import os
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from konayuki.ingest.epub import read_epub
 from konayuki.ingest.html import read_html
@@ -83,7 +83,7 @@ SUFFIXES = tuple(_BY_SUFFIX)
 
 def kind_of(name: str) -> Kind | None:
     """Return the kind of a file with this name, None for an unknown suffix."""
-    return _BY_SUFFIX.get(PurePath(name).suffix.lower())
+    return _BY_SUFFIX.get(os.path.splitext(name)[1].lower())  # noqa: PTH122 - ten times as fast
 
 
 def kinds_in_words() -> str:

@@ -17,12 +17,14 @@ class NamedFile(NamedTuple):
         place: Its place behind all links, which tells it from other files.
         name: What the index calls it: the path that it was first indexed by.
         root: The folder that was named and holds it; None for a file that was named itself.
+        stamp: What tells that it has not changed since, see `konayuki.search.Source`.
     """
 
     path: Path
     place: Path
     name: str
     root: Path | None = None
+    stamp: str = ""
 
     @property
     def words(self) -> list[str]:
@@ -52,9 +54,9 @@ class Names:
             name = place if self._is_another(path, place) else path
             self._places[name] = place
             self._by_place[place] = [name]
-            return NamedFile(file.path, file.place, name, file.root), []
+            return NamedFile(file.path, file.place, name, file.root, file.stamp), []
         name = path if path in names else names[0]
-        named = NamedFile(file.path, file.place, name, file.root)
+        named = NamedFile(file.path, file.place, name, file.root, file.stamp)
         return named, [other for other in names if other != name]
 
     def _is_another(self, name: str, place: str) -> bool:

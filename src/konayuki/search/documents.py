@@ -40,12 +40,15 @@ class Source(NamedTuple):
     """A file that was indexed.
 
     Attributes:
-        digest: Of its content and of how it was read; "" if it must be read again.
+        digest: Of its content and of how it was read.
         place: Its absolute path, whatever folder it was named from; "" if that was not noted.
+        stamp: What the system said of it when it was read, such as size and time of its last
+            change; "" if that would not tell whether it has changed since.
     """
 
     digest: str
     place: str = ""
+    stamp: str = ""
 
 
 class Clock(NamedTuple):
@@ -286,7 +289,7 @@ class Documents:
             places: dict[str, str] = {}
             if _has_table(connection, "places"):
                 places = dict(connection.execute("SELECT path, place FROM places"))
-        return {path: Source(digest, places.get(path, "")) for path, digest in digests.items()}
+        return {path: _source(text, places.get(path, "")) for path, text in digests.items()}
 
     def dead(self, generation: int) -> tuple[list[int], int]:
         """Return the rows that died up to a generation, and the generation last purged."""
@@ -387,6 +390,12 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
     return connection.execute(query, (name,)).fetchone() is not None
 
 
+def _source(text: str, place: str) -> Source:
+    """Return a source from how it is stored: a digest, and behind a space the stamp."""
+    digest, _, stamp = text.partition(" ")
+    return Source(digest, place, stamp)
+
+
 def _note(connection: sqlite3.Connection, sources: Mapping[str, Source | None]) -> None:
     """Note files; None forgets one."""
     if sources:
@@ -396,7 +405,8 @@ def _note(connection: sqlite3.Connection, sources: Mapping[str, Source | None]) 
             connection.execute("DELETE FROM sources WHERE path = ?", (path,))
             connection.execute("DELETE FROM places WHERE path = ?", (path,))
         else:
-            connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, source.digest))
+            text = f"{source.digest} {source.stamp}".rstrip()
+            connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, text))
             connection.execute("REPLACE INTO places VALUES (?, ?)", (path, source.place))
 
 
