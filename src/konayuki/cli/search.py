@@ -55,10 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="metadata that a hit must have; a repeated key allows any of its values",
     )
+    parser.add_argument("--open", action="store_true", help="open the file of the first hit")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the hits of every query."""
+    from konayuki.cli.opening import open_file
+    from konayuki.ingest.places import file_of
     from konayuki.search import Index
 
     where = read_where(args.where)
@@ -80,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
             for line in _as_json(query, hits) if args.json else _as_text(query, hits):
                 print(line)
             sys.stdout.flush()
+            if args.open and hits:
+                open_file(file_of(index, hits[0].metadata))
     return 0
 
 
@@ -123,12 +128,14 @@ def _as_json(query: str, hits: "list[Hit]") -> Iterator[str]:
 
 def _as_text(query: str, hits: "list[Hit]") -> Iterator[str]:
     """Yield the lines of an answer for people."""
+    from konayuki.ingest.places import place_in_words
+
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     if not hits:
         yield f"no hits for {query!r}"
     for rank, hit in enumerate(hits, start=1):
         heading = " > ".join(part for part in (hit.title, hit.heading) if part) or hit.id
-        path = str(hit.metadata.get("path", hit.document))
+        path = place_in_words(hit.metadata) or hit.document
         yield f"{rank:2}. {_paint(heading, _BOLD, coloured)}  {_paint(path, _DIM, coloured)}"
         yield f"    {_marked(hit.text, query, coloured)}"
         yield f"    {_paint(_score_line(hit), _DIM, coloured)}"
@@ -153,17 +160,17 @@ def _marked(text: str, query: str, coloured: bool) -> str:
     part = snippet(" ".join(unwrapped(text).split()), query)
     marked, end = [], 0
     for start, stop in part.spans:
-        marked += [_clean(part.text[end:start]), _paint(part.text[start:stop], _MATCH, coloured)]
+        marked += [clean(part.text[end:start]), _paint(part.text[start:stop], _MATCH, coloured)]
         end = stop
-    return "".join([*marked, _clean(part.text[end:])])
+    return "".join([*marked, clean(part.text[end:])])
 
 
 def _paint(text: str, colour: str, coloured: bool) -> str:
-    return f"{colour}{_clean(text)}{_PLAIN}" if coloured else _clean(text)
+    return f"{colour}{clean(text)}{_PLAIN}" if coloured else clean(text)
 
 
-def _clean(text: str) -> str:
-    """Drop control characters: a document must not control the terminal."""
+def clean(text: str) -> str:
+    """Return a line without control characters: a document must not control the terminal."""
     return "".join(map(_printable, text))
 
 

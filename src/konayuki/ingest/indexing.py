@@ -10,6 +10,7 @@ from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
 from konayuki.ingest.claims import Claims
 from konayuki.ingest.columns import Columns
 from konayuki.ingest.files_on_disk import read_regular, shown
+from konayuki.ingest.looks import remember_look
 from konayuki.ingest.moves import Moves, content_of, gone
 from konayuki.ingest.names import NamedFile, Names, is_gone
 from konayuki.ingest.records import DEFAULT_COLUMNS, Remarks, records_of
@@ -23,8 +24,8 @@ from konayuki.ingest.walk import (
     placed_files,
 )
 from konayuki.progress import say, track_files
-from konayuki.search.documents import Source
 from konayuki.search.index import Index
+from konayuki.search.notes import Source
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
 _READING = 4
@@ -88,6 +89,8 @@ def update(
     summary.skipped = [*left_out.errors, *summary.skipped]
     summary.left_out = dict(sorted(left_out.by_reason.items()))
     summary.ignored = dict(sorted(Counter(path.suffix for path in left_out.others).items()))
+    if only is None and roots:
+        remember_look(index, roots, summary)
     return summary
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from konayuki.ingest.names import is_there
-from konayuki.search.documents import Source
+from konayuki.search.notes import Source
 
 
 class Moves:

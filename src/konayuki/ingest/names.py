@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from konayuki.ingest.keywords import file_words
 from konayuki.ingest.walk import File
-from konayuki.search.documents import Source
+from konayuki.search.notes import Source
 
 
 class NamedFile(NamedTuple):

@@ -5,8 +5,8 @@ from typing import Any
 
 from konayuki.choices import MODES
 from konayuki.errors import InputError
-from konayuki.search.documents import Source
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
+from konayuki.search.notes import Source
 from konayuki.text import is_encodable
 
 

@@ -24,9 +24,10 @@ from konayuki.search.arguments import (
     is_key,
 )
 from konayuki.search.document import Document, read_document, read_filter
-from konayuki.search.documents import Filter, Source
+from konayuki.search.documents import Filter
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit, as_hits
+from konayuki.search.notes import Source
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
@@ -325,6 +326,21 @@ class Index:
         """
         self._store.check_writable()
         self._store.write((), sources=checked_sources(sources))
+
+    def note(self, name: str) -> str:
+        """Return what was noted about the index under a name, "" for nothing."""
+        self._store.check_open()
+        return self._documents.note(name)
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Note something about the index as a whole, such as what its last update left out.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
+        """
+        self._store.check_writable()
+        self._store.remember_note(name, text)
 
     def __len__(self) -> int:
         """Return the number of documents."""

@@ -21,9 +21,10 @@ from konayuki.errors import (
 from konayuki.files import FileLock, read_regular, replace_file, replacing
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document
-from konayuki.search.documents import Change, Documents, Filter, Source
+from konayuki.search.documents import Change, Documents, Filter
 from konayuki.search.encoder import Encoder
 from konayuki.search.failures import failure
+from konayuki.search.notes import Source
 from konayuki.search.ranking import View
 from konayuki.search.scan import quantize
 from konayuki.search.settings import (
@@ -155,6 +156,13 @@ class Store:
                 if self._n_unpublished >= _PUBLISH_EVERY:
                     self._publish()
         return written.n_removed
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Store a note about the index, see `Index.remember_note`."""
+        with self._writing:
+            self.check_open()
+            self._acquire()
+            self.documents.remember_note(name, text)
 
     def current(self, *, force: bool = False) -> View:
         """Return the newest published view; one thread renews it, others go on with the old."""
