@@ -6,8 +6,8 @@ from typing import Any
 
 from konayuki.choices import MODES, SORTS
 from konayuki.errors import InputError
-from konayuki.search.documents import Source
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
+from konayuki.search.notes import Source
 from konayuki.search.query import FIELDS, Condition, Query, has_tokens, is_day
 from konayuki.text import is_encodable
 

@@ -21,9 +21,9 @@ from konayuki.search.arguments import (
     is_key,
 )
 from konayuki.search.document import Document, read_document, read_filter
-from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.hits import Hit
+from konayuki.search.notes import Source
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates
 from konayuki.search.searcher import Searcher, Wanted
@@ -485,6 +485,21 @@ class Index:
         """
         self._store.check_writable()
         self._store.lock()
+
+    def note(self, name: str) -> str:
+        """Return what was noted about the index under a name, "" for nothing."""
+        self._store.check_open()
+        return self._documents.note(name)
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Note something about the index as a whole, such as what its last update left out.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
+        """
+        self._store.check_writable()
+        self._store.remember_note(name, text)
 
     def __len__(self) -> int:
         """Return the number of documents."""
