@@ -32,7 +32,9 @@ def test_hopeless_hits_are_left_out_behind_the_first_of_a_file() -> None:
     [
         ({"path": "会社/報告書.pdf", "page": 12, "line": 3}, "会社/報告書.pdf p.12"),
         ({"path": "notes.md", "line": 40}, "notes.md:40"),
-        ({"path": "notes.md", "line": "40"}, "notes.md"),
+        ({"path": "家計.xlsx", "sheet": "四月", "row": 7}, "家計.xlsx 四月!7"),
+        ({"path": "notes.md"}, "notes.md"),
+        ({"path": 5}, "a"),
         ({}, "a"),
     ],
 )

@@ -1,7 +1,7 @@
 """Hits and the files that they come from: where a passage stands, and one hit for each file."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from konayuki.search.ranking import Hit
 
@@ -54,8 +54,22 @@ def place_of(hit: Hit) -> str:
         >>> place_of(index.search("いちばん高い山")[0])
         'fuji'
     """
-    path = str(hit.metadata.get("path", hit.document))
-    page, line = hit.metadata.get("page"), hit.metadata.get("line")
-    if isinstance(page, int):
+    return place_in_words(hit.metadata) or hit.document
+
+
+def place_in_words(metadata: Mapping[str, Any]) -> str:
+    """Return where a passage stands: "a.md:12", "a.pdf p.3", "a.xlsx 家計!7"; "" without a file."""
+    path = metadata.get("path")
+    if not isinstance(path, str):
+        return ""
+    if (page := metadata.get("page")) is not None:
         return f"{path} p.{page}"
-    return f"{path}:{line}" if isinstance(line, int) else path
+    if (slide := metadata.get("slide")) is not None:
+        return f"{path} slide {slide}"
+    if (row := metadata.get("row")) is not None:
+        return f"{path} {metadata.get('sheet', '')}!{row}"
+    if (time := metadata.get("time")) is not None:
+        return f"{path} {time}"
+    if (line := metadata.get("line")) is not None:
+        return f"{path}:{line}"
+    return path

@@ -20,6 +20,7 @@ from konayuki.search.token_ids import TokenView
 
 _DEPTH = 100
 _FEW_ROWS = 400
+_OTHER_SPELLING = np.float32(0.95)  # of late interaction: exact spellings come first
 _EXACT = 20.0  # more than all features together: rows that hold the only term come first
 
 
@@ -94,7 +95,8 @@ class Question(NamedTuple):
         vector: float32 (dim,), None if the dense half is not asked.
         filter: (key, allowed values) pairs that must all hold.
         allowed: int64, rows that satisfy the filter, None without one.
-        tokens: Token ids of the text, None if the model has no rows of tokens.
+        tokens: Token ids of the text, then of the text in other spellings; none if there is no
+            second look.
         among: int64, ascending: rows that the lexical half is limited to; None if the filter says
             it all.
     """
@@ -103,7 +105,7 @@ class Question(NamedTuple):
     vector: NDArray[np.float32] | None
     filter: Filter = ()
     allowed: NDArray[np.int64] | None = None
-    tokens: NDArray[np.int32] | None = None
+    tokens: Sequence[NDArray[np.int32]] = ()
     among: NDArray[np.int64] | None = None
 
 
@@ -200,7 +202,7 @@ class View:
 
         The pool is the best 100 of each half; if `k` is more, the best others of one look follow.
         """
-        assert self.tokens is not None and question.tokens is not None  # noqa: S101 - ours
+        assert self.tokens is not None and question.tokens  # noqa: S101 - ours
         rows, lexical = self._matching(question, _DEPTH)
         near, _ = self._nearest(question, _DEPTH)
         near = near[~is_among(near, np.sort(rows))]
@@ -215,7 +217,11 @@ class View:
             rows = np.concatenate([rows, np.array([line.row for line in tail], np.int64)])
             more = np.array([line.lexical for line in tail], np.float32)
             lexical = np.concatenate([lexical, more])
-        late, sentence, n_tokens = self.tokens.score(question.tokens, rows)
+        late, sentence, n_tokens = self.tokens.score(question.tokens[0], rows)
+        for tokens in question.tokens[1:]:
+            other_late, other_sentence, _ = self.tokens.score(tokens, rows)
+            late = np.maximum(late, _OTHER_SPELLING * other_late)
+            sentence = np.maximum(sentence, _OTHER_SPELLING * other_sentence)
         dense = self.vectors.cosines(rows, _vector(question))
         ceiling = self.lexical.ceiling(question.text)
         return rows, Candidates(dense, lexical, late, sentence, n_tokens, ceiling), n_pool

@@ -26,6 +26,7 @@ KIND_SUFFIXES = {
     "excel": ("xlsx",),
     "powerpoint": ("pptx",),
     "mail": ("eml", "mbox"),
+    "ebook": ("epub",),
     "notebook": ("ipynb",),
     "subtitles": ("srt", "vtt"),
 }

@@ -4,11 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from operator import add
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.terms import has_words, other_spellings, query_terms, tokens_of
+from konayuki.search.terms import has_words, other_spellings, query_terms, query_words, tokens_of
 from konayuki.text import sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
@@ -73,8 +74,11 @@ def _wanted(query: str) -> _Wanted:
     """Return the terms of a query; remembered, for every hit of an answer asks it."""
     query = prepared(query)
     terms = query_terms(query)
+    spellings = [one.text for _, others in query_words(query) for one in others]
     grams = frozenset(terms.grams).union(*other_spellings(query).values())
-    return _Wanted(grams, frozenset(terms.lone), has_words(terms))
+    grams = grams.union(map("".join, (pair for word in spellings for pair in pairwise(word))))
+    lone = frozenset([*terms.lone, *(word for word in spellings if len(word) == 1)])
+    return _Wanted(grams, lone, has_words(terms))
 
 
 def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ import { day, say } from "./i18n.js";
 import { call } from "./service.js";
 import { facts, service } from "./state.js";
 
-const SHOWN_ELSEWHERE = new Set(["path", "page", "line", "keywords", "date", "日付"]);
+const SHOWN_ELSEWHERE = new Set(["path", "page", "line", "slide", "sheet", "row", "time", "keywords", "date", "日付"]);
 const LONGEST_FACT = 60; // characters; what is longer is no use as a filter
 const MOST_FACTS = 8;
 
