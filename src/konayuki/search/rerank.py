@@ -17,11 +17,12 @@ from konayuki.errors import InputError
 from konayuki.search.arguments import check_search
 from konayuki.search.bm25 import K1, idf, saturate
 from konayuki.search.clauses import MAX_QUERY_TERMS, OTHER_SPELLING, counted_terms
+from konayuki.search.encoder import TokenEncoder
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, ranker_of
 from konayuki.search.spelling import is_kana
 from konayuki.search.terms import other_spellings, terms_of
-from konayuki.search.token_ids import TokenEncoder, TokenView, token_block
+from konayuki.search.token_ids import TokenView, token_block
 
 # Words that every text has in common would weigh nothing, and those that none has most of all: in
 # a corpus both stand among many other texts.
