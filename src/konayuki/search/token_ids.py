@@ -21,10 +21,18 @@ from numpy.typing import NDArray
 
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError
-from konayuki.files import checksum_of, open_regular, read_regular, replace_file
+from konayuki.files import (
+    checksum_of,
+    file_rights,
+    folder_rights,
+    open_regular,
+    read_regular,
+    replace_file,
+)
 from konayuki.model.late import LateTable, Passages
 from konayuki.model.tokens import TokenBatch
 from konayuki.search.bm25 import idf
+from konayuki.search.epochs import EPOCH, LARGEST_EPOCH, free_epoch
 from konayuki.search.failures import failure
 from konayuki.text import sentence_ends
 
@@ -33,9 +41,7 @@ MAX_TOKENS = 8192
 _FORMAT = 1  # of what is stored, and of how sentences are cut
 _STATE = "state.json"
 _SUFFIXES = ("ids", "rows", "ends", "sentences", "lengths")
-_OURS = re.compile(
-    rf"(\d{{1,18}})\.(?:{'|'.join(_SUFFIXES)})|\.state\.[0-9a-f]{{12}}\.partial\.json"
-)
+_OURS = re.compile(rf"({EPOCH})\.(?:{'|'.join(_SUFFIXES)})|\.state\.[0-9a-f]{{12}}\.partial\.json")
 _BLOCK_BYTES = 1 << 24
 _BATCH = 256  # passages tokenized at a time: their arrays take 20 times the memory of the text
 # Brackets, line breaks and Latin full stops need the rules of `sentence_ends`.
@@ -264,7 +270,7 @@ class TokenFiles:
     def create(self, *, index_id: int = 0, purged: int = 0) -> TokenState:
         """Start with no tokens, for documents whose dead were removed up to `purged`."""
         try:
-            self.folder.mkdir(mode=self.folder.parent.stat().st_mode & 0o777, exist_ok=True)
+            self.folder.mkdir(mode=folder_rights(self.folder.parent), exist_ok=True)
             if self.folder.is_symlink():
                 raise IndexFormatError(f"{self.folder}: expected a folder, not a link")
             state = TokenState(
@@ -304,6 +310,7 @@ class TokenFiles:
             if (
                 min(numbers) < 0
                 or max(numbers) >= 2**63
+                or state.epoch > LARGEST_EPOCH
                 or (len(state.sizes), len(state.checksums)) != (3, 5)
             ):
                 raise ValueError("numbers out of range")
@@ -361,7 +368,7 @@ class TokenFiles:
         """Make everything up to this state valid."""
         content = json.dumps(asdict(state)).encode()
         try:
-            replace_file(self.folder / _STATE, content, self._rights(), synced=False)
+            replace_file(self.folder / _STATE, content, file_rights(self.folder), synced=False)
         except OSError as error:
             raise failure(self.folder, error) from error
 
@@ -448,18 +455,13 @@ class TokenFiles:
     def _create_files(self, state: TokenState) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         for path in self._paths(state):
-            os.close(open_regular(path, flags, self._rights()))
-
-    def _rights(self) -> int:
-        """Return the rights of new files: whoever may use the folder may read them."""
-        return self.folder.stat().st_mode & 0o666
+            os.close(open_regular(path, flags, file_rights(self.folder)))
 
     def _paths(self, state: TokenState) -> list[Path]:
         return [self.folder / f"{state.epoch}.{suffix}" for suffix in _SUFFIXES]
 
     def _free_epoch(self) -> int:
-        names = (_OURS.fullmatch(path.name) for path in self.folder.iterdir())
-        return max((int(name[1]) for name in names if name and name[1]), default=0) + 1
+        return free_epoch((path.name for path in self.folder.iterdir()), _OURS)
 
 
 def _chosen(

@@ -14,13 +14,21 @@ import numpy as np
 
 from konayuki.arrays import BoolVector, ByteMatrix, FloatVector, Int8Matrix, IntVector
 from konayuki.errors import IndexFormatError
-from konayuki.files import checksum_of, open_regular, read_regular, replace_file
+from konayuki.files import (
+    checksum_of,
+    file_rights,
+    folder_rights,
+    open_regular,
+    read_regular,
+    replace_file,
+)
+from konayuki.search.epochs import EPOCH, LARGEST_EPOCH, free_epoch
 from konayuki.search.failures import failure
 from konayuki.search.scan import cosines, nearest, quantize
 from konayuki.search.sketches import SketchBook
 
 _STATE = "state.json"
-_OURS = re.compile(r"(\d{1,18})\.(?:codes|rows)|\.state\.[0-9a-f]{12}\.partial\.json")
+_OURS = re.compile(rf"({EPOCH})\.(?:codes|rows)|\.state\.[0-9a-f]{{12}}\.partial\.json")
 _BLOCK_BYTES = 1 << 24
 _COPY_BELOW = 16  # a share of 1/16: copying so few rows is cheaper than passing over the others
 
@@ -156,7 +164,7 @@ class VectorFiles:
     def create(self, dim: int, *, index_id: int = 0, purged: int = 0) -> VectorState:
         """Start with no vectors, for documents whose dead were removed up to `purged`."""
         try:
-            self.folder.mkdir(mode=self.folder.parent.stat().st_mode & 0o777, exist_ok=True)
+            self.folder.mkdir(mode=folder_rights(self.folder.parent), exist_ok=True)
             if self.folder.is_symlink():
                 raise IndexFormatError(f"{self.folder}: expected a folder, not a link")
             state = VectorState(dim=dim, purged=purged, index_id=index_id, epoch=self._free_epoch())
@@ -182,6 +190,8 @@ class VectorFiles:
                 raise ValueError("expected whole numbers")
             if min(state.dim, state.epoch) < 1 or min(numbers) < 0 or max(numbers) >= 2**63:
                 raise ValueError("numbers out of range")
+            if state.epoch > LARGEST_EPOCH:
+                raise ValueError(f"epoch {state.epoch} is not one of ours")
             if len(state.checksums) != 2:
                 raise ValueError("expected two checksums")
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -224,7 +234,7 @@ class VectorFiles:
         """Make everything up to this state valid."""
         content = json.dumps(asdict(state)).encode()
         try:
-            replace_file(self.folder / _STATE, content, self._rights(), synced=False)
+            replace_file(self.folder / _STATE, content, file_rights(self.folder), synced=False)
         except OSError as error:
             raise failure(self.folder, error) from error
 
@@ -315,15 +325,10 @@ class VectorFiles:
     def _create_files(self, state: VectorState) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         for path in self._paths(state):
-            os.close(open_regular(path, flags, self._rights()))
-
-    def _rights(self) -> int:
-        """Return the rights of new files: whoever may use the folder may read them."""
-        return self.folder.stat().st_mode & 0o666
+            os.close(open_regular(path, flags, file_rights(self.folder)))
 
     def _paths(self, state: VectorState) -> tuple[Path, Path]:
         return self.folder / f"{state.epoch}.codes", self.folder / f"{state.epoch}.rows"
 
     def _free_epoch(self) -> int:
-        names = (_OURS.fullmatch(path.name) for path in self.folder.iterdir())
-        return max((int(name[1]) for name in names if name and name[1]), default=0) + 1
+        return free_epoch((path.name for path in self.folder.iterdir()), _OURS)
