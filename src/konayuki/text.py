@@ -60,7 +60,7 @@ def normalize(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
     not change the result.
     """
     if len(text) > _SHORT and (run := _long_runs(form)).search(text):
-        decompose = partial(unicodedata.normalize, form.replace("C", "D"))
+        decompose = partial(unicodedata.normalize, "NFKD" if "K" in form else "NFD")
         text = run.sub(
             lambda match: "".join(
                 sorted("".join(map(decompose, match[0])), key=unicodedata.combining)
