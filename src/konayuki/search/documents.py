@@ -249,7 +249,13 @@ class Documents:
             " WHERE key = ? AND died IS NULL ORDER BY value"
         )
         with self._database.reading() as connection:
-            return [json.loads(value) for (value,) in connection.execute(query, (key,))]
+            facts = [value for (value,) in connection.execute(query, (key,))]
+        try:
+            return [json.loads(_typed(value, str, self.path)) for value in facts]
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, IndexFormatError):
+                raise
+            raise IndexFormatError(f"{self.path}: facts: {error}: expected JSON") from error
 
     def sources(self) -> dict[str, Source]:
         """Return every file that was indexed, by the path that it was named with."""
@@ -333,6 +339,8 @@ class Documents:
         line = connection.execute(query).fetchone()
         try:
             generation, purged, erased, commit = (int(value or 0) for value in line)
+            if not max(purged, erased) <= generation:
+                raise ValueError("dead of the future")
         except (TypeError, ValueError) as error:
             raise IndexFormatError(f"{self.path}: clock is {line!r}: expected numbers") from error
         return Clock(generation, purged, max(purged, erased), commit)
