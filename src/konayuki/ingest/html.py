@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from konayuki.ingest.markup import End, Start, tokens
 from konayuki.ingest.outline import Item, Outline, Part, outline
@@ -35,6 +35,8 @@ _UNSEEN = re.compile(
 )
 _NOTICES = re.compile(r"(?:^|[-_\s])(?:cookies?|gdpr|consent)(?:$|[-_\s])", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
+_HEADING_LINKS = {"headerlink", "hash-link", "anchor-link", "heading-anchor"}  # "¶" after a heading
+_ANCHORS = {"a", "article", "div", "section", "span"}  # whose id may be that of the next heading
 
 
 def read_html(content: bytes, name: str) -> list[Item]:
@@ -67,7 +69,7 @@ def _outline(page: Sequence[Start | End | str], scope: str) -> Outline:
             reader.end(token.name)
         else:
             reader.text(token)
-    return outline(reader.parts(), reader.title)
+    return outline(reader.parts(), reader.title, anchors=reader.anchors())
 
 
 class _Page:
@@ -91,6 +93,10 @@ class _Page:
         self._in_title = False
         self._in_heading = ""
         self._n_preformatted = 0
+        self._anchors: list[str] = []
+        self._anchor = ""
+        self._anchor_level = 0
+        self._next_anchor = ""
 
     @property
     def title(self) -> str:
@@ -100,6 +106,10 @@ class _Page:
     def parts(self) -> list[Part]:
         """Return (level, heading, text) in order."""
         return [*self._done, self._part()]
+
+    def anchors(self) -> list[str]:
+        """Return the id that a link to each part needs, "" for the start of the page."""
+        return [*self._anchors, self._anchor]
 
     @property
     def _hidden(self) -> bool:
@@ -114,10 +124,12 @@ class _Page:
             self._push(tag, hides=self._hides(token))
         if self._hidden:
             return
+        self._note_anchor(tag, token.attributes)
         if tag in _HEADINGS:
             self._done.append(self._part())
             self._level, self._heading, self._body = _HEADINGS[tag], [], []
             self._in_heading = tag
+            self._start_anchor(token.attributes.get("id", ""))
         elif tag in _BLOCKS:
             self._end_heading(tag)
             self._n_preformatted += tag == "pre"
@@ -147,7 +159,26 @@ class _Page:
         elif self._in_heading:
             self._heading.append(data)
         else:
+            if not data.isspace():
+                self._next_anchor = ""
             self._body.append(data if self._n_preformatted else _SPACES.sub(" ", data))
+
+    def _note_anchor(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Remember the id of an element just before a heading, or take that of one inside it."""
+        anchor = attributes.get("id", "") or (attributes.get("name", "") if tag == "a" else "")
+        if not anchor or tag not in _ANCHORS:
+            return
+        if not self._in_heading:
+            self._next_anchor = anchor
+        elif self._anchor_level != self._level:
+            self._anchor, self._anchor_level = anchor, self._level
+
+    def _start_anchor(self, own: str) -> None:
+        """Take the anchor of a heading: without one, links lead to the heading above it."""
+        self._anchors.append(self._anchor)
+        anchor, self._next_anchor = own or self._next_anchor, ""
+        if anchor or self._level <= self._anchor_level:
+            self._anchor, self._anchor_level = anchor, self._level if anchor else 0
 
     def _hides(self, token: Start) -> bool:
         """Return whether an element hides what it holds."""
@@ -161,6 +192,8 @@ class _Page:
         if _UNSEEN.search(attributes.get("style", "")):
             return True
         named = f"{attributes.get('id', '')} {attributes.get('class', '')}"
+        if tag == "a" and not _HEADING_LINKS.isdisjoint(attributes.get("class", "").split()):
+            return True
         if attributes.get("role", "").lower() in _FRAME_ROLES or _NOTICES.search(named):
             return True
         return tag in _FRAME and not any(self._n_open[content] for content in _CONTENT)

@@ -26,7 +26,7 @@ from konayuki.search.documents import Source
 from konayuki.search.index import Index
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
-_READING = 3
+_READING = 4
 _LARGE_BYTES = 16 << 20  # of which the reading is announced, as it takes seconds
 
 

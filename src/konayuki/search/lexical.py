@@ -16,7 +16,7 @@ from tantivy import Occur, Query
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.search import tantivy_files
-from konayuki.search.bm25 import K1, idf
+from konayuki.search.bm25 import K1, B, idf
 from konayuki.search.document import Document, facts_of
 from konayuki.search.documents import Filter
 from konayuki.search.failures import failure
@@ -27,6 +27,16 @@ _WRITER_BYTES = 128_000_000
 _MAX_QUERY_TERMS = 512
 OTHER_SPELLING = 0.8  # of the weight of a term: exact spellings come first
 _LONGEST_FACT = 1024
+
+
+def rules() -> dict[str, float]:
+    """Return the constants of a lexical query, for runtimes that do the same."""
+    return {
+        "k1": K1,
+        "b": B,
+        "most_terms": _MAX_QUERY_TERMS,
+        "other_spelling": OTHER_SPELLING,
+    }
 
 
 class Mark(NamedTuple):

@@ -178,6 +178,11 @@ class View:
         return self.vectors.nearest(_vector(question), k, question.allowed)
 
 
+def rules() -> dict[str, float]:
+    """Return the constants of hybrid ranking, for runtimes that do the same."""
+    return {"depth": _DEPTH, "exact": _EXACT}
+
+
 def is_one_term(text: str) -> bool:
     """Return whether a question is one character, one pair of characters or one word."""
     terms = query_terms(text)
