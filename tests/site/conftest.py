@@ -87,7 +87,7 @@ def node() -> str:
 def ask(node: str) -> Ask:
     """Return a function that asks the runtime about the files of a site, see driver.mjs."""
 
-    def run(base: Path, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    def run(base: Path, **asked: Any) -> dict[str, Any]:
         request = {"runtime": str(RUNTIME / "konayuki.js"), "base": str(base), **asked}
         done = subprocess.run(
             [node, str(Path(__file__).with_name("driver.mjs"))],

@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const { Site, Highlighter } = await import(pathToFileURL(asked.runtime));
 const site = await Site.open(pathToFileURL(`${asked.base}/`));
-await site.loadMeaning();
-const { model } = site.meaning;
+if (asked.texts || asked.questions) await site.loadMeaning();
+const model = site.meaning?.model;
 const plain = ({ id, score, relevance, lexical, dense, snippet }) => ({ id, score, relevance, lexical, dense, snippet });
 const answer = {};
 if (asked.texts) {

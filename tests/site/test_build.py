@@ -1,6 +1,7 @@
 """The files of a build: the same for the same documents, written once, swept when unnamed."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,20 @@ import pytest
 
 from konayuki.errors import DimensionError, InputError, WriteError
 from konayuki.search import Document
-from konayuki.site import Settings, build_site
+from konayuki.site import Settings, Summary
+from konayuki.site import build_site as build_with
+from serving.tiny import DIM, tiny_model
 
 FUJI = Document(id="a", text="富士山は日本でいちばん高い山です。", title="山")
 BIWA = Document(id="b", text="琵琶湖は日本でいちばん広い湖です。", title="湖")
+
+
+TINY = tiny_model()
+NARROW = Settings(dim=DIM)
+
+
+def build_site(documents: Iterable[Document], out: Path, settings: Settings = NARROW) -> Summary:
+    return build_with(documents, out, TINY, settings)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

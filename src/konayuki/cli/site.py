@@ -102,6 +102,8 @@ def _of_index(args: argparse.Namespace) -> "Summary":
 
 
 def _as_text(summary: "Summary") -> str:
+    from konayuki.site.markup import script_tag
+
     lines = [
         f"{summary.out}: {summary.passages} passages of {summary.pages} pages, "
         f"{summary.total_bytes / 1e6:.1f} MB in {summary.files} files "
@@ -111,8 +113,5 @@ def _as_text(summary: "Summary") -> str:
         reasons = ", ".join(f"{number} {reason}" for reason, number in summary.left_out.items())
         lines.append(f"left out: {reasons}")
     folder = Path(summary.out).name
-    lines.append(
-        f"add to every page: "
-        f'<script type="module" src="/{folder}/konayuki-search.js" data-auto></script>'
-    )
+    lines.append(f"add to every page: {script_tag(f'/{folder}/')}")
     return "\n".join(lines)

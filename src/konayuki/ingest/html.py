@@ -48,16 +48,21 @@ def html_outline(text: str) -> Outline:
     """Return the title and the sections of an HTML text; broken markup gives what can be read.
 
     Hidden elements, navigation, notes about cookies and the header and footer of the page are left
-    out, and if there is a `main` element, all that lies outside of it. A page that would be empty
+    out, and if there is a `main` element (or one of that role), all that lies outside of it. A page that would be empty
     then is read whole.
     """
     page = list(tokens(text))
-    has_main = any(isinstance(token, Start) and token.name == "main" for token in page)
+    has_main = any(isinstance(token, Start) and _is_main(token) for token in page)
     for scope in ("main", "content", "all")[not has_main :]:
         result = _outline(page, scope)
         if result.sections:
             break
     return result
+
+
+def _is_main(token: Start) -> bool:
+    """Return whether an element holds the text of a page; Sphinx gives others this role."""
+    return token.name == "main" or token.attributes.get("role", "").lower() == "main"
 
 
 def _outline(page: Sequence[Start | End | str], scope: str) -> Outline:
@@ -87,9 +92,11 @@ class _Page:
         self._level = 0
         self._heading: list[str] = []
         self._body: list[str] = []
-        self._open: list[tuple[str, bool]] = []  # elements, each with whether it hides its content
+        # Elements, each with whether it hides its content and whether it is the main one.
+        self._open: list[tuple[str, bool, bool]] = []
         self._n_open: Counter[str] = Counter()
         self._n_hiding = 0
+        self._n_main = 0
         self._in_title = False
         self._in_heading = ""
         self._n_preformatted = 0
@@ -113,7 +120,7 @@ class _Page:
 
     @property
     def _hidden(self) -> bool:
-        return self._n_hiding > 0 or (self._scope == "main" and not self._n_open["main"])
+        return self._n_hiding > 0 or (self._scope == "main" and not self._n_main)
 
     def start(self, token: Start) -> None:
         """Take a start tag."""
@@ -121,7 +128,7 @@ class _Page:
         self._in_title = tag == "title" and not self._n_open["svg"]
         self._end_implied(tag)
         if tag not in _VOID:
-            self._push(tag, hides=self._hides(token))
+            self._push(tag, hides=self._hides(token), main=_is_main(token))
         if self._hidden:
             return
         self._note_anchor(tag, token.attributes)
@@ -198,15 +205,17 @@ class _Page:
             return True
         return tag in _FRAME and not any(self._n_open[content] for content in _CONTENT)
 
-    def _push(self, tag: str, *, hides: bool) -> None:
-        self._open.append((tag, hides))
+    def _push(self, tag: str, *, hides: bool, main: bool) -> None:
+        self._open.append((tag, hides, main))
         self._n_open[tag] += 1
         self._n_hiding += hides
+        self._n_main += main
 
     def _pop(self) -> str:
-        tag, hides = self._open.pop()
+        tag, hides, main = self._open.pop()
         self._n_open[tag] -= 1
         self._n_hiding -= hides
+        self._n_main -= main
         return tag
 
     def _end_implied(self, tag: str) -> None:

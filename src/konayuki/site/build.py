@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -131,7 +132,7 @@ def build_site(
 
 
 def _check_ids(ordered: Sequence[Document]) -> None:
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if first.id == second.id:
             raise InputError(f"two documents have the id {first.id!r}: expected one")
 
@@ -210,10 +211,7 @@ def _text_starts(documents: Sequence[Document]) -> list[int]:
 
 def _put_texts(output: Output, documents: Sequence[Document]) -> dict[str, Any]:
     starts = [*_text_starts(documents), len(documents)]
-    parts = [
-        zipped(json_bytes(_texts(documents[first:last])))
-        for first, last in zip(starts, starts[1:], strict=False)
-    ]
+    parts = [zipped(json_bytes(_texts(documents[first:last]))) for first, last in pairwise(starts)]
     return {"folder": output.put_parts("passages", parts), "files": len(parts)}
 
 

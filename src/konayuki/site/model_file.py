@@ -2,11 +2,11 @@
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from konayuki.errors import DimensionError, InputError
 from konayuki.model import StaticModel, code_points
@@ -15,6 +15,9 @@ from konayuki.model.packed import PackedTable
 from konayuki.model.unigram_definition import UnigramDefinition, read_unigram
 from konayuki.model.unigram_reference import UNKNOWN_PENALTY, as_tokenizers_reads
 from konayuki.site.containers import as_array, json_bytes, packed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LEAST_DIM = 32
 _STEPS = {"NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "Replace", "Prepend", "Precompiled"}
@@ -102,8 +105,6 @@ def _definition(model: StaticModel) -> tuple[dict[str, Any], UnigramDefinition]:
 
 def _steps(definition: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[bytes]]:
     """Return the steps of the normaliser, character maps by number, and these maps."""
-    from base64 import b64decode
-
     steps, maps = [], []
     for part in flatten(definition.get("normalizer"), "normalizers"):
         assert part["type"] in _STEPS  # noqa: S101 - ours: read_unigram refuses others

@@ -306,6 +306,9 @@ export class KonayukiSearch extends HTMLElement {
     if (event.key in steps) {
       event.preventDefault();
       this.#choose(Math.max(-1, Math.min(this.#options.length - 1, steps[event.key])));
+    } else if (event.key === "Escape") {
+      event.preventDefault(); // Chromium would only clear the field
+      this.close();
     } else if (event.key === "Enter") {
       event.preventDefault();
       this.#options[Math.max(0, this.#chosen)]?.dispatchEvent(
@@ -459,11 +462,23 @@ const PLACES = [
   [".sphinxsidebarwrapper", "afterbegin"], // Alabaster, classic
 ];
 
-/** Put the element where the theme of the page has room for it, unless the page has one. */
+/** Put the element where the theme of the page shows it, unless the page has one of its own. */
 export function mount() {
   if (document.querySelector("konayuki-search")) return;
-  const [selector, where] = PLACES.find(([place]) => document.querySelector(place)) ?? ["body", "beforeend"];
-  const element = make("konayuki-search", { placement: selector === "body" ? "floating" : "inline" });
+  const element = make("konayuki-search");
+  place(element);
+  addEventListener("resize", () => element.dialog.open || place(element)); // sidebars come and go
+}
+
+function place(element) {
+  const shown = ([selector]) => {
+    const box = document.querySelector(selector)?.getBoundingClientRect();
+    return box && box.width > 0 && box.right > 0 && box.left < innerWidth;
+  };
+  const [selector, where] = PLACES.find(shown) ?? ["body", "beforeend"];
+  if (element.dataset.place === selector) return;
+  element.dataset.place = selector;
+  element.setAttribute("placement", selector === "body" ? "floating" : "inline");
   document.querySelector(selector).insertAdjacentElement(where, element);
 }
 
