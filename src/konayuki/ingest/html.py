@@ -48,8 +48,8 @@ def html_outline(text: str) -> Outline:
     """Return the title and the sections of an HTML text; broken markup gives what can be read.
 
     Hidden elements, navigation, notes about cookies and the header and footer of the page are left
-    out, and if there is a `main` element (or one of that role), all that lies outside of it. A page that would be empty
-    then is read whole.
+    out, and if there is a `main` element (or one of that role), all that lies outside of it. A page
+    that would be empty then is read whole.
     """
     page = list(tokens(text))
     has_main = any(isinstance(token, Start) and _is_main(token) for token in page)

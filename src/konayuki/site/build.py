@@ -91,41 +91,33 @@ def build_site(
     words = _put_words(output, ordered)
     meaning = _put_meaning(output, narrow, ordered, settings)
     start = _start(words.lengths, ordered)
-    content = {
-        "format": FORMAT,
-        "generator": f"konayuki {konayuki.__version__}",
-        "passages": len(ordered),
-        "start": {"file": output.put_named("start", start), "bytes": len(start)},
-        "words": words.shards["words"],
-        "characters": words.shards["characters"],
-        "texts": _put_texts(output, ordered),
-        **meaning,
-        "lexical": lexical.rules(),
-        "ranking": {
-            **ranking.rules(),
-            **ranker.rules(),
-            "columns": late.COLUMNS,
-            "most_tokens": late.MAX_QUERY_TOKENS,
-            **_weights(model),
-        },
-    }
-    runtime = {name: _runtime(name) for name in RUNTIME}
-    for name, script in runtime.items():
-        output.put(name, script)
-    manifest = json_bytes(content)
-    output.put(MANIFEST, manifest)
-    n_removed = output.sweep()
+    manifest = json_bytes(
+        {
+            "format": FORMAT,
+            "generator": f"konayuki {konayuki.__version__}",
+            "passages": len(ordered),
+            "start": {"file": output.put_named("start", start), "bytes": len(start)},
+            **words.shards,
+            "texts": _put_texts(output, ordered),
+            **meaning,
+            "lexical": lexical.rules(),
+            "ranking": _ranking(model),
+        }
+    )
+    runtime = [_runtime(name) for name in RUNTIME]
+    for name, content in zip((*RUNTIME, MANIFEST), (*runtime, manifest), strict=True):
+        output.put(name, content)  # the manifest last: it names the others
     return Summary(
         out=str(out),
         pages=len({document.chunk_of or document.id for document in ordered}),
         passages=len(ordered),
         dim=settings.dim,
         bits=settings.bits,
+        removed=output.sweep(),
         files=output.n_files,
         written=output.n_written,
-        removed=n_removed,
         total_bytes=output.total_bytes,
-        first_bytes=sum(map(len, runtime.values())) + len(manifest) + len(start),
+        first_bytes=sum(map(len, [*runtime, manifest, start])),
         model_bytes=meaning["model"]["bytes"],
         vector_bytes=meaning["vectors"]["bytes"],
     )
@@ -141,13 +133,21 @@ def _runtime(name: str) -> bytes:
     return files("konayuki.site").joinpath("runtime").joinpath(name).read_bytes()
 
 
-def _weights(model: StaticModel) -> dict[str, Any]:
-    """Return the weights of the second look: those of the whole model, also for fewer dimensions.
+def _ranking(model: StaticModel) -> dict[str, Any]:
+    """Return the constants of the ranking, and the weights of the second look.
 
-    They were learned with all dimensions, and still find more than the default ones.
+    They are those of the whole model, also for fewer dimensions: learned with all of them, they
+    still find more than the default ones.
     """
     chosen = ranker_of(model)
-    return {"weights": dict(chosen.weights), "relevance": dict(chosen.relevance)}
+    return {
+        **ranking.rules(),
+        **ranker.rules(),
+        "columns": late.COLUMNS,
+        "most_tokens": late.MAX_QUERY_TOKENS,
+        "weights": dict(chosen.weights),
+        "relevance": dict(chosen.relevance),
+    }
 
 
 class _Words(NamedTuple):
@@ -163,7 +163,8 @@ def _put_words(output: Output, documents: Sequence[Document]) -> _Words:
         terms = terms_of(document.searched_text)
         grams.add(terms.grams)
         characters.add(terms.characters)
-    shards, lengths = {}, {"length_steps": length_steps().astype(np.uint32)}
+    shards: dict[str, dict[str, Any]] = {}
+    lengths: dict[str, NDArray[Any]] = {"length_steps": length_steps().astype(np.uint32)}
     for name, field in (("words", grams), ("characters", characters)):
         parts = field.shards()
         # The mark of an index is a document to tantivy, too: with it, scores are the same.
@@ -315,5 +316,5 @@ def _codes(vectors: FloatMatrix, bits: int) -> NDArray[Any]:
         return quantize(vectors)
     levels = to_levels(vectors, row_scales(vectors) if len(vectors) else vectors[:, 0])
     codes = levels.astype(np.uint8)
-    packed_codes: NDArray[np.uint8] = codes[:, 0::2] << 4 | codes[:, 1::2]
-    return packed_codes
+    pairs: NDArray[np.uint8] = np.bitwise_or(codes[:, 0::2] << 4, codes[:, 1::2])
+    return pairs

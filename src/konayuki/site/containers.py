@@ -60,5 +60,5 @@ def _varints(values: NDArray[np.integer]) -> tuple[NDArray[np.uint8], NDArray[np
         sizes += numbers >= np.uint64(1 << 7 * n_bytes)
     columns = np.arange(_MOST_VARINT_BYTES)
     more = columns < sizes[:, np.newaxis] - 1
-    content = sevens.astype(np.uint8) | (more.astype(np.uint8) << 7)
+    content: NDArray[np.uint8] = np.where(more, sevens | np.uint64(128), sevens).astype(np.uint8)
     return content[columns < sizes[:, np.newaxis]], sizes
