@@ -33,7 +33,7 @@ RUNTIME = ("konayuki.js", "konayuki-worker.js", "konayuki-search.js")
 MANIFEST = "manifest.json"
 BITS = (8, 4)
 _BATCH = 1024
-_CHUNK_BYTES = 12_000  # of text; what a hit costs to show, at a third of it after compression
+_CHUNK_BYTES = 4_000  # of text; what a hit costs to show, at half of it after compression
 # A second look wants the tokens of 200 passages, and as many requests would take longer.
 _FEWEST_PER_TOKEN_FILE, _MOST_PER_TOKEN_FILE, _TOKEN_FILES = 64, 256, 64
 

@@ -10,6 +10,7 @@
 import { Site, SiteError, reader } from "./konayuki.js";
 
 const CACHE = "konayuki";
+const FIRST_HITS = 8; // shown while the model is loaded for the first time; more follow
 const PATIENCE_MS = 90; // if meaning takes longer, words are shown first
 
 /** Answer the messages of a port. */
@@ -30,11 +31,15 @@ export function attend(port, base = new URL("./", import.meta.url)) {
     const post = (stage, hits, last) => signal.aborted || port.postMessage({ id, stage, hits, last });
     const wanted = meaning === "always" || (meaning === "auto" && !savesData());
     if (!wanted || (meaning === "auto" && site.failed)) return post("words", await site.searchWords(query, k, { signal }), true);
+    // Words first: the megabytes of the model would slow down their few kilobytes.
+    if (!site.meaning) post("words", await site.searchWords(query, Math.min(k, FIRST_HITS), { signal }), false);
+    signal.throwIfAborted();
     const loading = site.loadMeaning(keeping(base, site.manifest, (progress) => port.postMessage(progress)));
     loading.catch(() => (site.failed = true)); // no second download of megabytes on a bad line
+    const ready = Boolean(site.meaning);
     const found = loading.then(() => site.search(query, k, { signal }));
     found.catch(() => {}); // is awaited below
-    if (!site.meaning || !(await settles(found))) post("words", await site.searchWords(query, k, { signal }), false);
+    if (!ready || !(await settles(found))) post("words", await site.searchWords(query, k, { signal }), false);
     try {
       post("meaning", await found, true);
     } catch (error) {
@@ -103,7 +108,7 @@ function keeping(base, manifest, report) {
 }
 
 async function download(url, note) {
-  const answer = await fetch(url, { credentials: "same-origin" });
+  const answer = await fetch(url, { credentials: "same-origin", priority: "low" });
   if (!answer.ok) throw new SiteError(`${url}: status ${answer.status}`, { status: answer.status });
   const parts = [];
   let size = 0;

@@ -12,9 +12,8 @@ export const FORMAT = 1;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 const TYPES = { U8: Uint8Array, I8: Int8Array, I32: Int32Array, U32: Uint32Array, F32: Float32Array, F64: Float64Array };
-const MOST_PRODUCTS = 96; // question tokens whose products are remembered, 128 KB each
+const MOST_COSINES = 96; // question tokens whose cosines are remembered, 128 KB each
 const MOST_SHARDS = 512; // remembered
-const UNKNOWN = -0x80000000;
 
 /** Raised if a file of the site is missing, of another format, or damaged. */
 export class SiteError extends Error {
@@ -365,10 +364,11 @@ class Late {
     this.columns = Math.min(columns, model.dim);
     this.mostTokens = mostTokens;
     this.scales = model.scales;
-    this.products = new Map(); // question token -> product with every token, UNKNOWN until needed
+    this.cosines = new Map(); // by question token
     const n = model.scales.length;
     this.levels = new Int8Array(n * this.columns);
     this.lengths = new Float32Array(n);
+    this.norms = new Float32Array(n); // length times scale
     for (let row = 0, to = 0; row < n; row++) {
       let square = 0;
       for (let column = 0; column < this.columns; column += 2) {
@@ -379,6 +379,7 @@ class Late {
         square += even * even + odd * odd;
       }
       this.lengths[row] = Math.sqrt(square);
+      this.norms[row] = this.lengths[row] * this.scales[row];
     }
   }
 
@@ -407,46 +408,50 @@ class Late {
   /** Return [late interaction, best sentence] of a passage: { ids, ends, lengths } of its sentences. */
   score(question, { ids, ends, lengths }) {
     if (!question.length || !ids.length) return [0, 0];
-    const best = new Float64Array(question.length).fill(-1);
     const shares = new Float64Array(ids.length);
-    for (let t = 0; t < question.length; t++) {
-      const { id, share } = question[t];
-      const products = this.#productsOf(id);
-      const inverse = this.lengths[id] > 0 ? 1 / this.lengths[id] : 0;
+    let late = 0;
+    for (const { id, weight, share } of question) {
+      const cosines = this.#cosinesOf(id);
+      const part = share * this.lengths[id];
+      let best = -1;
       for (let place = 0; place < ids.length; place++) {
         const other = ids[place];
-        let product = products[other];
-        if (product === UNKNOWN) product = products[other] = this.#product(id, other);
-        const cosine = this.lengths[other] > 0 ? (product * inverse) / this.lengths[other] : 0;
-        if (cosine > best[t]) best[t] = cosine;
-        shares[place] += product * share;
+        let cosine = cosines[other];
+        if (Number.isNaN(cosine)) {
+          cosines[other] = this.#cosine(id, other);
+          cosine = cosines[other]; // as it is kept, so that equal passages stay equal
+        }
+        if (cosine > best) best = cosine;
+        shares[place] += cosine * part;
       }
+      late += weight * best;
     }
-    let late = 0;
-    for (let t = 0; t < question.length; t++) late += question[t].weight * best[t];
     let sentence = -1;
     for (let number = 0, place = 0; number < ends.length; number++) {
       let sum = 0;
-      for (; place < ends[number]; place++) sum += shares[place] * this.scales[ids[place]];
+      for (; place < ends[number]; place++) sum += shares[place] * this.norms[ids[place]];
       if (lengths[number] > 0) sentence = Math.max(sentence, sum / lengths[number]);
     }
     return [late, Math.max(-1, Math.min(1, sentence))];
   }
 
-  #productsOf(id) {
-    let products = this.products.get(id);
-    if (products) this.products.delete(id); // to the end: the ones not asked for go first
-    else products = new Int32Array(this.scales.length).fill(UNKNOWN);
-    this.products.set(id, products);
-    if (this.products.size > MOST_PRODUCTS) this.products.delete(this.products.keys().next().value);
-    return products;
+  /** Return the cosines of a token with every token, as far as they were needed. */
+  #cosinesOf(id) {
+    let cosines = this.cosines.get(id);
+    if (cosines) this.cosines.delete(id); // to the end: the ones not asked for go first
+    else cosines = new Float32Array(this.scales.length).fill(NaN);
+    this.cosines.set(id, cosines);
+    if (this.cosines.size > MOST_COSINES) this.cosines.delete(this.cosines.keys().next().value);
+    return cosines;
   }
 
-  #product(first, second) {
-    const { levels, columns } = this;
+  #cosine(first, second) {
+    const { levels, columns, lengths } = this;
+    const length = lengths[first] * lengths[second];
+    if (length === 0) return 0;
     let [a, b, sum] = [first * columns, second * columns, 0];
     for (const end = a + columns; a < end; a++, b++) sum += levels[a] * levels[b];
-    return sum;
+    return sum / length;
   }
 }
 
@@ -493,7 +498,7 @@ export class Language {
 
   /** Yield the runs (as characters) and words of a folded text, each with its offset. */
   *tokens(folded) {
-    for (const match of folded.matchAll(this.token)) {
+    for (const match of matches(folded, this.token)) {
       const [, run, word] = match;
       if (run) yield { start: match.index, run: Array.from(run) };
       else yield { start: match.index, word: Array.from(word).slice(0, this.rules.terms.longest_word).join("") };
@@ -502,7 +507,9 @@ export class Language {
 
   /** Return the other spellings of those 2-grams of a prepared question that have some: a Map. */
   otherSpellings(query) {
+    if (this.spelled?.query === query) return this.spelled.others; // the highlighter asks again
     const others = new Map();
+    this.spelled = { query, others };
     for (const { run } of this.tokens(fold(query)))
       if (run && run.length > 1) for (const [gram, spellings] of this.#alternatives(run)) others.set(gram, spellings);
     return others;
@@ -530,7 +537,7 @@ export class Language {
         others.get(grams[at]).add(gram);
       });
     }
-    for (const match of text.matchAll(this.okurigana)) others.get(grams[place(match.index)]).add(match[1] + match[2]);
+    for (const match of matches(text, this.okurigana)) others.get(grams[place(match.index)]).add(match[1] + match[2]);
     const known = new Set(grams);
     const found = new Map();
     for (const [gram, spellings] of others) {
@@ -546,9 +553,9 @@ export class Language {
   }
 
   *#otherSpellingsOf(text) {
-    for (const match of text.matchAll(this.repeated))
+    for (const match of matches(text, this.repeated))
       yield [match.index, match[0], match.slice(1).find((group) => group !== undefined).repeat(2)];
-    for (const match of text.matchAll(this.segment)) {
+    for (const match of matches(text, this.segment)) {
       const segment = match[0];
       if (segment.length < this.rules.spelling.shortest_segment) continue;
       for (const spelling of this.#respelled(segment))
@@ -563,6 +570,16 @@ export class Language {
     const plain = foreign.reduce((text, [from, to]) => text.replaceAll(from, to), segment);
     const short = plain.replaceAll("ー", "");
     return [shifted(segment, "ァ", "ヶ", -0x60), plain, enlarged, ...(short.length >= shortest ? [short] : [])];
+  }
+}
+
+/** Yield the matches of a pattern; unlike `matchAll`, without compiling it anew. */
+function* matches(text, pattern) {
+  pattern.lastIndex = 0;
+  for (let match; (match = pattern.exec(text)); ) {
+    const after = pattern.lastIndex;
+    yield match;
+    pattern.lastIndex = match[0] ? after : next(text, match.index);
   }
 }
 
@@ -718,9 +735,12 @@ class Vectors {
     const length = Math.sqrt(square);
     if (length === 0) return cosines;
     for (let row = 0, at = 0; row < cosines.length; row++) {
-      let sum = 0;
-      for (let column = 0; column < dim; column++) sum += codes[at++] * query[column];
-      if (lengths[row] > 0) cosines[row] = sum / (lengths[row] * length);
+      let [even, odd] = [0, 0]; // two sums need not wait for each other
+      for (let column = 0; column < dim; column += 2, at += 2) {
+        even += codes[at] * query[column];
+        odd += codes[at + 1] * query[column + 1];
+      }
+      if (lengths[row] > 0) cosines[row] = (even + odd) / (lengths[row] * length);
     }
     return cosines;
   }
