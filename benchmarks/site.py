@@ -2,9 +2,10 @@
 
     python benchmarks/site.py --sets EVAL --modules NODE_MODULES [--pages 100 1000] [--json FILE]
 
-Quality: passages of evaluation sets as pages, the same pages and questions for everybody. `--modules`
-is a node_modules folder with lunr, lunr-languages, flexsearch, minisearch and pagefind. The words of
-FlexSearch and MiniSearch are cut by the browser's own segmenter, which finds more than their defaults.
+Quality: passages of evaluation sets as pages, the same pages and questions for everybody.
+`--modules` is a node_modules folder with lunr, lunr-languages, flexsearch, minisearch and pagefind.
+The words of FlexSearch and MiniSearch are cut by the browser's own segmenter, which finds more than
+their defaults.
 
 Times: a page in headless Chromium, its processor slowed down four times, 10 Mbit/s with 40 ms. The
 search runs in the page and not in a worker, as Chromium slows down no workers.
@@ -104,9 +105,7 @@ def quality(evaluation: RetrievalSet, modules: Path) -> dict[str, Any]:
     }
 
 
-def by_python(
-    folder: Path, pages: Sequence[Document], questions: Sequence[str]
-) -> list[list[str]]:
+def by_python(folder: Path, pages: Sequence[Document], questions: Sequence[str]) -> list[list[str]]:
     """Return what the Python package finds with all dimensions."""
     with Index.create(folder, StaticModel.load()) as index:
         index.add({"id": page.id, "text": page.text, "title": page.title} for page in pages)
@@ -143,7 +142,7 @@ def by_pagefind(
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder as GitHub Pages does: scripts and JSON compressed, other files as they are."""
+    """Serves a folder as common hosts do: scripts and JSON compressed, other files as they are."""
 
     def do_GET(self) -> None:
         """Answer with a file."""
@@ -198,8 +197,14 @@ def waiting(n_pages: int) -> dict[str, Any]:
         with served(folder) as url, browsing() as browser:
             visits = [visit(browser, url) for _ in range(3)]
     middle = {key: statistics.median(line[key] for line in visits) for key in visits[0]}
-    return {"pages": n_pages, "passages": summary.passages, "site_bytes": summary.total_bytes,
-            "model_bytes": summary.model_bytes, "vector_bytes": summary.vector_bytes, **middle}  # fmt: skip
+    return {
+        "pages": n_pages,
+        "passages": summary.passages,
+        "site_bytes": summary.total_bytes,
+        "model_bytes": summary.model_bytes,
+        "vector_bytes": summary.vector_bytes,
+        **middle,
+    }
 
 
 def visit(browser: Any, url: str) -> Mapping[str, float]:  # noqa: ANN401 - playwright's
