@@ -10,7 +10,7 @@ const HITS = 24;
 const PER_PAGE = 3;
 const ALWAYS_SHOWN = 5;
 const LEAST_SHARE = 0.25; // of the best relevance: what lies below is noise more often than not
-const PAUSE_MS = 30;
+const PAUSE_MS = 12; // a paste or a key held down is one question
 
 const WORDS = {
   ja: {

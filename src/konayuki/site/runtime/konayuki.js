@@ -711,6 +711,15 @@ function floorOf(values, k) {
   return heap[0];
 }
 
+/** Return the rows with the highest scores above a limit, as `best` does. */
+function top(scores, k, above) {
+  const floor = floorOf(scores, k);
+  const entries = [];
+  for (let row = 0; row < scores.length; row++)
+    if (scores[row] >= floor && scores[row] > above) entries.push({ row, score: scores[row] });
+  return best(entries, k);
+}
+
 /** The vectors of all passages. */
 class Vectors {
   constructor({ codes, empty }, bits, dim) {
@@ -723,6 +732,7 @@ class Vectors {
       for (let column = 0; column < dim; column++, at++) square += this.codes[at] ** 2;
       this.lengths[row] = Math.sqrt(square);
     }
+    this.empty = empty;
     for (const row of empty) this.lengths[row] = 0;
   }
 
@@ -747,11 +757,10 @@ class Vectors {
 
   /** Return the nearest passages; those without tokens are near to nothing. */
   nearest(cosines, k) {
-    const held = cosines.map((cosine, row) => (this.lengths[row] > 0 ? cosine : -2));
-    const floor = Math.max(floorOf(held, k), -1.5);
-    const near = [];
-    for (let row = 0; row < held.length; row++) if (held[row] >= floor) near.push({ row, score: held[row] });
-    return best(near, k);
+    for (const row of this.empty) cosines[row] = -2;
+    const near = top(cosines, k, -1.5);
+    for (const row of this.empty) cosines[row] = 0;
+    return near;
   }
 }
 
@@ -931,9 +940,12 @@ export class Site {
     if (!query.trim()) return [];
     const { scores } = await this.#lexical(query);
     signal?.throwIfAborted();
-    const entries = [...scores].map(([row, score]) => ({ row, score, lexical: score, parts: { lexical: score } }));
-    // Equal passages are one hit, so a few more are looked at.
-    return this.#hits(this.#distinct(best(entries, k + this.twins.size)).slice(0, k), query);
+    const ranked = top(scores, k + this.twins.size, 0); // equal passages are one hit
+    const found = this.#distinct(ranked).slice(0, k);
+    return this.#hits(
+      found.map(({ row, score }) => ({ row, score, lexical: score, parts: { lexical: score } })),
+      query,
+    );
   }
 
   /** Return the best hits by words and meaning, best first; at most 100. */
@@ -952,7 +964,7 @@ export class Site {
     signal?.throwIfAborted(); // before the work: a newer question waits for it
     const ids = model.tokenize(query);
     const cosines = vectors.cosines(model.pool(ids));
-    const pool = best([...scores].map(([row, score]) => ({ row, score })), depth);
+    const pool = top(scores, depth, 0);
     const matching = new Set(pool.map(({ row }) => row));
     pool.push(...vectors.nearest(cosines, depth).filter(({ row }) => !matching.has(row)));
     const passages = await this.#tokens(pool.map(({ row }) => row));
@@ -961,7 +973,7 @@ export class Site {
     const candidates = pool.map(({ row }, place) => {
       const [lateScore, sentence] = late.score(question, passages[place]);
       const tokens = passages[place].ids.length;
-      return { row, dense: cosines[row], lexical: scores.get(row) ?? 0, late: lateScore, sentence, tokens };
+      return { row, dense: cosines[row], lexical: scores[row], late: lateScore, sentence, tokens };
     });
     secondLook(candidates, ceiling, this.manifest.ranking);
     if (oneTerm)
@@ -982,7 +994,7 @@ export class Site {
     this.meaning = { model, late, vectors: new Vectors(arrays, vectorFile.bits, model.dim) };
   }
 
-  /** Return BM25 by row, the most that any passage could have, and whether the query is one term. */
+  /** Return the BM25 of every passage, the most that any passage could have, and whether the query is one term. */
   async #lexical(query) {
     const { grams, lone } = this.language.terms(query);
     const others = this.language.otherSpellings(query);
@@ -995,7 +1007,7 @@ export class Site {
       this.fields.characters.postings(wanted("characters")),
     ]);
     const postings = { words, characters };
-    const scores = new Map();
+    const scores = new Float64Array(this.size);
     let ceiling = 0;
     for (const { name, term, count } of counted) {
       const spellings = name === "words" ? (others.get(term) ?? []) : [];
@@ -1011,14 +1023,18 @@ export class Site {
     const own = postings.get(term);
     const occurring = spellings.map((other) => postings.get(other)).filter(Boolean);
     const termIdf = field.idf(own?.rows.length ?? 0);
-    const most = new Map();
-    const take = (row, score) => score > (most.get(row) ?? 0) && most.set(row, score);
-    if (own) field.scores(own, count, take);
     // Kana that occur are spelled as they should be.
-    if (!(own && isKana(term)))
-      for (const other of occurring)
+    const others = own && isKana(term) ? [] : occurring;
+    if (!others.length) {
+      if (own) field.scores(own, count, (row, score) => (scores[row] += score));
+    } else {
+      const most = new Map();
+      const take = (row, score) => score > (most.get(row) ?? 0) && most.set(row, score);
+      if (own) field.scores(own, count, take);
+      for (const other of others)
         field.scores(other, count * less * Math.min(1, termIdf / field.idf(other.rows.length)), take);
-    for (const [row, score] of most) scores.set(row, (scores.get(row) ?? 0) + score);
+      for (const [row, score] of most) scores[row] += score;
+    }
     if (own || !occurring.length) return termIdf;
     return less * Math.max(...occurring.map(({ rows }) => field.idf(rows.length)));
   }
