@@ -144,6 +144,8 @@ def by_pagefind(
 class Handler(SimpleHTTPRequestHandler):
     """Serves a folder as common hosts do: scripts and JSON compressed, other files as they are."""
 
+    protocol_version = "HTTP/1.1"  # connections stay open
+
     def do_GET(self) -> None:
         """Answer with a file."""
         path = Path(self.translate_path(self.path))
