@@ -411,6 +411,16 @@ class Index:
         self._store.check_open()
         return self._documents.get(identity) if is_key(identity) else None
 
+    def documents(self) -> Iterator[Document]:
+        """Yield every document of the newest state, in the order in which they were stored."""
+        self._store.check_open()
+        generation, row = self._documents.clock().generation, 0
+        while lines := self._documents.after(row, generation, n_most=_BATCH_DOCUMENTS):
+            row = lines[-1].row
+            yield from (
+                line.document for line in lines if line.died is None or line.died > generation
+            )
+
     def ids(self, where: Mapping[str, Any]) -> list[str]:
         """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
 

@@ -262,6 +262,11 @@ def is_among(rows: IntVector, ascending: IntVector) -> NDArray[np.bool_]:
     return inside
 
 
+def rules() -> dict[str, float]:
+    """Return the constants of hybrid ranking, for runtimes that do the same."""
+    return {"depth": _DEPTH, "exact": _EXACT}
+
+
 def is_one_term(text: str) -> bool:
     """Return whether a question is one character, one pair of characters or one word."""
     terms = query_terms(text)

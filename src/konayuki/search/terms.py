@@ -55,6 +55,19 @@ class Token(NamedTuple):
     word: str
 
 
+def rules() -> dict[str, str | int]:
+    """Return what cuts a folded text, for runtimes that do the same.
+
+    The classes are the inside of a regular expression's [...].
+    """
+    return {
+        "version": ANALYZER_VERSION,
+        "unspaced": _UNSPACED,
+        "symbols": _SYMBOLS,
+        "longest_word": _LONGEST_WORD,
+    }
+
+
 def tokens_of(folded: str) -> Iterator[Token]:
     """Yield the runs and words of a folded text; a word is cut at its 64th character."""
     for match in _TOKEN.finditer(folded):
