@@ -1,6 +1,6 @@
 """Write the figures of READMEs and docs from the result files: `python benchmarks/readme.py`.
 
-`--check` only says whether the pages are true to the files.
+`--check` only reports whether the pages agree with the files.
 """
 
 import json
@@ -108,7 +108,7 @@ def renewed(page: str, parts: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    """Renew or check the pages; return 1 where a check fails."""
+    """Renew or check the pages; return 1 if a check fails."""
     stale = []
     for name, parts in blocks().items():
         path = ROOT / name

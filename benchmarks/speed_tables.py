@@ -49,7 +49,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """Return a number with three digits that count, "" where there is none."""
+    """Return a number with three significant digits, "" if there is none."""
     if value is None or value != value:
         return ""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
