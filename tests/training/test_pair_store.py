@@ -19,7 +19,7 @@ class Letters:
 
     vocab_size = 70_000
 
-    def encode(self, texts):
+    def tokenize(self, texts):
         return as_batch([np.array([ord(one) for one in text], dtype=np.int32) for text in texts])
 
 

@@ -3,10 +3,13 @@
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from konayuki.cli.options import path_of
 from konayuki.extras import require
+
+if TYPE_CHECKING:
+    from konayuki.training.run import Engine
 
 # The rows of the tables of scores, by their names in the record of a run.
 MODELS = {
@@ -41,20 +44,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train a model and print its scores on the held-out tasks."""
-    for module in ("torch", "sentence_transformers", "tokenizers"):
-        require(module, "train")
-    from konayuki.training.run import train
+def train_as_asked(args: argparse.Namespace, engine: "Engine | None" = None) -> dict[str, Any]:
+    """Train a model as the arguments say; return the record of the run."""
+    from konayuki.training.run import FUSED, train
 
-    record = train(
+    return train(
         args.recipe,
         args.data or args.recipe.parent,
         args.out,
         cache=args.cache,
         changes=args.set,
         resume=args.resume,
+        engine=engine or FUSED,
     )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train a model and print its scores on the held-out tasks."""
+    for module in ("torch", "sentence_transformers", "tokenizers"):
+        require(module, "train")
+    record = train_as_asked(args)
     shown = {key: record[key] for key in ("name", "n_pairs", "n_steps", "wall_s", "development")}
     if args.json:
         print(json.dumps({"out": str(args.out), **shown}, ensure_ascii=False))

@@ -22,11 +22,10 @@ from konayuki.model.checkpoint import (
     model_folder,
 )
 from konayuki.model.dtypes import EncodeOptions, checked_ranges
-from konayuki.model.encoders import build_encoder
 from konayuki.model.folder import write_folder
 from konayuki.model.late import LateTable
 from konayuki.model.model_files import LARGEST_TOKENIZER, read_model_file
-from konayuki.model.pooling import Pooler
+from konayuki.model.pooling import Pooler, texts_to_vectors
 from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
@@ -72,7 +71,7 @@ class StaticModel:
                 f"{path}: {self._tokenizer.vocab_size} tokens, but the table has "
                 f"{weights.vocab_size} rows"
             )
-        self._encoder = build_encoder(self._tokenizer, Pooler(weights))
+        self._encode = texts_to_vectors(self._tokenizer, Pooler(weights))
 
     @classmethod
     def load(
@@ -245,11 +244,12 @@ class StaticModel:
         blocks = []
         start = 0
         check_iterable(texts)
-        total = len(texts) if isinstance(texts, Sized) else None
         # One array for all if their number is certain: blocks would have to be copied together.
         whole = options.empty(len(texts)) if isinstance(texts, list) else None
-        shown = track(texts, "encode", total=total, unit="text", enabled=show_progress)
-        for batch in batches_of(shown, batch_size):
+        if show_progress:
+            total = len(texts) if isinstance(texts, Sized) else None
+            texts = track(texts, "encode", total=total, unit="text")
+        for batch in batches_of(texts, batch_size):
             out = None if whole is None else whole[start : start + len(batch)]
             blocks.append(self._vectors(batch, start, options, out))
             start += len(batch)
@@ -271,7 +271,7 @@ class StaticModel:
             5
         """
         try:
-            return self._tokenizer.encode(texts)
+            return self._tokenizer.tokenize(texts)
         except (UnicodeEncodeError, TypeError) as error:
             raise lone_surrogate(texts, 0) or error from None
 
@@ -361,8 +361,8 @@ class StaticModel:
             check_not_empty(texts, start)
         floats = out if options.dtype == "float32" else None
         try:
-            vectors: NDArray[Any] = self._encoder.encode(
-                texts, options.dim, normalize=options.normalize, out=floats
+            vectors: NDArray[Any] = self._encode(
+                texts, dim=options.dim, normalize=options.normalize, out=floats
             )
         except (UnicodeEncodeError, TypeError) as error:
             raise lone_surrogate(texts, start) or error from None

@@ -25,14 +25,13 @@ from konayuki.search.arguments import (
 )
 from konayuki.search.document import Document, read_document, read_filter
 from konayuki.search.documents import Filter, Source
-from konayuki.search.encoder import Encoder
+from konayuki.search.encoder import Encoder, TokenEncoder
 from konayuki.search.hits import Hit, as_hits
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
-from konayuki.search.token_ids import TokenEncoder
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
@@ -174,7 +173,9 @@ class Index:
             >>> index.add({"id": f"day-{n}", "text": f"{n}日目の日記"} for n in range(1000))
             1000
         """
-        items = track(check_records(records), "index", unit=" documents", enabled=show_progress)
+        items: Iterable[Mapping[str, Any]] = check_records(records)
+        if show_progress:
+            items = track(items, "index", unit=" documents")
         if atomic:
             return self.replace(items).stored
         self._store.check_writable()
@@ -416,6 +417,16 @@ class Index:
         """
         self._store.check_writable()
         self._store.write((), sources=checked_sources(sources))
+
+    def lock(self) -> None:
+        """Take the writer lock now instead of with the first write; `close` gives it back.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+            WriteError: The index may only be read.
+        """
+        self._store.check_writable()
+        self._store.lock()
 
     def __len__(self) -> int:
         """Return the number of documents."""

@@ -18,12 +18,12 @@ from konayuki.errors import KonayukiError
 from konayuki.serving.engine import Engine
 from konayuki.serving.guards import HostGuard, KeyGuard, respond
 from konayuki.serving.intake import Received, parse, receive
-from konayuki.serving.metrics import CONTENT_TYPE, Metrics
 from konayuki.serving.observe import ROUTE, Observe
 from konayuki.serving.openapi import openapi_document
 from konayuki.serving.operations import OPERATIONS, Operation
 from konayuki.serving.page import FOLDER, PageFile, page_files, page_route
 from konayuki.serving.problems import Problem, problem_of
+from konayuki.serving.prometheus import CONTENT_TYPE, Metrics
 from konayuki.serving.settings import Settings
 from konayuki.serving.work import WorkPool
 

@@ -159,7 +159,7 @@ class Engine:
         with Index.open(self.index_path, self.model) as writer:
             while True:
                 try:
-                    writer.remember_sources({})  # takes the lock and changes nothing
+                    writer.lock()
                     break
                 except IndexLockedError:
                     if time.monotonic() > deadline:
