@@ -424,6 +424,12 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The index may only be read.
+
+        Examples:
+            >>> index.lock()
+            >>> Index.open("notes.konayuki").lock()
+            Traceback (most recent call last):
+            konayuki.errors.IndexLockedError: ...
         """
         self._store.check_writable()
         self._store.lock()

@@ -87,7 +87,7 @@ const WORDS = {
     filter_remove: "Remove the filter {name}",
     filter_by: "Only {name}",
     hits: "Passages found",
-    found: "{n} hits · {ms} ms",
+    found: "{n} [hit|hits] · {ms} ms",
     none: "Nothing found",
     none_hint: "Try other words, or search by meaning.",
     searching: "Searching",
@@ -100,7 +100,7 @@ const WORDS = {
     remove: "Remove",
     remove_sure: "Really remove",
     removed: "Removed “{name}”",
-    welcome: "Searches {n} passages by meaning and by words.",
+    welcome: "Searches {n} [passage|passages] by meaning and by words.",
     welcome_keys: "/ to type, ↑↓ to move, Enter for the whole text, Esc to go back",
     welcome_empty: "There are no documents yet.",
     welcome_add: "Add some",
@@ -114,7 +114,7 @@ const WORDS = {
     uploads: "Added documents",
     sending: "Sending",
     indexing: "Indexing",
-    added: "Added {n} passages",
+    added: "Added {n} [passage|passages]",
     sentences: "One sentence a line; colours show how close they are in meaning.",
     sample: "雪が降ってきた\n空から白いものが舞い落ちる\n今日は株価が大きく下がった\n東京市場で日経平均が急落\n猫がこたつで丸くなる",
     map: "How close the sentences are",
@@ -122,7 +122,7 @@ const WORDS = {
     near: "near",
     two: "Enter two sentences or more.",
     too_many: "At most {n} sentences can be compared at once.",
-    about: "{dim} dimensions · {n} passages",
+    about: "{dim} dimensions · {n} [passage|passages]",
     about_model: "{dim} dimensions",
     api: "API",
     key_title: "A key is needed",
@@ -135,9 +135,11 @@ const WORDS = {
 
 export const language = () => (document.documentElement.lang === "en" ? "en" : "ja");
 
-/** Return a text of the page in its language, with {names} filled in. */
+/** Return a text of the page in its language, with {names} filled in and [one|many] chosen by n. */
 export function say(key, values = {}) {
-  return WORDS[language()][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  return WORDS[language()][key]
+    .replace(/\[([^|\]]*)\|([^\]]*)\]/g, (_, one, many) => (String(values.n) === "1" ? one : many))
+    .replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
 /** Write every fixed text of the page anew in a language. */
