@@ -142,7 +142,7 @@ export function say(key, values = {}) {
     .replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-/** Write every fixed text of the page anew in a language. */
+/** Rewrite every fixed text of the page in a language. */
 export function speak(code) {
   document.documentElement.lang = code;
   for (const node of document.querySelectorAll("[data-i18n]")) node.textContent = say(node.dataset.i18n);
