@@ -69,7 +69,10 @@ def place(text: str) -> str:
 
 def is_index(folder: Path) -> bool:
     """Return whether a folder is an index."""
-    return (folder / "documents.db").is_file()
+    try:
+        return (folder / "documents.db").is_file()
+    except OSError:  # a whole question is too long for the name of a folder
+        return False
 
 
 def number_of_hits(text: str) -> int:
