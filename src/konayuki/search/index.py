@@ -506,7 +506,12 @@ class Index:
         self._store.lock()
 
     def note(self, name: str) -> str:
-        """Return what was noted about the index under a name, "" for nothing."""
+        """Return what was noted about the index under a name, "" for nothing.
+
+        Examples:
+            >>> index.note("owner")
+            ''
+        """
         self._store.check_open()
         return self._documents.note(name)
 
@@ -516,6 +521,11 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> index.remember_note("owner", "図書係")
+            >>> index.note("owner")
+            '図書係'
         """
         self._store.check_writable()
         self._store.remember_note(name, text)
