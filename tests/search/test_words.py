@@ -6,7 +6,7 @@ import pytest
 
 import konayuki
 from konayuki.search import Index, highlight
-from konayuki.search.terms import in_standard_spelling
+from konayuki.search.respelled import respelled
 from konayuki.search.words import spellings_of, words_in
 
 MODEL = konayuki.StaticModel.load()
@@ -58,8 +58,22 @@ def test_endings_and_particles_are_no_words(run: str) -> None:
 
 def test_a_reading_of_many_words_is_none_of_them_for_certain() -> None:
     for reading in ("こうえん", "かいてい", "せいぼ"):
+        assert len(spellings_of(reading)) > 1
         assert all(spelling.share < 0.8 for spelling in spellings_of(reading))
-    assert in_standard_spelling("こうえんをする") == "こうえんをする"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("子どもが遊ぶこうえん", "子どもが遊ぶ公園"),
+        ("大学教授のこうえん", "大学教授の講演"),
+        ("とうきょうのＪＲ", "東京のjr"),
+        ("東京のＪＲ", "東京のＪＲ"),
+        ("引越の日", "引越の日"),
+    ],
+)
+def test_a_question_is_respelled_by_what_fits_its_rest(query: str, expected: str) -> None:
+    assert respelled(query, MODEL.encode) == expected
 
 
 def test_every_line_can_be_looked_up() -> None:
@@ -70,9 +84,17 @@ def test_every_line_can_be_looked_up() -> None:
     assert not spellings_of("とうきょ")
 
 
-def test_only_clear_words_are_respelled() -> None:
-    assert in_standard_spelling("とうきょうのＪＲ") == "東京のjr"
-    assert in_standard_spelling("東京のＪＲ") == "東京のＪＲ"
+def test_a_long_question_is_left_alone_and_a_short_one_encoded_once() -> None:
+    calls = []
+
+    def encode(texts: list[str]) -> konayuki.arrays.FloatMatrix:
+        calls.append(texts)
+        return MODEL.encode(texts)
+
+    assert respelled("大学教授のこうえんと、こうえんのベンチ", encode) != ""
+    assert len(calls) == 1
+    assert respelled("こうえん、" * 1000, encode) == "こうえん、" * 1000
+    assert len(calls) == 1
 
 
 PASSAGES = [

@@ -32,9 +32,9 @@ from konayuki.search.hits import Hit, as_hits, without_repetitions
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
+from konayuki.search.respelled import respelled
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
-from konayuki.search.terms import in_standard_spelling
 from konayuki.search.token_ids import TokenEncoder
 
 _BATCH_DOCUMENTS = 2048
@@ -424,8 +424,8 @@ class Index:
         """
         if mode == "lexical":
             return None, ()
-        texts = list(dict.fromkeys([query, in_standard_spelling(query)]))
         model = self._store.model
+        texts = list(dict.fromkeys([query, respelled(query, model.encode)]))
         vectors = model.encode(texts)
         vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
         if ranker is None:

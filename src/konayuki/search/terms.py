@@ -22,7 +22,6 @@ _TOKEN = re.compile(f"([{_UNSPACED}]+)|([^\\W{_UNSPACED}]+|[{_SYMBOLS}])")
 _WORD = re.compile(f"[^\\W{_UNSPACED}]")
 _PARTS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
 _LONGEST_WORD = 64
-CLEAR_SHARE = 0.7  # from here on a spelling is taken for what was meant
 
 
 class Terms(NamedTuple):
@@ -119,21 +118,18 @@ def query_words(query: str) -> list[tuple[str, Sequence[Spelling]]]:
 
 
 @lru_cache(maxsize=32)
-def in_standard_spelling(query: str) -> str:
-    """Return a prepared query with its words as they are usually spelled, as far as that is clear.
+def spelled_parts(query: str) -> list[tuple[str, Sequence[Spelling]]]:
+    """Return a prepared query, folded, as words that are usually spelled otherwise and the rest.
 
-    Width and case are folded if a word changes; otherwise the query itself comes back.
+    The usual spellings stand with each of those words; none with the rest.
     """
-    parts = []
-    changed = False
-    for token in _PARTS.findall(fold(query)):
+    parts: list[tuple[str, Sequence[Spelling]]] = []
+    for run in _PARTS.findall(fold(query)):
         start = 0
-        for word in words_in(token) if len(token) > 1 else ():
-            usual = word.spellings[0]
-            spelled = token[word.start : word.end]
-            if usual.share >= CLEAR_SHARE and all(spelled != one.text for one in word.spellings):
-                parts += [token[start : word.start], usual.text]
+        for word in words_in(run) if len(run) > 1 else ():
+            spelled = run[word.start : word.end]
+            if all(spelled != spelling.text for spelling in word.spellings):
+                parts += [(run[start : word.start], ()), (spelled, word.spellings)]
                 start = word.end
-                changed = True
-        parts.append(token[start:])
-    return "".join(parts) if changed else query
+        parts.append((run[start:], ()))
+    return parts
