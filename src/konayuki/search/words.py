@@ -69,14 +69,13 @@ def words_in(run: str) -> Sequence[Word]:
     while match := _KANJI_OR_KATAKANA.search(run, start):
         start = match.start()
         end = start + 1
-        if not taken[start]:
+        if not taken[start] and block_of(run[start : start + 2]) in _blocks():
             for stop in range(min(len(run), start + LONGEST), start + 1, -1):
-                if not taken[stop - 1] and _is_whole(run, start, stop):
-                    spellings = spellings_of(run[start:stop])
-                    if spellings:
-                        words.append(Word(start, stop, spellings))
-                        end = stop
-                        break
+                spellings = spellings_of(run[start:stop])
+                if spellings and not taken[stop - 1] and _is_whole(run, start, stop):
+                    words.append(Word(start, stop, spellings))
+                    end = stop
+                    break
         start = end
     return sorted(words)
 
