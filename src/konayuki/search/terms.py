@@ -119,7 +119,7 @@ def query_words(query: str) -> list[tuple[str, Sequence[Spelling]]]:
 
 @lru_cache(maxsize=32)
 def spelled_parts(query: str) -> list[tuple[str, Sequence[Spelling]]]:
-    """Return a prepared query, folded, as words that are usually spelled otherwise and the rest.
+    """Return a prepared query, folded, as words that are more often spelled otherwise and the rest.
 
     The usual spellings stand with each of those words; none with the rest.
     """
@@ -128,7 +128,7 @@ def spelled_parts(query: str) -> list[tuple[str, Sequence[Spelling]]]:
         start = 0
         for word in words_in(run) if len(run) > 1 else ():
             spelled = run[word.start : word.end]
-            if all(spelled != spelling.text for spelling in word.spellings):
+            if spelled != word.spellings[0].text:
                 parts += [(run[start : word.start], ()), (spelled, word.spellings)]
                 start = word.end
         parts.append((run[start:], ()))
