@@ -1,21 +1,17 @@
 """Index: documents in, ranked hits out."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from konayuki.arrays import FloatVector, IntVector, unit_rows
-from konayuki.choices import Mode
-from konayuki.errors import IndexFormatError, InputError, NotFoundError
+from konayuki.choices import Mode, Sort
+from konayuki.errors import InputError, NotFoundError
 from konayuki.progress import track
 from konayuki.search.arguments import (
+    check_count,
     check_per_document,
     check_records,
     check_relevance,
@@ -23,24 +19,20 @@ from konayuki.search.arguments import (
     checked_ids,
     checked_sources,
     is_key,
-    no_tokens,
 )
 from konayuki.search.document import Document, read_document, read_filter
-from konayuki.search.documents import Filter, Source
-from konayuki.search.encoder import Encoder, TokenEncoder
-from konayuki.search.hits import Hit, as_hits, without_repetitions
-from konayuki.search.prepared import prepared
-from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Question, Ranked, View, leading
-from konayuki.search.respelled import respelled
+from konayuki.search.encoder import Encoder
+from konayuki.search.notes import Source
+from konayuki.search.query import Query
+from konayuki.search.ranker import Candidates
+from konayuki.search.ranking import Hit
+from konayuki.search.searcher import Searcher, Wanted
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
+from konayuki.search.suggestions import Suggester, Suggestion
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
-_ATTEMPTS = 20
-_TOKEN_ATTEMPTS = 3
-_MORE_ROWS = 20
 
 
 class Replaced(NamedTuple):
@@ -78,6 +70,8 @@ class Index:
         self._store = store
         self._folder = store.folder
         self._documents = store.documents
+        self._searcher = Searcher(store)
+        self._suggester = Suggester(store.documents)
 
     @classmethod
     def create(cls, path: str | Path, model: Encoder | None = None) -> "Index":
@@ -126,6 +120,10 @@ class Index:
             (3, True)
         """
         folder = Path(path)
+        if folder.is_dir() and not os.access(folder, os.X_OK):
+            raise NotFoundError(
+                f"{folder}: permission denied: expected the right to look into the folder"
+            )
         if not os.path.lexists(folder / "documents.db"):
             hint = (
                 f"konayuki index {folder} --out NEW makes an index of its files"
@@ -284,7 +282,7 @@ class Index:
 
     def search(
         self,
-        query: str,
+        query: str | Query,
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
@@ -293,11 +291,14 @@ class Index:
         distinct: bool | None = None,
         per_document: int | None = None,
         rerank: bool = True,
+        sort: Sort = "score",
     ) -> list[Hit]:
         """Return the best `k` documents, best first; equal scores are ordered by id.
 
         Args:
-            query: A question or a few words; an empty one finds nothing.
+            query: A question or a few words; an empty one finds nothing. A string is text,
+                whatever it holds; `Query.parse` reads phrases, exclusions and filters from it. A
+                query with nothing but those finds all that satisfy them, the newest first.
             k: How many hits; fewer if the index holds fewer, or in mode "lexical" if fewer match.
                 A document without a token that the model knows is found by words only.
             mode: "hybrid", "dense" (meaning alone) or "lexical" (words alone).
@@ -310,6 +311,7 @@ class Index:
             rerank: Look at the best candidates a second time, token by token, in mode "hybrid".
                 Without it, or with a model that has no rows of tokens, the score is the cosine and
                 what the words add to it, and hits have no relevance.
+            sort: "date" orders the hits that were found by their date, newest first.
 
         Words of the query are also found under other spellings (とうきょう in 東京), for less.
 
@@ -326,30 +328,76 @@ class Index:
             >>> index.search("いちばん大きな湖", min_relevance=0.1)[0].id
             'biwa'
         """
-        check_search(query, k, mode)
-        ranker = self._ranker if rerank and mode == "hybrid" else None
-        check_relevance(min_relevance, has_relevance=ranker is not None)
+        check_search(query, k, mode, sort)
+        has_relevance = rerank and mode == "hybrid" and self._searcher.ranker is not None
+        check_relevance(min_relevance, has_relevance=has_relevance)
         check_per_document(per_document)
-        distinct = ranker is not None if distinct is None else distinct
+        self._store.check_open()
+        wanted = Wanted(
+            k=k,
+            mode=mode,
+            where=() if where is None else read_filter(where),
+            min_relevance=min_relevance,
+            distinct=has_relevance if distinct is None else distinct,
+            per_document=per_document,
+            rerank=rerank,
+            sort=sort,
+        )
+        return self._searcher.search(query if isinstance(query, Query) else Query(query), wanted)
+
+    def similar(
+        self,
+        identity: str,
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        *,
+        same_document: bool = False,
+    ) -> list[Hit]:
+        """Return the documents that are most like another one, best first, by words and meaning.
+
+        Args:
+            identity: The id of a document or passage, such as that of a hit.
+            k: How many hits.
+            where: Metadata that a hit must have, as in `search`.
+            same_document: Whether other passages of its own document may be among them.
+
+        Raises:
+            NotFoundError: There is no such document.
+            InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.similar("fuji", k=1)[0].id
+            'biwa'
+        """
+        check_count(k)
         conditions = read_filter(where)
         self._store.check_open()
-        query = prepared(query)
-        if k == 0 or not query.strip():
-            return []
-        vector, tokens = self._asked(query, mode, ranker)
-        for attempt in range(_ATTEMPTS):
-            view = self._store.current(force=attempt > 0)
-            if min_relevance and view.tokens is None:
-                if attempt < _TOKEN_ATTEMPTS:  # a writer may be replacing them
-                    continue
-                raise no_tokens(self._folder, min_relevance)
-            question = Question(query, vector, conditions, self._allowed(conditions, mode), tokens)
-            look = _Look(mode, ranker, distinct=distinct, per_document=per_document)
-            hits = self._hits(view, question, k, look)
-            # The dead of this view may have been removed meanwhile: then there is a newer one.
-            if self._documents.clock().erased <= view.generation:
-                return [hit for hit in hits if (hit.relevance or 0.0) >= min_relevance]
-        raise IndexFormatError(f"{self._folder}: the index changes faster than it can be read")
+        if not is_key(identity):
+            raise InputError(f"id is {identity!r}: expected the id of a document")
+        return self._searcher.similar(identity, k, conditions, same_document=same_document)
+
+    def suggest(self, prefix: str, k: int = 8) -> list[Suggestion]:
+        """Return ways in which a query may go on: the likeliest first.
+
+        They come from titles, headings and frequent words of the index, and behind `tag:`, `path:`
+        and `kind:` from tags, folders and kinds of files. Width, case and the kind of kana make no
+        difference. The first call after a write reads the index, which takes some hundred
+        milliseconds for 100,000 passages.
+
+        Args:
+            prefix: What was typed so far.
+            k: How many.
+
+        Raises:
+            InputError: An argument cannot be used.
+
+        Examples:
+            >>> [suggestion.text for suggestion in index.suggest("富士")]
+            ['富士山']
+        """
+        check_search(prefix, k, "hybrid")
+        self._store.check_open()
+        return self._suggester.suggest(self._store.current(), prefix, k)
 
     def get(self, identity: str) -> Document | None:
         """Return the document with this id, or None.
@@ -438,9 +486,29 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The index may only be read.
+
+        Examples:
+            >>> index.lock()
+            >>> index.add([{"id": "new", "text": "新しい文書"}])
+            1
         """
         self._store.check_writable()
         self._store.lock()
+
+    def note(self, name: str) -> str:
+        """Return what was noted about the index under a name, "" for nothing."""
+        self._store.check_open()
+        return self._documents.note(name)
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Note something about the index as a whole, such as what its last update left out.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
+        """
+        self._store.check_writable()
+        self._store.remember_note(name, text)
 
     def __len__(self) -> int:
         """Return the number of documents."""
@@ -520,80 +588,7 @@ class Index:
         """
         check_search(query, 0, "hybrid")
         self._store.check_open()
-        view = self._store.current()
-        if self._ranker is None or view.tokens is None:
-            raise InputError("the model has no rows of tokens: expected a static model")
-        query = prepared(query)
-        vector, tokens = self._asked(query, "hybrid", self._ranker)
-        rows, candidates, _ = view.candidates(Question(query, vector, tokens=tokens))
-        documents = self._documents.by_row(rows.tolist())
-        return [documents[row].id for row in rows.tolist()], candidates
-
-    @cached_property
-    def _ranker(self) -> Ranker | None:
-        """The weights of the second look; None if the model has no rows of tokens."""
-        model = self._store.model
-        return ranker_of(model) if isinstance(model, TokenEncoder) else None
-
-    def _asked(
-        self, query: str, mode: Mode, ranker: Ranker | None
-    ) -> tuple[FloatVector | None, Sequence[NDArray[np.int32]]]:
-        """Return the vector of a prepared query, and its tokens if there is a second look.
-
-        If words of it have a clear standard spelling, the vector is the mean with that of the
-        query in this spelling, whose tokens come second: とうきょう alone says little to a model.
-        """
-        if mode == "lexical":
-            return None, ()
-        model = self._store.model
-        texts = list(dict.fromkeys([query, respelled(query, model.encode)]))
-        vectors = model.encode(texts)
-        vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
-        if ranker is None:
-            return vector, ()
-        assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
-        return vector, [model.tokenize([text]).ids for text in texts]
-
-    def _hits(self, view: View, question: Question, k: int, look: "_Look") -> list[Hit]:
-        """Return the best `k` hits of a view; more rows are looked at if some are left out."""
-        n_rows = len(view.vectors)
-        n_wanted = min(k, n_rows)
-        while True:
-            ranked = _rank(view, question, n_wanted, look)
-            best = leading(ranked, n_wanted)
-            documents = self._documents.by_row([line.row for line in best])
-            if not set(documents).issuperset(line.row for line in best):
-                return []  # some were removed meanwhile: the caller looks again
-            hits = without_repetitions(
-                as_hits(best, documents), distinct=look.distinct, per_document=look.per_document
-            )
-            if len(hits) >= min(k, n_rows) or n_wanted >= n_rows or len(best) < n_wanted:
-                return hits[:k]
-            n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
-
-    def _allowed(self, conditions: Filter, mode: Mode) -> IntVector | None:
-        if not conditions or mode == "lexical":
-            return None
-        return np.asarray(self._documents.matching(conditions), dtype=np.int64)
-
-
-class _Look(NamedTuple):
-    """How hits are ranked and which are left out, see `Index.search`."""
-
-    mode: Mode
-    ranker: Ranker | None
-    distinct: bool
-    per_document: int | None
-
-
-def _rank(view: View, question: Question, k: int, look: _Look) -> list[Ranked]:
-    if look.mode == "lexical":
-        return view.rank_lexical(question, k)
-    if look.mode == "dense":
-        return view.rank_dense(question, k)
-    if look.ranker and view.tokens is not None:
-        return view.rank_with_second_look(question, k, look.ranker)
-    return view.rank_fused(question, k)
+        return self._searcher.candidates(query)
 
 
 def _batches(records: Iterable[object]) -> Iterator[list[Document]]:

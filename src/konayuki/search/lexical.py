@@ -13,6 +13,7 @@ from tantivy import Occur, Query
 
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError, IndexLockedError
+from konayuki.files import folder_rights
 from konayuki.search import tantivy_files
 from konayuki.search.clauses import Clauses
 from konayuki.search.document import Document, facts_of
@@ -129,6 +130,20 @@ class LexicalView:
         return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
     @_tantivy(None)
+    def rows_with(self, terms: Sequence[tuple[str, str]]) -> IntVector:
+        """Return the rows, dead ones too, that have all of these (field, term) pairs, ascending.
+
+        Returns:
+            int64 (n,).
+        """
+        clauses = [
+            (Occur.Must, Query.const_score_query(Query.term_query(self._schema, *term, "basic"), 0))
+            for term in terms
+        ]
+        hits = self._search(Query.boolean_query(clauses), self._searcher.num_docs)
+        return np.sort(self._rows_of(hits)[0])
+
+    @_tantivy(None)
     def ceiling(self, text: str) -> float:
         """Return the BM25 that no document exceeds: every term of the query without end.
 
@@ -203,8 +218,7 @@ class LexicalIndex:
             if self.folder is None:
                 self._index = tantivy.Index(build_schema())
             else:
-                rights = self.folder.parent.stat().st_mode & 0o777
-                self.folder.mkdir(mode=rights, exist_ok=True)
+                self.folder.mkdir(mode=folder_rights(self.folder.parent), exist_ok=True)
                 tantivy_files.remove_all(self.folder)
                 self._index = tantivy.Index(build_schema(), path=str(self.folder), reuse=False)
             self._index.config_reader("manual")

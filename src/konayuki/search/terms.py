@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from konayuki.search.spelling import alternatives, stems
 from konayuki.search.words import Spelling, words_in
-from konayuki.text import JAPANESE, fold
+from konayuki.text import HIRAGANA, JAPANESE, KATAKANA, fold
 
 # Raise it whenever `prepared` or `terms_of` gives other terms for the same text: an index made with
 # another version is then indexed again from its documents (1: before wrapping was undone; 2: before
@@ -19,8 +19,10 @@ ANALYZER_VERSION = 3
 _UNSPACED = f"{JAPANESE}\u1100-\u11ff\uac00-\ud7af\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
 _SYMBOLS = "\u2190-\u2bff\U0001f000-\U0001faff"
 _TOKEN = re.compile(f"([{_UNSPACED}]+)|([^\\W{_UNSPACED}]+|[{_SYMBOLS}])")
-_WORD = re.compile(f"[^\\W{_UNSPACED}]")
+WORD_CHARACTER = f"[^\\W{_UNSPACED}]"  # of scripts with spaces: for a regular expression
+_WORD = re.compile(WORD_CHARACTER)
 _PARTS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_KANA = re.compile(f"[{HIRAGANA}{KATAKANA}]")
 _LONGEST_WORD = 64
 
 
@@ -128,8 +130,19 @@ def spelled_parts(query: str) -> list[tuple[str, Sequence[Spelling]]]:
         start = 0
         for word in words_in(run) if len(run) > 1 else ():
             spelled = run[word.start : word.end]
-            if spelled != word.spellings[0].text:
+            if _is_spelled_otherwise(spelled, word.spellings):
                 parts += [(run[start : word.start], ()), (spelled, word.spellings)]
                 start = word.end
         parts.append((run[start:], ()))
     return parts
+
+
+def _is_spelled_otherwise(spelled: str, spellings: Sequence[Spelling]) -> bool:
+    """Return whether a word has a more frequent spelling that is the same word for certain.
+
+    That is so if its own spelling is not usual, or differs in kana only: 速い may not become 早い.
+    """
+    usual = spellings[0].text
+    if all(spelled != spelling.text for spelling in spellings):
+        return True
+    return spelled != usual and _KANA.sub("", spelled) == _KANA.sub("", usual)
