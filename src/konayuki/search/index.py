@@ -607,6 +607,7 @@ class Index:
             ('fuji', True)
         """
         check_search(query, 0, "hybrid")
+        self._store.check_open()
         return self._searcher.candidates(query)
 
 
