@@ -37,12 +37,14 @@ class Outline:
         sections: Its parts in order.
         metadata: What all its passages have as metadata.
         key: Tells it from other documents of the same file; "" if the file is one document.
+        readings: How words of the text are read, such as 電気代 and でんきだい.
     """
 
     title: str
     sections: tuple[Section, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
+    readings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -78,6 +80,7 @@ def outline(
     parts: Iterable[Part],
     title: str = "",
     metadata: Mapping[str, Any] | None = None,
+    readings: Iterable[tuple[str, str]] = (),
     *,
     anchors: Iterable[str] = (),
 ) -> Outline:
@@ -101,7 +104,7 @@ def outline(
         if text.strip():
             names = tuple(name for _, name in path)
             sections.append(Section(names, text.strip("\n"), {"anchor": anchor} if anchor else {}))
-    return Outline(title, tuple(sections), metadata or {})
+    return Outline(title, tuple(sections), metadata or {}, readings=tuple(readings))
 
 
 def shortened(heading: str) -> str:

@@ -15,18 +15,29 @@ class Summary:
         unchanged: How many of them had not changed.
         passages: Passages that were taken in.
         removed: Passages that were removed.
+        moved: The new names of files that were moved, by the old ones.
+        gone: Files that were forgotten because they do not exist any more.
         empty: Rows of tables and JSON Lines without text and title, which were left out.
         bad_rows: Rows that cannot be used, which were left out.
         ignored: Numbers of files in folders that are of other kinds than are read, by suffix.
         left_out: Numbers of files in folders that were left out on purpose, by reason.
         skipped: Files in folders that could not be read, with reasons.
         warnings: What was changed or left out in files that were read.
+
+    Examples:
+        >>> from konayuki.ingest import update
+        >>> _ = Path("a.txt").write_text("雪が降る。", encoding="utf-8")
+        >>> summary = update(index, ["a.txt"])
+        >>> summary.files, summary.unchanged, summary.passages
+        (1, 0, 1)
     """
 
     files: int = 0
     unchanged: int = 0
     passages: int = 0
     removed: int = 0
+    moved: dict[str, str] = field(default_factory=dict)
+    gone: int = 0
     empty: int = 0
     bad_rows: int = 0
     ignored: dict[str, int] = field(default_factory=dict)

@@ -15,10 +15,10 @@ import konayuki
 from konayuki.arrays import FloatMatrix, row_scales, to_levels
 from konayuki.errors import InputError
 from konayuki.model import StaticModel, late
-from konayuki.search import Document, lexical, ranker, ranking
+from konayuki.model.dtypes import quantize_vectors
+from konayuki.search import Document, clauses, ranker, ranking
 from konayuki.search.bm25 import idf
 from konayuki.search.ranker import ranker_of
-from konayuki.search.scan import quantize
 from konayuki.search.terms import terms_of
 from konayuki.search.token_ids import TokenBlock, token_block
 from konayuki.site import language
@@ -99,8 +99,9 @@ def build_site(
             "start": {"file": output.put_named("start", start), "bytes": len(start)},
             **words.shards,
             "texts": _put_texts(output, ordered),
+            "dictionary": _put_dictionary(output),
             **meaning,
-            "lexical": lexical.rules(),
+            "lexical": clauses.rules(),
             "ranking": _ranking(model),
         }
     )
@@ -210,6 +211,11 @@ def _text_starts(documents: Sequence[Document]) -> list[int]:
     return starts
 
 
+def _put_dictionary(output: Output) -> dict[str, Any]:
+    parts = [zipped(json_bytes(blocks)) for blocks in language.dictionary()]
+    return {"folder": output.put_parts("dictionary", parts), "shards": len(parts)}
+
+
 def _put_texts(output: Output, documents: Sequence[Document]) -> dict[str, Any]:
     starts = [*_text_starts(documents), len(documents)]
     parts = [zipped(json_bytes(_texts(documents[first:last]))) for first, last in pairwise(starts)]
@@ -313,7 +319,7 @@ def _codes(vectors: FloatMatrix, bits: int) -> NDArray[Any]:
     Cosines need no scale.
     """
     if bits == 8:
-        return quantize(vectors)
+        return quantize_vectors(vectors, "int8")
     levels = to_levels(vectors, row_scales(vectors) if len(vectors) else vectors[:, 0])
     codes = levels.astype(np.uint8)
     pairs: NDArray[np.uint8] = np.bitwise_or(codes[:, 0::2] << 4, codes[:, 1::2])
