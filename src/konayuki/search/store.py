@@ -19,6 +19,7 @@ from konayuki.errors import (
     ReadOnlyError,
 )
 from konayuki.files import FileLock, read_regular, replace_file, replacing
+from konayuki.model.dtypes import quantize_vectors
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document
 from konayuki.search.documents import Change, Documents, Filter
@@ -26,7 +27,6 @@ from konayuki.search.encoder import Encoder
 from konayuki.search.failures import failure
 from konayuki.search.notes import Source
 from konayuki.search.ranking import View
-from konayuki.search.scan import quantize
 from konayuki.search.settings import (
     as_json,
     check_model,
@@ -163,6 +163,12 @@ class Store:
             self.check_open()
             self._acquire()
             self.documents.remember_note(name, text)
+
+    def lock(self) -> None:
+        """Become the writer, see `Index.lock`."""
+        with self._writing:
+            self.check_open()
+            self._acquire()
 
     def current(self, *, force: bool = False) -> View:
         """Return the newest published view; one thread renews it, others go on with the old."""
@@ -311,7 +317,9 @@ class Store:
         codes: list[bytes] = []
         texts = (document.searched_text for document in documents)
         while batch := list(islice(texts, _BATCH)):
-            codes.extend(row.tobytes() for row in quantize(self.model.encode(batch)))
+            codes.extend(
+                row.tobytes() for row in quantize_vectors(self.model.encode(batch), "int8")
+            )
         return codes
 
     def _publish(self) -> None:

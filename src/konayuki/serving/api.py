@@ -8,7 +8,6 @@ import numpy as np
 import konayuki
 from konayuki.search import Hit
 from konayuki.serving.engine import Engine
-from konayuki.serving.files import records_of_upload
 from konayuki.serving.problems import Problem
 from konayuki.serving.schemas import (
     DeletedResponse,
@@ -34,6 +33,7 @@ from konayuki.serving.schemas import (
     Usage,
 )
 from konayuki.serving.snippets import Snippets
+from konayuki.serving.uploads import records_of_upload
 
 
 def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse:
