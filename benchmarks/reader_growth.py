@@ -1,6 +1,6 @@
 """Whether every reader takes time linear in its bytes, on ordinary and on hostile content.
 
-    python benchmarks/readers.py [--megabytes 1] [--rounds 3] [--json FILE]
+    python benchmarks/reader_growth.py [--megabytes 1] [--rounds 3] [--json FILE]
 
 Each content is read and cut into passages at one, two and four times the size; the result holds the
 best time of some rounds in milliseconds, megabytes a second, and the growth from the smallest to
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--megabytes", type=float, default=1, help="smallest size")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, default=RESULTS / "readers.json")
+    parser.add_argument("--json", type=Path, default=RESULTS / "reader_growth.json")
     args = parser.parse_args()
     lines = []
     for suffix, what in INPUTS:

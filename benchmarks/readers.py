@@ -1,7 +1,7 @@
 """Which library reads Japanese PDF, Word, PowerPoint, Excel and HTML files best.
 
     pip install pypdf pdfminer.six pypdfium2 python-docx python-pptx openpyxl selectolax
-    python benchmarks/readers_compare.py [--json FILE]
+    python benchmarks/readers.py [--json FILE]
 
 The samples are made here. For each sample and library: the share of the lines that come out whole
 once white space is left out (`lines`), the share of neighbouring lines that come out in their
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from environment import environment
+from japanese_pdf import Placed, kana, pdf_of, pdf_of_lines
 
 RESULTS = Path(__file__).parent / "results"
 LINES = [
@@ -32,66 +33,20 @@ LINES = [
 Read = Callable[[bytes], str]
 
 
-def pdf(cmap: str, codec: str, *, columns: bool = False) -> bytes:
-    """Return a PDF of two pages whose text has no map to Unicode, as many Japanese ones.
+def pdf(cmap: str, codec: str) -> bytes:
+    """Return a PDF of two pages with the lines."""
+    return pdf_of_lines([LINES, LINES], cmap, codec)
 
-    Args:
-        cmap: The predefined map of its character codes; one for vertical writing ends with V.
-        codec: Python's name for these codes.
-        columns: Whether the second half of the lines stands next to the first.
-    """
-    operators = ["BT /F 11 Tf"]
-    for number, line in enumerate(LINES):
-        x, y = (550 - 30 * number, 780) if cmap.endswith("V") else (40, 780 - 20 * number)
-        if columns and number >= len(LINES) // 2:
-            x, y = 320, 780 - 20 * (number - len(LINES) // 2)
-        shown = encoded(line[:22] if columns else line, codec).hex()
-        operators.append(f"1 0 0 1 {x} {y} Tm <{shown}> Tj")
-    stream = "\n".join([*operators, "ET"])
-    info = "/CIDSystemInfo << /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >>"
-    page = (
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R "
-        "/Resources << /Font << /F 6 0 R >> >> >>"
-    )
-    objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>",
-        "<< /Type /Pages /Kids [3 0 R 4 0 R] /Count 2 >>",
-        page,
-        page,
-        f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
-        f"<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light /Encoding /{cmap} "
-        "/DescendantFonts [7 0 R] >>",
-        f"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light {info} "
-        "/FontDescriptor 8 0 R >>",
-        "<< /Type /FontDescriptor /FontName /Ryumin-Light /Flags 6 /FontBBox [0 -200 1000 900] "
-        "/ItalicAngle 0 /Ascent 800 /Descent -200 /CapHeight 700 /StemV 80 >>",
+
+def two_columns(*, by_row: bool) -> bytes:
+    """Return a PDF with the second half of the lines next to the first, drawn in either order."""
+    half = len(LINES) // 2
+    placed = [
+        Placed(line[:20], 40 if n < half else 320, 780 - 20 * (n % half))
+        for n, line in enumerate(LINES)
     ]
-    return assembled(objects)
-
-
-def encoded(line: str, codec: str) -> bytes:
-    """Return the codes of a line; "japan1" has those of the hiragana in it alone."""
-    if codec != "japan1":
-        return line.encode(codec)
-    return b"".join((842 + ord(letter) - 0x3041).to_bytes(2, "big") for letter in kana(line))
-
-
-def kana(line: str) -> str:
-    """Return the hiragana of a line."""
-    return "".join(letter for letter in line if "\u3041" <= letter <= "\u3093")
-
-
-def assembled(objects: list[str]) -> bytes:
-    """Return a PDF of these objects, the first of which is the catalogue."""
-    content = b"%PDF-1.4\n"
-    offsets = []
-    for number, body in enumerate(objects, start=1):
-        offsets.append(len(content))
-        content += f"{number} 0 obj\n{body}\nendobj\n".encode()
-    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
-    size = len(objects) + 1
-    end = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
-    return content + f"{end}startxref\n{len(content)}\n%%EOF\n".encode()
+    page = sorted(placed, key=lambda line: (-line.y, line.x)) if by_row else placed
+    return pdf_of([page, page], "UniJIS-UCS2-H", "utf-16-be")
 
 
 def docx() -> bytes:
@@ -218,13 +173,19 @@ def with_selectolax(content: bytes) -> str:
     return tree.body.text(separator="\n", strip=True)
 
 
-PDF = {"pypdf": with_pypdf, "pdfminer.six": with_pdfminer, "pypdfium2": with_pdfium}
+PDF = {
+    "pypdf": with_pypdf,
+    "pdfminer.six": with_pdfminer,
+    "pypdfium2": with_pdfium,
+    "ours": ours(".pdf"),
+}
 SAMPLES: dict[str, tuple[Callable[[], bytes], dict[str, Read]]] = {
     "PDF, UniJIS-UCS2-H": (lambda: pdf("UniJIS-UCS2-H", "utf-16-be"), PDF),
     "PDF, 90ms-RKSJ-H": (lambda: pdf("90ms-RKSJ-H", "cp932"), PDF),
     "PDF, 90ms-RKSJ-V (vertical)": (lambda: pdf("90ms-RKSJ-V", "cp932"), PDF),
     "PDF, Identity-H without ToUnicode": (lambda: pdf("Identity-H", "japan1"), PDF),
-    "PDF, two columns": (lambda: pdf("UniJIS-UCS2-H", "utf-16-be", columns=True), PDF),
+    "PDF, two columns": (lambda: two_columns(by_row=False), PDF),
+    "PDF, two columns drawn row by row": (lambda: two_columns(by_row=True), PDF),
     "Word": (docx, {"ours": ours(".docx"), "python-docx": with_docx}),
     "PowerPoint": (pptx, {"ours": ours(".pptx"), "python-pptx": with_pptx}),
     "Excel": (xlsx, {"ours": ours(".xlsx"), "openpyxl": with_openpyxl}),
@@ -253,12 +214,12 @@ def measure(content: bytes, read: Read, lines: list[str]) -> dict[str, object]:
 def main() -> None:
     """Compare and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=Path, default=RESULTS / "readers_compare.json")
+    parser.add_argument("--json", type=Path, default=RESULTS / "readers.json")
     args = parser.parse_args()
     table = []
     for sample, (make, readers) in SAMPLES.items():
         content = make()
-        lines = [line[:22] for line in LINES] if "columns" in sample else LINES
+        lines = [line[:20] for line in LINES] if "columns" in sample else LINES
         if "Identity" in sample:
             lines = [kana(line) for line in LINES if len(kana(line)) > 3]
         for library, read in readers.items():

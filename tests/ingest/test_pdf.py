@@ -10,9 +10,18 @@ from konayuki.ingest.pdf import _without_frames, read_pdf
 
 FOLDER = str(Path(__file__).resolve().parents[2] / "benchmarks")
 sys.path.insert(0, FOLDER)
-from readers_compare import LINES, pdf  # noqa: E402
+from japanese_pdf import pdf_of_lines  # noqa: E402
 
 sys.path.remove(FOLDER)
+LINES = [
+    "就業規則の改定について",
+    "本規程は、従業員の労働条件を定める。",
+    "①届出書 ～ 髙橋・﨑に注意。",
+]
+
+
+def pdf(cmap: str, codec: str) -> bytes:
+    return pdf_of_lines([LINES, LINES], cmap, codec)
 
 
 def test_lines_that_most_pages_share_are_left_out():
