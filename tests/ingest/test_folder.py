@@ -1,4 +1,4 @@
-"""A folder as people have it: indexed, asked, and the file that answers is among the first three."""
+"""A folder as people have it: the file that answers is among the first three hits."""
 
 import shutil
 from pathlib import Path
