@@ -76,8 +76,8 @@ def test_a_reader_that_dies_hangs_or_takes_too_much_costs_only_the_file(monkeypa
 def test_memory_is_limited(monkeypatch):
     pytest.importorskip("pypdfium2")
     read = (
-        "import sys; sys.path[:0] = sys.argv[1:]; from konayuki.ingest import pdf_pages\n"
-        "pdf_pages.read = lambda content: bytearray(3 << 30)\npdf_pages.main()"
+        "import runpy, sys; main = runpy.run_path(sys.argv[1])['main']\n"
+        "main.__globals__['read'] = lambda content: bytearray(3 << 30)\nmain()"
     )
     monkeypatch.setattr("konayuki.ingest.pdf._READ", read)
     with pytest.raises(FormatError, match="more than 2048 MB of memory"):

@@ -5,15 +5,16 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 from konayuki.errors import FormatError
 from konayuki.extras import require
 from konayuki.ingest.outline import Item, Outline, Section, shortened
 
 LIMIT_S = 120
-_READ = (
-    "import sys; sys.path[:0] = sys.argv[1:]; from konayuki.ingest.pdf_pages import main; main()"
-)
+# By its path, not by its name: the package would bring a second of imports along.
+_READ = "import runpy, sys; sys.path[:0] = sys.argv[2:]; runpy.run_path(sys.argv[1])['main']()"
+_PAGES = Path(__file__).with_name("pdf_pages.py")
 _EDGE_LINES = 2  # at the top and bottom of a page, among which headers and footers are looked for
 _FEWEST_PAGES = 3  # that must share a line before it counts as a header
 _DIGITS = re.compile(r"[0-9０-９]+")
@@ -51,7 +52,7 @@ def _text(content: bytes, name: str) -> tuple[str, list[str]]:
     paths = [path for path in sys.path if path]  # isolated: nothing of the working folder is run
     try:
         done = subprocess.run(  # noqa: S603 - our own Python
-            [sys.executable, "-I", "-c", _READ, *paths],
+            [sys.executable, "-I", "-c", _READ, str(_PAGES), *paths],
             input=content,
             capture_output=True,
             timeout=LIMIT_S,
