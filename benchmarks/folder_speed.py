@@ -76,11 +76,11 @@ def main() -> None:
         runs["second, nothing changed"] = run(folder, Path(place) / "i")
         log = Path(place) / "server.log"
         line = "2024-04-01 12:00:00 INFO 受付番号 {} の処理が {} ミリ秒で終わりました\n"
-        with log.open("w", encoding="utf-8") as file:
-            size = number = 0
-            while size < 30 << 20:
+        with log.open("wb") as file:
+            number = 0
+            while file.tell() < 30 << 20:
                 number += 1
-                size += file.write(line.format(number, number % 977)) * 2
+                file.write(line.format(number, number % 977).encode())
         runs["log of 30 MB"] = run(log, Path(place) / "log")
         pages = [[f"第{n}頁の{m}行目の文です。" for m in range(35)] for n in range(500)]
         (Path(place) / "a.pdf").write_bytes(pdf_of_lines(pages))
