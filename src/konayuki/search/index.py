@@ -518,6 +518,11 @@ class Index:
     def remember_note(self, name: str, text: str) -> None:
         """Note something about the index as a whole, such as what its last update left out.
 
+        Examples:
+            >>> index.remember_note("of", "notes of the mountains")
+            >>> index.note("of")
+            'notes of the mountains'
+
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
