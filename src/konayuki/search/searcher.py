@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.arrays import IntVector
+from konayuki.arrays import FloatVector, IntVector
 from konayuki.choices import Mode, Sort
 from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.search import facts
@@ -106,6 +106,18 @@ class Searcher:
             others = np.setdiff1d(rows, facts.rows_of_document(self._documents, key))
             question = Question(text, vector, where, others, among=others)
             hits = self._best(view, question, Wanted(k, where=where), None)
+            if self._is_whole(view):
+                return hits
+        raise self._too_fast()
+
+    def nearest(self, vector: FloatVector, k: int, where: Filter) -> list[Hit]:
+        """Return the hits whose vectors are nearest to a unit vector."""
+        if k == 0:
+            return []
+        for attempt in range(_ATTEMPTS):
+            view = self._store.current(force=attempt > 0)
+            question = Question("", vector, where, self._selector.rows(view, Query(""), where))
+            hits = self._best(view, question, Wanted(k, mode="dense", distinct=False), None)
             if self._is_whole(view):
                 return hits
         raise self._too_fast()
