@@ -291,7 +291,8 @@ class KonayukiRanker:
 class KonayukiDocumentStore:
     """An Index as Haystack's document store; `KonayukiRetriever(store.index)` searches it.
 
-    The index makes its own vectors: embeddings of documents are not kept. Binary content is refused.
+    The index makes its own vectors: embeddings of documents are not kept, and binary content
+    is an error.
 
     Args:
         path: Folder of the index; it is made if it does not exist.
