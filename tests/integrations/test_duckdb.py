@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-duckdb = pytest.importorskip("duckdb", reason="the extra `duckdb` is not installed")
+pytest.importorskip("duckdb", reason="the extra `duckdb` is not installed")
+
+import duckdb
 
 from evaluation.tiny_model import tiny_model
 from integrations.passages import ALL
@@ -43,9 +45,9 @@ def test_cosines_are_those_of_the_model(connection: Any) -> None:
 
 
 def test_null_is_null_and_a_zero_vector_is_like_nothing(connection: Any) -> None:
-    sql = "SELECT embed(NULL), cosine(NULL, embed('x')), bigrams(NULL), cosine(embed(''), embed('山'))"
+    values = "embed(NULL), cosine(NULL, embed('x')), bigrams(NULL), cosine(embed(''), embed('山'))"
 
-    assert connection.execute(sql).fetchone() == (None, None, None, 0.0)
+    assert connection.execute(f"SELECT {values}").fetchone() == (None, None, None, 0.0)
 
 
 def test_bigrams_find_japanese(connection: Any) -> None:

@@ -5,7 +5,8 @@ from konayuki.integrations.duckdb import register
 
 connection = duckdb.connect()
 register(connection)
-connection.sql("SELECT text FROM notes ORDER BY cosine(embed(text), embed('一番高い山')) DESC LIMIT 3")
+question = "cosine(embed(text), embed('一番高い山'))"
+connection.sql(f"SELECT text FROM notes ORDER BY {question} DESC LIMIT 3")
 """
 
 from collections.abc import Callable

@@ -17,8 +17,10 @@ class Passage(BaseModel):
     text: str
     title: str = ""
     heading: str = ""
+    place: str = Field(default="", description="Its file, with the line or page if known.")
     relevance: float | None = Field(default=None, description="From 0 to 1, if it is known.")
     cut: bool = Field(default=False, description="Whether `get` has more of this passage.")
+    others: int = Field(default=0, description="Further hits in the same file.")
 
 
 class Passages(BaseModel):
@@ -33,11 +35,17 @@ class Passages(BaseModel):
         lines = [self.note] if self.note else []
         for hit in self.hits:
             title = " > ".join(part for part in (hit.title, hit.heading) if part)
+            place = "" if not hit.place or hit.id.startswith(hit.place) else f" {hit.place}"
             relevance = "" if hit.relevance is None else f" (relevance {hit.relevance:.2f})"
-            lines.append(f"[{hit.id}] {title}{relevance}\n{hit.text}")
+            others = f" (+{hit.others} in this file)" if hit.others else ""
+            lines.append(f"[{hit.id}]{place} {title}{relevance}{others}\n{hit.text}")
         if self.more:
             lines.append(f"{self.more} more did not fit: raise max_tokens, or ask more narrowly.")
         return "\n\n".join(lines)
+
+    def as_json(self) -> str:
+        """Return what its program reads; what has its default value is left out."""
+        return self.model_dump_json(exclude_defaults=True)
 
 
 def estimated_tokens(text: str) -> int:
@@ -51,7 +59,7 @@ def estimated_tokens(text: str) -> int:
 
 def cost(answer: Passages) -> int:
     """Return the tokens of an answer in the form that has more of them: text or JSON."""
-    return max(estimated_tokens(answer.as_text()), estimated_tokens(answer.model_dump_json()))
+    return max(estimated_tokens(answer.as_text()), estimated_tokens(answer.as_json()))
 
 
 def shorten(text: str, width: int) -> str:
