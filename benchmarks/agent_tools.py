@@ -49,7 +49,7 @@ class Tool(Protocol):
 class Konayuki:
     """Our MCP server: excerpts within a budget first, then the cut passages, in their order."""
 
-    STEPS = ((5, 1000), (10, 2000), (20, 4000), (50, 8000))  # hits and budget of each search
+    K, MAX_TOKENS = 8, 1000  # of each search; the next one goes on behind its hits
 
     def __init__(self, folder: Path, passages: Sequence[Passage]) -> None:
         self._index = Index.create(folder / "index", StaticModel.load())
@@ -60,20 +60,18 @@ class Konayuki:
 
     def answers(self, question: str) -> Iterator[Answer]:
         """Yield what `search` and `get` would answer."""
-        opened: set[str] = set()
-        for k, max_tokens in self.STEPS:
-            hits = self._index.search(question, k=k)
-            answer = excerpts(question, [FileHits(hit, []) for hit in hits], max_tokens)
-            whole = {hit.id for hit in answer.hits if not hit.cut} - opened
-            yield estimated_tokens(answer.as_text()), frozenset(whole)
-            opened |= whole
-            for hit in answer.hits:
-                if hit.id not in opened:
-                    opened.add(hit.id)
-                    document = self._index.get(hit.id)
+        hits = self._index.search(question, k=_MOST)
+        for start in range(0, len(hits), self.K):
+            page = [FileHits(hit, []) for hit in hits[start : start + self.K]]
+            answer = excerpts(question, page, self.MAX_TOKENS)
+            whole = frozenset(hit.id for hit in answer.hits if not hit.cut)
+            yield estimated_tokens(answer.as_text()), whole
+            for group in page:
+                if group.best.id not in whole:
+                    document = self._index.get(group.best.id)
                     assert document is not None  # noqa: S101 - it was found a moment ago
                     read = in_full([document], 0, 4000)
-                    yield estimated_tokens(read.as_text()), frozenset({hit.id})
+                    yield estimated_tokens(read.as_text()), frozenset({document.id})
 
     def close(self) -> None:
         """Close the index."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-mteb = pytest.importorskip("mteb")
+pytest.importorskip("mteb")
+
+import mteb
 
 from evaluation.layouts import CORPUS, QRELS, QUERIES
 

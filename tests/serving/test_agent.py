@@ -155,19 +155,20 @@ PASSAGES = [
 
 
 def test_an_agent_reads_by_place_and_groups_by_file(index: Path, model_folder: Path) -> None:
-    pages = [
+    numbered = [
         {"id": f"p{n}", "text": "文", "position": n, "metadata": {"path": "報告.pdf", "page": n}}
         for n in range(3)
     ]
 
     async def act(session: Any) -> dict[str, Any]:
-        await session.call_tool("add", {"documents": [*PASSAGES, *pages]})
+        await session.call_tool("add", {"documents": [*PASSAGES, *numbered]})
         places = ["山.md:1", "山.md:9-10", "山.md:10-11", "山.md:999", "報告.pdf p.2"]
         return {
             "places": [await session.call_tool("get", {"id": place}) for place in places],
             "around": await session.call_tool("get", {"id": "山.md:12", "neighbours": 1}),
             "nowhere": await session.call_tool("get", {"id": "海.md:3"}),
             "flat": await session.call_tool("search", {"query": "富士山", "k": 4}),
+            "later": await session.call_tool("search", {"query": "富士山", "k": 2, "offset": 2}),
             "grouped": await session.call_tool(
                 "search", {"query": "富士山", "k": 2, "group_by_file": True}
             ),
@@ -182,6 +183,8 @@ def test_an_agent_reads_by_place_and_groups_by_file(index: Path, model_folder: P
     ]  # fmt: skip
     assert failed(got["nowhere"])
     assert "list_files" in got["nowhere"].content[0].text
+    pages = structured(got["flat"])["hits"], structured(got["later"])["hits"]
+    assert [hit["id"] for hit in pages[0][2:]] == [hit["id"] for hit in pages[1]]
     flat, grouped = structured(got["flat"])["hits"], structured(got["grouped"])["hits"]
     assert len({hit["id"].partition("#")[0] for hit in flat}) < len(flat)
     assert len({hit["place"].partition(":")[0] for hit in grouped}) == 2

@@ -38,6 +38,7 @@ INSTRUCTIONS = (
 )
 TEXTS_AT_ONCE = 64  # vectors fill the context of an agent quickly
 _FILES_AT_ONCE = 1000
+_OFFSET = 200
 
 _READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 _WRITES = ToolAnnotations(
@@ -98,6 +99,9 @@ def _add_search_tools(server: MCPServer, engine: Engine) -> None:
         ],
         k: Annotated[int, Field(ge=1, le=50, description="How many passages at most.")] = 5,
         max_tokens: MaxTokens = 2000,
+        offset: Annotated[
+            int, Field(ge=0, le=_OFFSET, description="Hits to skip, to read on in the answer.")
+        ] = 0,
         mode: Annotated[
             Mode, Field(description="By words and meaning, by meaning, by words.")
         ] = "hybrid",
@@ -122,14 +126,14 @@ def _add_search_tools(server: MCPServer, engine: Engine) -> None:
             parsed = Query(query) if plain else Query.parse(query)
             hits = engine.open_index().search(
                 parsed,
-                k=GROUPED_HITS if group_by_file else k,
+                k=GROUPED_HITS if group_by_file else offset + k,
                 mode=mode,
                 where=request.where,
                 min_relevance=min_relevance,
                 sort=sort,
             )
-        groups = by_file(hits)[:k] if group_by_file else [FileHits(hit, []) for hit in hits]
-        return as_result(excerpts(parsed.text, groups, max_tokens))
+        groups = by_file(hits) if group_by_file else [FileHits(hit, []) for hit in hits]
+        return as_result(excerpts(parsed.text, groups[offset : offset + k], max_tokens))
 
     @server.tool(annotations=_READS)
     def get(
