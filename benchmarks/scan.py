@@ -24,10 +24,10 @@ from usearch.index import Index, search
 
 import corpus
 from environment import environment
+from konayuki.model import quantize_vectors
 from konayuki.model.native import Scanner, describe, kernel
 from konayuki.model.static import StaticModel
 from konayuki.progress import track
-from konayuki.search.scan import quantize
 from neighbours import Codes, Truth
 
 RESULTS = Path(__file__).parent / "results"
@@ -64,8 +64,8 @@ def encode(
     for start in track(range(0, len(texts), BLOCK), "encode", unit=" blocks"):
         part = model.encode(texts[start : start + BLOCK])
         truth.add(part, start)
-        codes[start : start + BLOCK] = quantize(part)
-    return codes, quantize(vectors), truth
+        codes[start : start + BLOCK] = quantize_vectors(part, "int8")
+    return codes, quantize_vectors(vectors, "int8"), truth
 
 
 def exact(scanner: Scanner, codes: Codes, threads: int) -> Method:

@@ -1,3 +1,5 @@
+"""The verbs that take a model: encode, info, quantize, export."""
+
 import io
 import json
 import sys

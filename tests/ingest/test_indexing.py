@@ -14,12 +14,6 @@ from search.stand_in import HashEncoder
 
 
 @pytest.fixture
-def index(fresh):
-    with Index.open(fresh("index"), HashEncoder()) as index:
-        yield index
-
-
-@pytest.fixture
 def notes(tmp_path: Path) -> Path:
     folder = tmp_path / "notes"
     folder.mkdir()

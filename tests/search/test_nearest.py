@@ -1,61 +1,38 @@
-"""Searching by a vector, and all documents in their order."""
-
-from pathlib import Path
+"""The scan without the kernel against the kernel's, to the last bit."""
 
 import numpy as np
 import pytest
 
-from konayuki.errors import InputError
-from konayuki.search import Index
-from search.corpus import records
-from search.stand_in import HashEncoder
-
-MODEL = HashEncoder()
+from konayuki.model.native import kernel
+from konayuki.search.nearest import nearest
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory):
-    with Index.create(tmp_path_factory.mktemp("nearest") / "i", MODEL) as index:
-        index.add({**one, "metadata": {"even": n % 2 == 0}} for n, one in enumerate(records(60)))
-        yield index
+@pytest.mark.skipif(kernel() is None, reason="the extension is not built")
+@pytest.mark.parametrize("dim", [1, 7, 512, 1500])
+def test_numpy_finds_what_the_kernel_finds(dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(dim)
+    codes = random.integers(-3, 4, (9000, dim), dtype=np.int8)  # ties abound
+    codes[::7] = random.integers(-127, 128, (len(codes[::7]), dim), dtype=np.int8)
+    codes[5::50] = 0
+    queries = [random.integers(-127, 128, dim, dtype=np.int8), np.zeros(dim, np.int8)]
+    masks = [None, random.random(9000) < 0.3, np.arange(9000) == 4097, np.zeros(9000, bool)]
+    cases = [(q, k, mask) for q in queries for k in (1, 10, 5000, 20000) for mask in masks]
+    expected = [nearest(codes, *case) for case in cases]
+
+    monkeypatch.setenv("KONAYUKI_KERNEL", "numpy")
+    for case, (rows, scores) in zip(cases, expected, strict=True):
+        own_rows, own_scores = nearest(codes, *case)
+        np.testing.assert_array_equal(own_rows, rows)
+        np.testing.assert_array_equal(own_scores, scores)
 
 
-@pytest.mark.parametrize("where", [None, {"even": True}])
-def test_nearest_is_a_dense_search_by_a_vector(index: Index, where) -> None:
-    vector = MODEL.encode(["日本の歴史"])[0]
-    by_text = index.search("日本の歴史", k=20, mode="dense", distinct=False, where=where)
+def test_brute_force_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONAYUKI_KERNEL", "numpy")
+    random = np.random.default_rng(0)
+    codes = random.integers(-127, 128, (5000, 33), dtype=np.int8)
+    query = codes[4321]
+    rows, scores = nearest(codes, query, 4)
 
-    for given in (vector, 7 * vector, vector.tolist()):
-        by_vector = index.nearest(given, k=20, where=where)
-        assert [hit.id for hit in by_vector] == [hit.id for hit in by_text]
-        expected = [hit.score for hit in by_text]
-        assert [hit.score for hit in by_vector] == pytest.approx(expected, abs=1e-6)
-    assert index.nearest(vector, k=0) == []
-
-
-@pytest.mark.parametrize(
-    ("vector", "message"),
-    [
-        ([1.0], r"shape \(1,\): expected"),
-        (np.ones((1, MODEL.dim)), "shape"),
-        ([np.nan] * MODEL.dim, "finite"),
-        ("雪", "cannot be read"),
-        ([{}], "cannot be read"),
-    ],
-)
-def test_what_is_not_a_vector_of_the_model_is_named(index: Index, vector, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        index.nearest(vector)
-
-
-def test_all_documents_come_once_and_only_living_ones(tmp_path: Path) -> None:
-    stored = records(50)
-    with Index.create(tmp_path / "i", MODEL) as index:
-        assert list(index.documents()) == []
-        index.add(stored)
-        index.add(stored[:1])
-        index.delete([stored[1]["id"]])
-
-        ids = [document.id for document in index.documents()]
-
-    assert ids == [one["id"] for one in [*stored[2:], stored[0]]]
+    exact = codes @ query.astype(np.int64) / np.linalg.norm(codes.astype(float), axis=1)
+    assert rows.tolist() == np.argsort(-exact)[:4].tolist()
+    np.testing.assert_allclose(scores, exact[rows] / np.linalg.norm(query.astype(float)), rtol=1e-6)

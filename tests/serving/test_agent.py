@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from konayuki.ingest import update
 from konayuki.model import StaticModel
 from konayuki.search import Document, Hit, Index
-from serving.conftest import BIWA, CAT, FUJI
 from serving.live import ROOT, command
+from serving.records import BIWA, CAT, FUJI
 
 mcp = pytest.importorskip("mcp")
 

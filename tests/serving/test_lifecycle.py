@@ -17,8 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from konayuki.cli import main
 from konayuki.serving.run import warnings_of
 from konayuki.serving.settings import Settings
-from serving.conftest import FUJI
 from serving.live import ROOT, Live, command, serving
+from serving.records import FUJI
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

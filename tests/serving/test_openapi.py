@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 
 from konayuki.serving.openapi import openapi_document
 from konayuki.serving.operations import OPERATIONS, Operation, RequestSource
-from serving.conftest import FUJI
 from serving.live import Live, serving
+from serving.records import FUJI
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from serving.conftest import BIWA, CAT, FUJI, KEY
 from serving.live import Live, serving
+from serving.records import BIWA, CAT, FUJI, KEY
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

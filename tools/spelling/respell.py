@@ -102,7 +102,7 @@ class Draft:
     def bags(self, texts: Sequence[str]) -> sparse.csr_matrix:
         """Return the shares of the pieces of each text, (n_texts, n_pieces)."""
         content = json.dumps(self.definition, ensure_ascii=False).encode()
-        batch = build_tokenizer(content, Path("tokenizer.json")).encode(texts)
+        batch = build_tokenizer(content, Path("tokenizer.json")).tokenize(texts)
         lengths = np.diff(batch.offsets)
         shares = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(np.float32)
         shape = (len(texts), len(self.rows))

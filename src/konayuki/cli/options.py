@@ -44,6 +44,17 @@ def add_shared(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
         parser.add_argument(name, **SHARED[name])  # type: ignore[arg-type] # its own keywords
 
 
+def add_table_files(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the table that a verb reads, and the one that it writes with `what` in it."""
+    parser.add_argument("file", help="JSON Lines, CSV, TSV or Parquet; - is JSON Lines on stdin")
+    parser.add_argument(
+        "--out",
+        type=path_of,
+        metavar="OUT",
+        help=f"write {what} here: .jsonl, or the format of FILE",
+    )
+
+
 def place(text: str) -> str:
     """Return the path or address that an argument names.
 

@@ -53,6 +53,13 @@ def read_sets(
         NotFoundError: The folder does not exist, and the name cannot be a hub id.
         DatasetError: A set cannot be read; the message names file, row and reason.
         InputError: `only` names a set that does not exist.
+
+    Examples:
+        >>> from konayuki.evaluation import Passage, RetrievalSet, write_set
+        >>> mine = RetrievalSet("mine", {"d": Passage("富士山")}, {"q": "山"}, {"q": {"d": 1}})
+        >>> write_set(mine, Path("sets/mine"))
+        >>> [read.name for read in read_sets("sets")]
+        ['mine']
     """
     folder = Path(source)
     if folder.is_dir():
@@ -162,6 +169,13 @@ def write_set(retrieval_set: RetrievalSet, folder: Path) -> None:
     Raises:
         InputError: `folder` is a file.
         WriteError: A file cannot be written.
+
+    Examples:
+        >>> from konayuki.evaluation import Passage, RetrievalSet
+        >>> mine = RetrievalSet("mine", {"d": Passage("富士山")}, {"q": "山"}, {"q": {"d": 1}})
+        >>> write_set(mine, Path("mine"))
+        >>> sorted(path.name for path in Path("mine").iterdir())
+        ['corpus.jsonl', 'qrels.jsonl', 'queries.jsonl']
     """
     make_folder(folder)
     tables: dict[str, Iterable[Mapping[str, object]]] = {

@@ -19,7 +19,15 @@ SIMILARITY_METRIC = "spearman_cosine"
 
 @dataclass(frozen=True)
 class Report:
-    """All scores of one model."""
+    """All scores of one model.
+
+    Examples:
+        >>> from konayuki.evaluation import SetScores, Setting
+        >>> scores = SetScores("mine", Setting("dense", 512), {"ndcg@10": 0.9}, 10, 100)
+        >>> report = Report("my-model", (scores,))
+        >>> report.set_names, [setting.label for setting in report.settings]
+        (['mine'], ['512'])
+    """
 
     model: str
     scores: tuple[SetScores, ...]
@@ -36,13 +44,32 @@ class Report:
         return list(dict.fromkeys(scores.set_name for scores in self.scores))
 
     def mean(self, setting: Setting) -> dict[str, float]:
-        """Return the mean of each metric over the retrieval sets; empty if there are none."""
+        """Return the mean of each metric over the retrieval sets; empty if there are none.
+
+        Examples:
+            >>> from konayuki.evaluation import SetScores, Setting
+            >>> dense = Setting("dense", 512)
+            >>> first = SetScores("first", dense, {"ndcg@10": 0.5}, 10, 100)
+            >>> second = SetScores("second", dense, {"ndcg@10": 0.75}, 10, 100)
+            >>> Report("my-model", (first, second)).mean(dense)
+            {'ndcg@10': 0.625}
+        """
         metrics = [s.metrics for s in self.scores if s.setting == setting and is_retrieval(s)]
         names = [name for name in (metrics[0] if metrics else ()) if not name.startswith("graded")]
         return {name: sum(of_set[name] for of_set in metrics) / len(metrics) for name in names}
 
     def find(self, set_name: str, setting: Setting) -> SetScores | None:
-        """Return the scores of a set under a setting, or None if it was not measured."""
+        """Return the scores of a set under a setting, or None if it was not measured.
+
+        Examples:
+            >>> from konayuki.evaluation import SetScores, Setting
+            >>> dense = Setting("dense", 512)
+            >>> report = Report("my-model", (SetScores("first", dense, {"ndcg@10": 0.5}, 10, 100),))
+            >>> report.find("first", dense).metrics["ndcg@10"]
+            0.5
+            >>> report.find("second", dense) is None
+            True
+        """
         for scores in self.scores:
             if scores.set_name == set_name and scores.setting == setting:
                 return scores

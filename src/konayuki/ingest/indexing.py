@@ -63,6 +63,15 @@ def update(
         NotFoundError: A path does not exist.
         FormatError: A file that was named itself cannot be read. Such a file inside a folder is
             skipped, and the summary names it.
+
+    Examples:
+        >>> _ = Path("a.txt").write_text("雪が降る。", encoding="utf-8")
+        >>> update(index, ["a.txt"]).passages
+        1
+        >>> update(index, ["a.txt"]).unchanged  # the second time nothing is read
+        1
+        >>> index.search("降雪", k=1)[0].metadata["path"]
+        'a.txt'
     """
     if isinstance(paths, str | Path):
         raise InputError(f"paths is {paths!r}: expected a list of paths\nhint: [{str(paths)!r}]")

@@ -21,6 +21,13 @@ class Summary:
         left_out: Numbers of files in folders that were left out on purpose, by reason.
         skipped: Files in folders that could not be read, with reasons.
         warnings: What was changed or left out in files that were read.
+
+    Examples:
+        >>> from konayuki.ingest import update
+        >>> _ = Path("a.txt").write_text("雪が降る。", encoding="utf-8")
+        >>> summary = update(index, ["a.txt"])
+        >>> summary.files, summary.unchanged, summary.passages
+        (1, 0, 1)
     """
 
     files: int = 0

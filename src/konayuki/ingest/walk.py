@@ -27,6 +27,14 @@ class Selection:
         everything: Whether hidden files, those that a .gitignore leaves out, and folders of
             packages and caches are read as well.
         max_file_bytes: The size of the largest file that is read, named ones included.
+
+    Examples:
+        >>> from konayuki.ingest import find_files
+        >>> Path("drafts").mkdir()
+        >>> _ = Path("drafts/a.md").write_text("下書き", encoding="utf-8")
+        >>> _ = Path("b.md").write_text("清書", encoding="utf-8")
+        >>> [str(path) for path in find_files([Path(".")], Selection(exclude=("drafts",)))]
+        ['b.md']
     """
 
     follow_links: bool = False
@@ -71,6 +79,12 @@ def find_files(
 
     Raises:
         NotFoundError: A path does not exist.
+
+    Examples:
+        >>> _ = Path("a.md").write_text("本文", encoding="utf-8")
+        >>> _ = Path("a.bin").write_bytes(bytes(3))
+        >>> [str(path) for path in find_files([Path(".")])]
+        ['a.md']
     """
     return (file.path for file in placed_files(paths, selection, left_out))
 

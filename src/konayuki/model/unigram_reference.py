@@ -48,7 +48,7 @@ class UnigramReference:
         """Return one more than the largest id."""
         return self._definition.vocab_size
 
-    def encode(self, texts: Sequence[str]) -> TokenBatch:
+    def tokenize(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of the texts, the same that `tokenizers` gives.
 
         Raises:

@@ -33,6 +33,12 @@ class EmbeddedPassage:
         heading: Path of the headings above it.
         metadata: Anything else, as JSON values.
         vector: float32 (dim,), of length one; zeros for an empty text.
+
+    Examples:
+        >>> from konayuki.scale import open_passages
+        >>> passage = next(iter(open_passages("notes.konayuki")))
+        >>> passage.id, passage.title, passage.vector.shape
+        ('fuji', '富士山', (512,))
     """
 
     id: str
@@ -76,6 +82,11 @@ def open_passages(
         NotFoundError: The source is neither.
         InputError: The files hold bits, or vectors of different settings.
         DatasetError: A column is missing.
+
+    Examples:
+        >>> passages = open_passages("notes.konayuki")
+        >>> len(passages), passages.dim, [passage.id for passage in passages]
+        (3, 512, ['fuji', 'biwa', 'miso'])
     """
     if "://" not in source and (Path(source) / "documents.db").is_file():
         return IndexPassages(Path(source))

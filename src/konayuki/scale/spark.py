@@ -32,6 +32,11 @@ def embed_udf(model: str | None = None, *, dim: int | None = None, dtype: Dtype 
         InputError: The dtype is unknown.
         DimensionError: The model has fewer dimensions.
         MissingExtraError: pyspark or pandas is not installed.
+
+    Examples:
+        >>> to_vectors = embed_udf(dim=256, dtype="int8")
+        >>> to_vectors.returnType.simpleString()
+        'array<tinyint>'
     """
     functions = require("pyspark.sql.functions", "spark")
     types = require("pyspark.sql.types", "spark")

@@ -37,6 +37,11 @@ class Document:
         chunk_of: Key of the document that this passage was cut from, None for a whole document.
         heading: Path of headings above the passage, as in "Setup > Linux"; searched like the text.
         position: Place of the passage in its document, counted from 0.
+
+    Examples:
+        >>> document = index.get("fuji")
+        >>> document.title, document.metadata["kind"], document.chunk_of
+        ('富士山', '山', None)
     """
 
     id: str

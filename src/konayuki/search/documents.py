@@ -42,6 +42,10 @@ class Source(NamedTuple):
     Attributes:
         digest: Of its content and of how it was read; "" if it must be read again.
         place: Its absolute path, whatever folder it was named from; "" if that was not noted.
+
+    Examples:
+        >>> Source(digest="9f86d081", place="/home/me/a.md").digest
+        '9f86d081'
     """
 
     digest: str

@@ -28,6 +28,13 @@ class Hit:
         relevance: How likely the passage answers the question, from 0 to 1; comparable between
             questions. None without a second look.
         parts: What each feature adds to the score, by name; they sum up to it.
+
+    Examples:
+        >>> hit = index.search("いちばん大きな湖", k=1)[0]
+        >>> hit.id, hit.title, hit.metadata["kind"]
+        ('biwa', '琵琶湖', '湖')
+        >>> 0 < hit.relevance < 1, abs(sum(hit.parts.values()) - hit.score) < 1e-4
+        (True, True)
     """
 
     id: str

@@ -42,6 +42,10 @@ class Replaced(NamedTuple):
     Attributes:
         stored: Documents that were stored.
         removed: Documents that went and did not come back under the same id.
+
+    Examples:
+        >>> index.replace([{"id": "tea", "text": "煎茶を淹れる。"}], ids=["miso"])
+        Replaced(stored=1, removed=1)
     """
 
     stored: int
@@ -54,6 +58,13 @@ class Index:
     Any number of threads and processes may search; one `Index` at a time may write, which takes
     the writer lock with its first write and holds it until `close`. A search sees one committed
     state: all of a write or nothing of it.
+
+    Examples:
+        >>> with Index.create("cats.konayuki") as cats:
+        ...     cats.add([{"id": "1", "text": "猫は魚が好きだ。"}])
+        ...     len(cats), "1" in cats, cats.search("魚を食べる動物")[0].id
+        1
+        (1, True, '1')
     """
 
     def __init__(self, store: Store) -> None:
@@ -77,6 +88,11 @@ class Index:
         Raises:
             InputError: Something exists there.
             WriteError: The system does not let us write there.
+
+        Examples:
+            >>> with Index.create("empty.konayuki") as empty:
+            ...     len(empty)
+            0
         """
         model = _bundled() if model is None else model
         Store.create(Path(path), model)
@@ -98,6 +114,11 @@ class Index:
             NotFoundError: There is no index.
             IndexFormatError: A file cannot be used; the message names it.
             ModelMismatchError: The index was made with another model.
+
+        Examples:
+            >>> with Index.open("notes.konayuki", read_only=True) as notes:
+            ...     len(notes), notes.read_only
+            (3, True)
         """
         folder = Path(path)
         if not os.path.lexists(folder / "documents.db"):
@@ -149,8 +170,16 @@ class Index:
                 `atomic`.
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> index.add([{"id": "tea", "text": "煎茶を淹れる。", "metadata": {"kind": "料理"}}])
+            1
+            >>> index.add({"id": f"day-{n}", "text": f"{n}日目の日記"} for n in range(1000))
+            1000
         """
-        items = track(check_records(records), "index", unit=" documents", enabled=show_progress)
+        items: Iterable[Mapping[str, Any]] = check_records(records)
+        if show_progress:
+            items = track(items, "index", unit=" documents")
         if atomic:
             return self.replace(items).stored
         self._store.check_writable()
@@ -187,6 +216,11 @@ class Index:
             InputError: A record or another argument cannot be used; nothing is changed.
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> pages = [{"id": "a#0", "text": "新しい本文", "metadata": {"path": "a.md"}}]
+            >>> index.replace(pages, where={"path": "a.md"})
+            Replaced(stored=1, removed=0)
         """
         conditions = None if where is None else read_filter(where)
         if conditions == ():
@@ -218,6 +252,12 @@ class Index:
             InputError: `ids` is a string, or holds something else than strings.
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> index.delete(["miso", "unknown"])
+            1
+            >>> "miso" in index
+            False
         """
         keys = checked_ids(ids)
         self._store.check_writable()
@@ -231,6 +271,13 @@ class Index:
         Making a write visible costs more than storing it. Every write is still one transaction
         and on disk when its call returns: if the process is killed, opening the index shows it.
         Long blocks are shown in parts of 100,000 documents.
+
+        Examples:
+            >>> with index.bulk():
+            ...     for number in range(3):
+            ...         _ = index.add([{"id": f"log-{number}", "text": f"{number}番目の記録"}])
+            >>> len(index)
+            6
         """
         with self._store.bulk():
             yield
@@ -268,6 +315,15 @@ class Index:
 
         Raises:
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> hit = index.search("国内最高峰はどこ？", k=1)[0]
+            >>> hit.id, hit.title, hit.text
+            ('fuji', '富士山', '標高は3776メートルで、日本でいちばん高い山である。')
+            >>> [hit.id for hit in index.search("日本でいちばん", where={"kind": ["湖", "川"]})]
+            ['biwa']
+            >>> index.search("いちばん大きな湖", min_relevance=0.1)[0].id
+            'biwa'
         """
         check_search(query, k, mode, sort)
         has_relevance = rerank and mode == "hybrid" and self._searcher.ranker is not None
@@ -352,7 +408,14 @@ class Index:
         return self._suggester.suggest(self._store.current(), prefix, k)
 
     def get(self, identity: str) -> Document | None:
-        """Return the document with this id, or None."""
+        """Return the document with this id, or None.
+
+        Examples:
+            >>> index.get("biwa").metadata["kind"]
+            '湖'
+            >>> index.get("unknown") is None
+            True
+        """
         self._store.check_open()
         return self._documents.get(identity) if is_key(identity) else None
 
@@ -374,6 +437,10 @@ class Index:
 
         Raises:
             InputError: The filter cannot be used.
+
+        Examples:
+            >>> index.ids({"places": "滋賀"})
+            ['biwa']
         """
         self._store.check_open()
         conditions = read_filter(where)
@@ -383,17 +450,34 @@ class Index:
         """Return the different scalars that documents have under a metadata key.
 
         Members of lists count as values of their own.
+
+        Examples:
+            >>> index.values("places")
+            ['山梨', '滋賀', '静岡']
         """
         self._store.check_open()
         return self._documents.values(key) if is_key(key) else []
 
     def metadata_of(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the metadata of the existing documents among these, by id."""
+        """Return the metadata of the existing documents among these, by id.
+
+        Examples:
+            >>> index.metadata_of(["biwa", "unknown"])
+            {'biwa': {'kind': '湖', 'places': ['滋賀']}}
+        """
         self._store.check_open()
         return self._documents.metadata_of([key for key in ids if is_key(key)])
 
     def sources(self) -> dict[str, Source]:
-        """Return the files that were indexed, by the path that they were named with."""
+        """Return the files that were indexed, by the path that they were named with.
+
+        Examples:
+            >>> from konayuki.ingest import update
+            >>> _ = Path("memo.txt").write_text("牛乳を買う。", encoding="utf-8")
+            >>> _ = update(index, ["memo.txt"])
+            >>> list(index.sources())
+            ['memo.txt']
+        """
         self._store.check_open()
         return self._documents.sources()
 
@@ -404,9 +488,28 @@ class Index:
             InputError: A path is not text that UTF-8 can write, or its value not a `Source`.
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> from konayuki.search import Source
+            >>> index.remember_sources({"a.md": Source(digest="9f86d081")})
+            >>> index.sources()["a.md"].digest
+            '9f86d081'
+            >>> index.remember_sources({"a.md": None})
+            >>> index.sources()
+            {}
         """
         self._store.check_writable()
         self._store.write((), sources=checked_sources(sources))
+
+    def lock(self) -> None:
+        """Take the writer lock now instead of with the first write; `close` gives it back.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+            WriteError: The index may only be read.
+        """
+        self._store.check_writable()
+        self._store.lock()
 
     def __len__(self) -> int:
         """Return the number of documents."""
@@ -418,7 +521,13 @@ class Index:
         return isinstance(identity, str) and self.get(identity) is not None
 
     def info(self) -> dict[str, Any]:
-        """Return what the index is, as values that JSON can hold."""
+        """Return what the index is, as values that JSON can hold.
+
+        Examples:
+            >>> facts = index.info()
+            >>> facts["documents"], facts["dim"], facts["read_only"]
+            (3, 512, False)
+        """
         self._store.check_open()
         view = self._store.current()
         settings = self._documents.settings()
@@ -443,6 +552,14 @@ class Index:
         """Let the files and the writer lock go; what was added is already on disk.
 
         If this `Index` has written, the content of deleted documents is overwritten first.
+
+        Examples:
+            >>> notes = Index.open("notes.konayuki")
+            >>> notes.close()
+            >>> notes.search("山")
+            Traceback (most recent call last):
+            konayuki.errors.InputError: notes.konayuki: the index is closed
+            hint: Index.open opens it again
         """
         self._store.close()
 
@@ -464,6 +581,11 @@ class Index:
 
         Raises:
             InputError: The model has no rows of tokens, or the question cannot be used.
+
+        Examples:
+            >>> ids, features = index.candidates("いちばん高い山")
+            >>> ids[0], features.dense.shape == (len(ids),)
+            ('fuji', True)
         """
         check_search(query, 0, "hybrid")
         return self._searcher.candidates(query)

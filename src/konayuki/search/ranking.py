@@ -12,10 +12,10 @@ from konayuki.arrays import IntVector
 from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
 from konayuki.search.lexical import LexicalView
+from konayuki.search.nearest import VectorView
 from konayuki.search.ranker import Candidates, Ranker
 from konayuki.search.terms import query_terms
 from konayuki.search.token_ids import TokenView
-from konayuki.search.vectors import VectorView
 
 _DEPTH = 100
 _FEW_ROWS = 400

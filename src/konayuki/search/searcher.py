@@ -14,6 +14,7 @@ from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.search import facts
 from konayuki.search.dates import date_of
 from konayuki.search.documents import Filter
+from konayuki.search.encoder import TokenEncoder
 from konayuki.search.hits import Hit, as_hits
 from konayuki.search.prepared import prepared
 from konayuki.search.query import Query
@@ -21,7 +22,6 @@ from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Question, Ranked, View, leading
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
-from konayuki.search.token_ids import TokenEncoder
 
 _ATTEMPTS = 20
 _MORE_ROWS = 20

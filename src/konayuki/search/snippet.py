@@ -23,6 +23,12 @@ class Snippet(NamedTuple):
     Attributes:
         text: The part; "…" replaces what was cut off.
         spans: (start, end) offsets of matching words in it, ascending, not touching.
+
+    Examples:
+        >>> from konayuki.search import snippet
+        >>> text, spans = snippet("標高は3776メートルである。", "標高")
+        >>> [text[start:end] for start, end in spans]
+        ['標高']
     """
 
     text: str
@@ -35,6 +41,11 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
     Matching is that of the lexical half: width and case do not matter, nor does a line break
     inside a Japanese word. Spans that touch are one. Takes time linear in the length of the text,
     however many terms the query has.
+
+    Examples:
+        >>> text = "標高は3776メートルである。"
+        >>> [text[start:end] for start, end in highlight(text, "標高　３７７６")]
+        ['標高', '3776']
     """
     visible, offsets = traced(text)
     folded, starts = _fold(visible)
@@ -76,6 +87,11 @@ def snippet(text: str, query: str, width: int = 120) -> Snippet:
 
     It starts with a sentence if that keeps the matches in it. Without any match it is the
     beginning of the text. Single line breaks between kana and kanji are left out.
+
+    Examples:
+        >>> text = "富士山は静岡県と山梨県にまたがる。標高は3776メートルで、日本の最高峰である。"
+        >>> snippet(text, "日本の最高峰", width=24).text
+        '…標高は3776メートルで、日本の最高峰である。'
     """
     text = unwrapped(text)
     if len(text) <= width:

@@ -74,7 +74,15 @@ class Status(BaseModel):
 
 
 def build_agent(engine: Engine) -> MCPServer:
-    """Return the MCP server; a read-only index has no tool that writes."""
+    """Return the MCP server; a read-only index has no tool that writes.
+
+    Examples:
+        >>> import asyncio
+        >>> from konayuki.serving import Engine
+        >>> agent = build_agent(Engine(model, index=index, read_only=True))
+        >>> sorted(tool.name for tool in asyncio.run(agent.list_tools()))
+        ['embed', 'get', 'list_files', 'search', 'similarity', 'status']
+    """
     server = MCPServer(
         "konayuki", instructions=INSTRUCTIONS, version=konayuki.__version__, log_level="WARNING"
     )

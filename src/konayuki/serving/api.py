@@ -6,7 +6,6 @@ import numpy as np
 
 import konayuki
 from konayuki.serving.engine import Engine
-from konayuki.serving.files import records_of_upload
 from konayuki.serving.problems import Problem
 from konayuki.serving.schemas import (
     DeletedResponse,
@@ -28,6 +27,7 @@ from konayuki.serving.schemas import (
     SimilarityResponse,
     Usage,
 )
+from konayuki.serving.uploads import records_of_upload
 
 
 def check_model(engine: Engine, name: str) -> None:

@@ -21,12 +21,12 @@ from konayuki.serving.bulk import add_lines, has_lines
 from konayuki.serving.engine import Engine
 from konayuki.serving.guards import HostGuard, KeyGuard, respond
 from konayuki.serving.intake import Received, check_encoding, parse, receive
-from konayuki.serving.metrics import CONTENT_TYPE, Metrics
 from konayuki.serving.observe import ROUTE, Observe
 from konayuki.serving.openapi import openapi_document
 from konayuki.serving.operations import OPERATIONS, Operation
 from konayuki.serving.page import FOLDER, PageFile, page_files, page_route
 from konayuki.serving.problems import Problem, problem_of
+from konayuki.serving.prometheus import CONTENT_TYPE, Metrics
 from konayuki.serving.settings import Settings
 from konayuki.serving.work import WorkPool
 
@@ -57,6 +57,12 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
         engine: Model and index to serve.
         settings: Limits and guards.
         keys: Accepted API keys; none means that no key is asked for.
+
+    Examples:
+        >>> from konayuki.serving import Engine, Settings
+        >>> app = build_app(Engine(model, index=index), Settings(read_only=True))
+        >>> {"/search", "/v1/embeddings"} <= {route.path for route in app.routes}
+        True
     """
     reading = WorkPool("read", settings.threads, settings.pending, settings.timeout_s)
     # One thread: writes take turns anyway, and must not take the threads of searches meanwhile.

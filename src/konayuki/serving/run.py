@@ -16,7 +16,7 @@ from konayuki.errors import KonayukiError, NotFoundError
 from konayuki.serving.app import build_app
 from konayuki.serving.connections import Gate, GuardedProtocol
 from konayuki.serving.engine import Engine
-from konayuki.serving.metrics import SHARED_FOLDER
+from konayuki.serving.prometheus import SHARED_FOLDER
 from konayuki.serving.settings import Settings, read_keys
 from konayuki.serving.workers import (
     STARTUP_FAILURE,

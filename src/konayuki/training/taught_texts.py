@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from konayuki.model.tokens import Tokenizer
 from konayuki.training.distillation import Numbers, TaughtTexts, TextSet
 from konayuki.training.gathered_texts import (
     CROSSED,
@@ -22,7 +23,7 @@ from konayuki.training.gathered_texts import (
     Gathered,
     Numbering,
 )
-from konayuki.training.pair_store import PairStore, Tokenize
+from konayuki.training.pair_store import PairStore
 from konayuki.training.recipe import DistillationSettings
 from konayuki.training.teacher_cache import Encoder, TeacherCache
 from konayuki.training.teacher_head import learned_head
@@ -34,7 +35,7 @@ def taught_texts(
     store: PairStore,
     rows: Numbers,
     settings: DistillationSettings,
-    tokenizer: Tokenize,
+    tokenizer: Tokenizer,
     teacher: Encoder,
     cache: Path,
     *,
@@ -76,7 +77,7 @@ def taught_texts(
     ]
     crossed = gathered.crossed_set()
     return TaughtTexts(
-        tokenizer.encode(taught.texts),
+        tokenizer.tokenize(taught.texts),
         vectors,
         tuple(sets),
         tokenizer.vocab_size,

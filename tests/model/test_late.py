@@ -6,12 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konayuki.errors import InputError
-from konayuki.model.late import LateTable
-from konayuki.model.native.late import LateKernel, Passages, QueryTokens
+from konayuki.model.late import LateKernel, LateTable, Passages, QueryTokens
 from konayuki.model.packed import PackedTable, quantize
 from konayuki.model.weights import Weights
 
-from .levels import at, each_level
+from .native.levels import at, each_level
 
 
 def weights_of(rows: np.ndarray) -> Weights:

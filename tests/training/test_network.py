@@ -13,33 +13,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
 from sentence_transformers import SentenceTransformer  # noqa: E402 - torch is optional
-from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
 
 from konayuki.model.tokens import TokenBatch  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
+from training.tiny_network import PASSAGES, QUERIES, gradients, network  # noqa: E402
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-PIECES = "雪雨風山川海空星月日犬猫鳥魚花木"
-QUERIES = ["雪山", "雨風", "", "犬", "猫鳥", "魚海", "花", "木空星", "月日", "川"]
-PASSAGES = ["山雪雪", "風", "月", "犬犬猫", "鳥空", "海魚川", "花木", "星空", "日月", "川雨"]
-
 # The libraries below us warn of their own affairs.
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def network(dim: int = 8) -> TrainedSSE:
-    vocabulary = {piece: number for number, piece in enumerate(["?", *PIECES])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))  # noqa: S106 - no password
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-    torch.manual_seed(0)
-    made = TrainedSSE(tokenizer, len(vocabulary), dim)
-    with torch.no_grad():
-        made.dyt.bias.normal_(std=0.1)
-    return made
-
-
-def gradients(model: "torch.nn.Module") -> "list[torch.Tensor]":
-    return [parameter.grad.clone() for parameter in model.parameters()]
 
 
 def batches(model: SentenceTransformer) -> list[dict[str, "torch.Tensor"]]:
@@ -127,14 +108,14 @@ import torch
 import torch.distributed as distributed
 from torch.nn.parallel import DistributedDataParallel
 sys.path.insert(0, sys.argv[1])
-import test_module
+import tiny_network
 rank, folder = int(sys.argv[2]), Path(sys.argv[3])
 distributed.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
-module = test_module.network()
+module = tiny_network.network()
 wrapped = DistributedDataParallel(module)
-texts = [test_module.QUERIES, test_module.PASSAGES][rank]
+texts = [tiny_network.QUERIES, tiny_network.PASSAGES][rank]
 wrapped(module.preprocess(texts))["sentence_embedding"].square().sum(dim=1).mean().backward()
-torch.save(test_module.gradients(module), folder / f"{rank}.pt")
+torch.save(tiny_network.gradients(module), folder / f"{rank}.pt")
 distributed.barrier()
 distributed.destroy_process_group()  # its threads must not outlive the interpreter
 """
