@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 LEAST_TOKENS = 200  # the frame of an answer, and a note
 _SHORTEST = 24  # characters of a passage that still tell something
 _TITLE_CHARACTERS = 80
-# When a budget is short, a passage gets this share of the one before it: the best one, which answers
+# When a budget is short, a passage gets this share of the one before it: the best, which answers
 # most often, is then whole and needs no further call.
 _SHARE = 0.5
 _NARROWER = 0.8  # of the last attempt
