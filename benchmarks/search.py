@@ -23,11 +23,11 @@ import corpus
 import konayuki
 import synthetic
 from environment import environment
+from konayuki.choices import MODES, Mode
 from konayuki.model.native import describe
 from konayuki.progress import track
 from konayuki.search import Index
 from konayuki.search.fusion import fuse
-from konayuki.search.index import MODES, Mode
 from konayuki.search.ranking import Question, View
 from neighbours import Truth
 

@@ -382,6 +382,10 @@ class Index:
 
         Raises:
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.nearest(index.model.encode("日本でいちばん高い山"), k=1)[0].id
+            'fuji'
         """
         check_count(k)
         conditions = read_filter(where)
@@ -423,6 +427,10 @@ class Index:
         """Yield all documents of the newest generation, in the order in which they were stored.
 
         One that is removed meanwhile may be among them.
+
+        Examples:
+            >>> "fuji" in [document.id for document in index.documents()]
+            True
         """
         self._store.check_open()
         view = self._store.current()
