@@ -1,3 +1,5 @@
+"""A document has an ETag, and a client that names it is spared the document."""
+
 from serving.conftest import FUJI
 from serving.live import Live
 
