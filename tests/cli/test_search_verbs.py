@@ -56,7 +56,9 @@ def test_a_second_run_reads_only_what_changed(
     (notes / "fuji.md").write_text("新しい本文。", "utf-8")
     capsys.readouterr()
     assert run(model, "index", notes, "--out", "i", "--prune") == 0
-    assert capsys.readouterr().out == "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed\n"
+    assert capsys.readouterr().out == (
+        "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed, 1 files gone\n"
+    )
 
 
 def test_hits_are_shown_with_heading_file_and_parts_of_the_score(
@@ -66,7 +68,7 @@ def test_hits_are_shown_with_heading_file_and_parts_of_the_score(
     capsys.readouterr()
     run(model, "search", "i", "富士山", "-k", "1")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == " 1. 富士山 > 高さ  notes/fuji.md"
+    assert lines[0] == " 1. 富士山 > 高さ  notes/fuji.md:3"
     assert lines[1] == "    富士山は3776メートルである。"
     assert lines[2].startswith("    relevance ")
     assert "words" in lines[2] and "meaning" in lines[2]
@@ -98,7 +100,7 @@ def test_wide_spaces_and_joined_emoji_are_shown_as_they_are(
     capsys.readouterr()
     run(model, "search", "i", "総則")
     title, text, _ = capsys.readouterr().out.splitlines()
-    assert title == " 1. 第一章\u3000総則[31m  notes/law.md"
+    assert title == " 1. 第一章\u3000総則[31m  notes/law.md:2"
     assert text == "    家族👨\u200d👩\u200d👧の規則"
 
 

@@ -144,3 +144,14 @@ def test_texts_come_back_whole_with_marks(site: Live) -> None:
 
     assert ["".join(piece["text"] for piece in text) for text in texts] == body["texts"]
     assert [piece["text"] for piece in texts[0] if piece["match"]] == ["鍋の"]
+
+
+def test_a_passage_has_neighbours(site: Live) -> None:
+    answer = site.call("GET", f"/context?{urlencode({'id': 'a.md#0', 'q': 'しめ'})}").json
+    assert answer["before"] == []
+    [behind] = answer["behind"]
+    assert (behind["id"], behind["position"]) == ("a.md#1", 1)
+    assert [piece["text"] for piece in behind["text"] if piece["match"]] == ["しめ"]
+    assert site.call("GET", "/context?id=c.txt%230").json == {"before": [], "behind": []}
+    assert site.call("GET", "/context?id=none").code == "document_not_found"
+    assert site.call("GET", "/context?id=a.md%230&n=0").json["error"]["param"] == "n"

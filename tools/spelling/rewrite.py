@@ -5,7 +5,8 @@
 
 Each set keeps its passages and those of its questions that hold a word with another accepted
 spelling in JMdict; one word of each is spelled the other way. REWRITTEN/original/NAME holds the
-same questions as they were, REWRITTEN/respelled/NAME the rewritten ones.
+same questions as they were, REWRITTEN/respelled/NAME the rewritten ones; `kind` is how the two
+spellings differ (see jmdict.py).
 """
 
 import argparse
@@ -43,14 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for folder in sorted(path.parent for path in options.sets.glob("*/queries.parquet")):
         questions = pq.read_table(folder / "queries.parquet").to_pylist()
         rewritten = [
-            {**row, "text": text, "before": row["text"]}
+            {**row, "text": text, "before": row["text"], "kind": kind}
             for row in questions
-            if (text := respelled(row["text"], others)) != row["text"]
+            for text, kind in [respelled(row["text"], others)]
+            if kind
         ]
         if not rewritten:
             continue
         for name, column in (("original", "before"), ("respelled", "text")):
-            rows = [{"_id": row["_id"], "text": row[column]} for row in rewritten]
+            rows = [
+                {"_id": row["_id"], "text": row[column], "kind": row["kind"]} for row in rewritten
+            ]
             _write_set(options.out / name / folder.name, folder, rows)
         print(f"{folder.name}: {len(rewritten)} of {len(questions)} questions")
     return 0
@@ -81,8 +85,8 @@ def _is_distinct(form: str) -> bool:
     return len(form) >= 2 and bool(_KANJI.search(form))
 
 
-def respelled(text: str, others: dict[str, list[tuple[str, str]]]) -> str:
-    """Return the text with one of its words spelled another way; the text itself without one."""
+def respelled(text: str, others: dict[str, list[tuple[str, str]]]) -> tuple[str, str]:
+    """Return the text with one of its words spelled another way, and how; "" without one."""
     places = []
     start = 0
     while start < len(text):
@@ -95,14 +99,15 @@ def respelled(text: str, others: dict[str, list[tuple[str, str]]]) -> str:
         else:
             start += 1
     if not places:
-        return text
+        return text, ""
     draw = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
     start, form = places[draw % len(places)]
     choices = sorted(set(others[form]))
     kinds = sorted({kind for kind, _ in choices})
     kind = kinds[draw // 7 % len(kinds)]
     alike = [other for one, other in choices if one == kind]
-    return text[:start] + alike[draw // 49 % len(alike)] + text[start + len(form) :]
+    other = alike[draw // 49 % len(alike)]
+    return text[:start] + other + text[start + len(form) :], kind
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

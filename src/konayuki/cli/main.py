@@ -37,7 +37,14 @@ VERBS = (
         "build or update a search index from files",
         ("--model", "--json", "--no-progress"),
     ),
+    Verb(
+        "watch",
+        "keep a search index up to date with files while they change",
+        ("--model", "--json", "--no-progress"),
+    ),
     Verb("search", "answer a question from an index", ("--model", "--json")),
+    Verb("get", "read a passage, with what stands before and after it", ("--model", "--json")),
+    Verb("status", "say what an index holds and what was left out of it", ("--model", "--json")),
     Verb("encode", "turn lines of text into vectors", ("--model", "--dim", "--no-progress")),
     Verb(
         "embed",

@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out hits that are less relevant, from 0 to 1",
     )
     parser.add_argument(
+        "--per-document",
+        type=int,
+        metavar="N",
+        help="show at most N passages of one document",
+    )
+    parser.add_argument(
         "--one-look",
         action="store_true",
         help="rank by cosine and words alone, without a second look at the best candidates",
@@ -71,10 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by-file", action="store_true", help="show the best hit of each file, and how many follow"
     )
+    parser.add_argument("--open", action="store_true", help="open the file of the first hit")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the hits of every query."""
+    from konayuki.cli.opening import open_file
+    from konayuki.ingest.places import file_of
     from konayuki.search import Index, Query
     from konayuki.search.files import GROUPED_HITS
 
@@ -97,10 +106,13 @@ def run(args: argparse.Namespace) -> int:
                 args.mode,
                 where,
                 min_relevance=args.min_relevance,
+                per_document=args.per_document,
                 rerank=not args.one_look,
                 sort=args.sort,
             )
             _show(args, typed, query.text, _put_together(args, hits))
+            if args.open and hits:
+                open_file(file_of(index, hits[0].metadata))
     return 0
 
 
@@ -199,17 +211,17 @@ def _marked(text: str, query: str, coloured: bool) -> str:
     part = snippet(" ".join(unwrapped(text).split()), query)
     marked, end = [], 0
     for start, stop in part.spans:
-        marked += [_clean(part.text[end:start]), _paint(part.text[start:stop], _MATCH, coloured)]
+        marked += [clean(part.text[end:start]), _paint(part.text[start:stop], _MATCH, coloured)]
         end = stop
-    return "".join([*marked, _clean(part.text[end:])])
+    return "".join([*marked, clean(part.text[end:])])
 
 
 def _paint(text: str, colour: str, coloured: bool) -> str:
-    return f"{colour}{_clean(text)}{_PLAIN}" if coloured else _clean(text)
+    return f"{colour}{clean(text)}{_PLAIN}" if coloured else clean(text)
 
 
-def _clean(text: str) -> str:
-    """Drop control characters: a document must not control the terminal."""
+def clean(text: str) -> str:
+    """Return a line without control characters: a document must not control the terminal."""
     return "".join(map(_printable, text))
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from konayuki.ingest.markup import End, Start, tokens
-from konayuki.ingest.outline import Item, Outline, Part, outline
+from konayuki.ingest.outline import MAX_HEADING, Item, Outline, Part, outline
 from konayuki.text import decode
 
 _HIDDEN = {
@@ -67,7 +67,7 @@ def _outline(page: Sequence[Start | End | str], scope: str) -> Outline:
             reader.end(token.name)
         else:
             reader.text(token)
-    return outline(reader.parts(), reader.title)
+    return outline(reader.parts(), reader.title, readings=reader.readings)
 
 
 class _Page:
@@ -91,6 +91,8 @@ class _Page:
         self._in_title = False
         self._in_heading = ""
         self._n_preformatted = 0
+        self._ruby: tuple[list[str], list[str]] = [], []  # a word, and how it is read
+        self.readings: dict[tuple[str, str], None] = {}
 
     @property
     def title(self) -> str:
@@ -114,7 +116,9 @@ class _Page:
             self._push(tag, hides=self._hides(token))
         if self._hidden:
             return
-        if tag in _HEADINGS:
+        if tag == "ruby":
+            self._ruby = [], []
+        elif tag in _HEADINGS:
             self._done.append(self._part())
             self._level, self._heading, self._body = _HEADINGS[tag], [], []
             self._in_heading = tag
@@ -131,6 +135,8 @@ class _Page:
         if self._n_open[tag]:
             while self._pop() != tag:
                 pass
+        if tag == "ruby":
+            self._end_ruby()
         if tag in _HEADINGS:
             self._in_heading = ""
         elif tag in _BLOCKS - _EMPTY_BLOCKS and not self._hidden:
@@ -142,12 +148,23 @@ class _Page:
         """Take text."""
         if self._in_title:
             self._title.append(data)
-        elif self._hidden:
             return
-        elif self._in_heading:
+        if self._hidden:
+            if self._open and self._open[-1][0] == "rt":
+                self._ruby[1].append(data)
+            return
+        if self._n_open["ruby"]:
+            self._ruby[0].append(data)
+        if self._in_heading:
             self._heading.append(data)
         else:
             self._body.append(data if self._n_preformatted else _SPACES.sub(" ", data))
+
+    def _end_ruby(self) -> None:
+        word, reading = ("".join("".join(parts).split()) for parts in self._ruby)
+        if word and reading and max(len(word), len(reading)) <= MAX_HEADING:
+            self.readings[word, reading] = None
+        self._ruby = [], []
 
     def _hides(self, token: Start) -> bool:
         """Return whether an element hides what it holds."""

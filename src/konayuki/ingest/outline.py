@@ -36,12 +36,14 @@ class Outline:
         sections: Its parts in order.
         metadata: What all its passages have as metadata.
         key: Tells it from other documents of the same file; "" if the file is one document.
+        readings: How words of the text are read, such as 電気代 and でんきだい.
     """
 
     title: str
     sections: tuple[Section, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
+    readings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -74,7 +76,10 @@ Part: TypeAlias = tuple[int, str, str]
 
 
 def outline(
-    parts: Iterable[Part], title: str = "", metadata: Mapping[str, Any] | None = None
+    parts: Iterable[Part],
+    title: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    readings: Iterable[tuple[str, str]] = (),
 ) -> Outline:
     """Return an outline from (level, heading, text) parts; level 0 is text before any heading.
 
@@ -94,7 +99,7 @@ def outline(
             path.append((level, heading))
         if text.strip():
             sections.append(Section(tuple(name for _, name in path), text.strip("\n")))
-    return Outline(title, tuple(sections), metadata or {})
+    return Outline(title, tuple(sections), metadata or {}, readings=tuple(readings))
 
 
 def shortened(heading: str) -> str:

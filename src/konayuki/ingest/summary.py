@@ -15,6 +15,8 @@ class Summary:
         unchanged: How many of them had not changed.
         passages: Passages that were taken in.
         removed: Passages that were removed.
+        moved: The new names of files that were moved, by the old ones.
+        gone: Files that were forgotten because they do not exist any more.
         empty: Rows of tables and JSON Lines without text and title, which were left out.
         bad_rows: Rows that cannot be used, which were left out.
         ignored: Numbers of files in folders that are of other kinds than are read, by suffix.
@@ -34,6 +36,8 @@ class Summary:
     unchanged: int = 0
     passages: int = 0
     removed: int = 0
+    moved: dict[str, str] = field(default_factory=dict)
+    gone: int = 0
     empty: int = 0
     bad_rows: int = 0
     ignored: dict[str, int] = field(default_factory=dict)

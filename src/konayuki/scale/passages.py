@@ -14,6 +14,7 @@ from konayuki.errors import DatasetError, InputError
 from konayuki.extras import require
 from konayuki.scale.storage import find_files
 from konayuki.scale.vector_columns import as_matrix
+from konayuki.search.document import keywords_of
 from konayuki.search.documents import Documents
 from konayuki.search.prepared import searched_text
 from konayuki.search.settings import checked
@@ -50,8 +51,8 @@ class EmbeddedPassage:
 
     @property
     def searched_text(self) -> str:
-        """Title, heading and text, as an index sees them."""
-        return searched_text(self.title, self.heading, self.text)
+        """Title, heading, text and keywords, as an index sees them."""
+        return searched_text(self.title, self.heading, self.text, *keywords_of(self.metadata))
 
 
 class PassageSource(Protocol):

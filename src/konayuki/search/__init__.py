@@ -2,12 +2,12 @@
 
 from konayuki.choices import Mode
 from konayuki.search.document import Document
-from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
 from konayuki.search.files import FileHits, by_file, place_of
-from konayuki.search.hits import Hit
 from konayuki.search.index import Index, Replaced
+from konayuki.search.notes import Source
 from konayuki.search.query import Condition, Query, quoted
+from konayuki.search.ranking import Hit
 from konayuki.search.rerank import Reranked, rerank
 from konayuki.search.snippet import Snippet, highlight, snippet
 from konayuki.search.suggestions import Suggestion

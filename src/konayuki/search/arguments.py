@@ -1,6 +1,7 @@
 """The arguments of `Index`, checked once at its public edge."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy as np
 from konayuki.arrays import FloatVector, unit_rows
 from konayuki.choices import MODES, SORTS
 from konayuki.errors import InputError
-from konayuki.search.documents import Source
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
+from konayuki.search.notes import Source
 from konayuki.search.query import FIELDS, Condition, Query, has_tokens, is_day
 from konayuki.text import is_encodable
 
@@ -75,6 +76,22 @@ def check_relevance(min_relevance: object, *, has_relevance: bool) -> None:
             f"min_relevance is {min_relevance!r}: expected 0 without a second look\n"
             'hint: hits have a relevance in mode "hybrid" with rerank=True and a static model'
         )
+
+
+def no_tokens(folder: Path, min_relevance: float) -> InputError:
+    """Return the error of a threshold that an index without tokens cannot apply."""
+    return InputError(
+        f"min_relevance is {min_relevance!r}: expected 0, for {folder / 'tokens'} is missing or "
+        "damaged and may only be read, so hits have no relevance\n"
+        "hint: open the index once with the right to write: that makes them again"
+    )
+
+
+def check_per_document(per_document: object) -> None:
+    """Refuse a number of passages of a document that is not a whole number from 1, or None."""
+    number = isinstance(per_document, int) and not isinstance(per_document, bool)
+    if per_document is not None and (not number or per_document < 1):  # type: ignore[operator]
+        raise InputError(f"per_document is {per_document!r}: expected a whole number from 1")
 
 
 def check_records(records: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:

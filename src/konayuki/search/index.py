@@ -13,6 +13,7 @@ from konayuki.errors import InputError, NotFoundError
 from konayuki.progress import track
 from konayuki.search.arguments import (
     check_count,
+    check_per_document,
     check_records,
     check_relevance,
     check_search,
@@ -22,11 +23,11 @@ from konayuki.search.arguments import (
     is_key,
 )
 from konayuki.search.document import Document, read_document, read_filter
-from konayuki.search.documents import Source
 from konayuki.search.encoder import Encoder
-from konayuki.search.hits import Hit
+from konayuki.search.notes import Source
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates
+from konayuki.search.ranking import Hit
 from konayuki.search.searcher import Searcher, Wanted
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
@@ -291,6 +292,7 @@ class Index:
         *,
         min_relevance: float = 0.0,
         distinct: bool | None = None,
+        per_document: int | None = None,
         rerank: bool = True,
         sort: Sort = "score",
     ) -> list[Hit]:
@@ -306,15 +308,19 @@ class Index:
             where: Metadata that a hit must have: `{"lang": "ja", "year": [2023, 2024]}`. A list
                 means any of its values; metadata that is itself a list matches by any member.
             min_relevance: Leave out hits that are less relevant, from 0 to 1.
-            distinct: Of documents with the same title, heading and text, show only the first.
+            distinct: Of passages with the same title, heading and text, show only the first.
                 Default: if there is a second look; a plain ranking shows all.
+            per_document: At most this many passages of one document (`Hit.document`). Default: all.
             rerank: Look at the best candidates a second time, token by token, in mode "hybrid".
                 Without it, or with a model that has no rows of tokens, the score is the cosine and
                 what the words add to it, and hits have no relevance.
             sort: "date" orders the hits that were found by their date, newest first.
 
+        Words of the query are also found under other spellings (とうきょう in 東京), for less.
+
         Raises:
-            InputError: An argument cannot be used.
+            InputError: An argument cannot be used, or there is a `min_relevance` and the index may
+                only be read and lacks the tokens for a second look.
 
         Examples:
             >>> hit = index.search("国内最高峰はどこ？", k=1)[0]
@@ -328,13 +334,15 @@ class Index:
         check_search(query, k, mode, sort)
         has_relevance = rerank and mode == "hybrid" and self._searcher.ranker is not None
         check_relevance(min_relevance, has_relevance=has_relevance)
+        check_per_document(per_document)
         self._store.check_open()
         wanted = Wanted(
             k=k,
             mode=mode,
-            where=read_filter(where),
+            where=() if where is None else read_filter(where),
             min_relevance=min_relevance,
             distinct=has_relevance if distinct is None else distinct,
+            per_document=per_document,
             rerank=rerank,
             sort=sort,
         )
@@ -359,6 +367,10 @@ class Index:
         Raises:
             NotFoundError: There is no such document.
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.similar("fuji", k=1)[0].id
+            'biwa'
         """
         check_count(k)
         conditions = read_filter(where)
@@ -406,6 +418,10 @@ class Index:
 
         Raises:
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> [suggestion.text for suggestion in index.suggest("富士")]
+            ['富士山']
         """
         check_search(prefix, k, "hybrid")
         self._store.check_open()
@@ -515,9 +531,29 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The index may only be read.
+
+        Examples:
+            >>> index.lock()
+            >>> index.add([{"id": "new", "text": "新しい文書"}])
+            1
         """
         self._store.check_writable()
         self._store.lock()
+
+    def note(self, name: str) -> str:
+        """Return what was noted about the index under a name, "" for nothing."""
+        self._store.check_open()
+        return self._documents.note(name)
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Note something about the index as a whole, such as what its last update left out.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+            WriteError: The disk is full, or the index may only be read.
+        """
+        self._store.check_writable()
+        self._store.remember_note(name, text)
 
     def __len__(self) -> int:
         """Return the number of documents."""

@@ -48,7 +48,10 @@ def searched_text(*parts: str) -> str:
 def traced(text: str) -> tuple[str, Sequence[int]]:
     """Return `prepared(text)` and the offset in `text` of each of its characters."""
     offsets: Sequence[int] = range(len(text))
-    for pattern in (_INVISIBLE, _WRAPPING):
+    patterns = [_INVISIBLE] if _SUSPECT.search(text) else []
+    if "\n" in text or "\r" in text:
+        patterns.append(_WRAPPING)
+    for pattern in patterns:
         gaps = [gap.span() for gap in pattern.finditer(text)]
         if gaps:
             starts = [0, *(end for _, end in gaps)]

@@ -47,6 +47,10 @@ class Condition:
             "after" (this day or later) or "before" (an earlier day).
         values: Any of them will do; of "after" and "before" one date as YYYY-MM-DD.
         excluded: Whether a hit must not be like that.
+
+    Examples:
+        >>> Condition("kind", ("pdf", "docx"))
+        Condition(field='kind', values=('pdf', 'docx'), excluded=False)
     """
 
     field: Field
@@ -64,6 +68,10 @@ class Query:
             and case. Latin words and numbers at the ends of a phrase must be whole words.
         exclusions: Words or phrases that no hit contains.
         conditions: What the metadata of a hit must be like; all of them must hold.
+
+    Examples:
+        >>> index.search(Query("日本でいちばん", phrases=("大きな湖",)))[0].id
+        'biwa'
     """
 
     text: str
@@ -75,12 +83,17 @@ class Query:
     def parse(cls, text: str) -> "Query":
         """Return the query that a person has typed.
 
-        Example:
-            >>> Query.parse('猫の"えさ箱" -犬 tag:飼い方')
-            Query(text='猫のえさ箱', phrases=('えさ箱',), exclusions=('犬',), conditions=(...))
-
         Args:
             text: Any text; without any of the grammar in it, it is the text of the query as it is.
+
+        Examples:
+            >>> query = Query.parse('猫の"えさ箱" -犬 tag:飼い方')
+            >>> query.text, query.phrases, query.exclusions
+            ('猫のえさ箱', ('えさ箱',), ('犬',))
+            >>> query.conditions
+            (Condition(field='tag', values=('飼い方',), excluded=False),)
+            >>> Query.parse("「もののけ姫」の監督は？") == Query("「もののけ姫」の監督は？")
+            True
         """
         return _Parser(text).query()
 
@@ -91,7 +104,12 @@ class Query:
 
 
 def quoted(text: str) -> str:
-    """Return a text as a phrase, or as the value of a filter, that `Query.parse` reads back."""
+    """Return a text as a phrase, or as the value of a filter, that `Query.parse` reads back.
+
+    Examples:
+        >>> "path:" + quoted("議事録/2024 年度")
+        'path:"議事録/2024 年度"'
+    """
     return '"' + re.sub(f"([{_QUOTE}\\\\])", r"\\\1", text) + '"'
 
 

@@ -1,5 +1,6 @@
 """From a checked question to hits, on one committed state of the index."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
@@ -8,22 +9,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.arrays import FloatVector, IntVector
+from konayuki.arrays import FloatVector, IntVector, unit_rows
 from konayuki.choices import Mode, Sort
 from konayuki.errors import IndexFormatError, InputError, NotFoundError
 from konayuki.search import facts
+from konayuki.search.arguments import no_tokens
 from konayuki.search.dates import date_of
 from konayuki.search.documents import Filter
 from konayuki.search.encoder import TokenEncoder
-from konayuki.search.hits import Hit, as_hits
 from konayuki.search.prepared import prepared
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Question, Ranked, View, leading
+from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, leading
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
+from konayuki.search.terms import in_standard_spelling
 
 _ATTEMPTS = 20
+_TOKEN_ATTEMPTS = 3
 _MORE_ROWS = 20
 _LIKE_CHARACTERS = 2_000  # of a passage, when others like it are wanted
 
@@ -36,6 +39,7 @@ class Wanted(NamedTuple):
     where: Filter = ()
     min_relevance: float = 0.0
     distinct: bool = True
+    per_document: int | None = None
     rerank: bool = True
     sort: Sort = "score"
 
@@ -65,11 +69,14 @@ class Searcher:
         if wanted.k == 0 or not (has_text or query.restricts):
             return []
         ranker = self.ranker if wanted.rerank and wanted.mode == "hybrid" else None
-        vector = self._vector(text) if has_text and wanted.mode != "lexical" else None
-        tokens = self._tokens_of(text) if has_text and ranker else None
+        vector, tokens = self._asked(text, wanted.mode, ranker) if has_text else (None, ())
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
-            needs_rows = query.restricts or wanted.mode != "lexical"
+            if wanted.min_relevance and has_text and view.tokens is None:
+                if attempt < _TOKEN_ATTEMPTS:  # a writer may be replacing them
+                    continue
+                raise no_tokens(self._store.folder, wanted.min_relevance)
+            needs_rows = query.restricts or (wanted.where and wanted.mode != "lexical")
             allowed = self._selector.rows(view, query, wanted.where) if needs_rows else None
             if has_text:
                 among = allowed if query.restricts else None
@@ -97,7 +104,7 @@ class Searcher:
         text = document.searched_text[:_LIKE_CHARACTERS]
         if k == 0 or not text.strip():
             return []
-        vector = self._vector(text)
+        vector, _ = self._asked(text, "dense", None)
         key = identity if same_document else document.chunk_of or identity
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
@@ -132,19 +139,29 @@ class Searcher:
         if self.ranker is None or view.tokens is None:
             raise InputError("the model has no rows of tokens: expected a static model")
         text = prepared(text)
-        question = Question(text, self._vector(text), tokens=self._tokens_of(text))
-        rows, candidates, _ = view.candidates(question)
+        vector, tokens = self._asked(text, "hybrid", self.ranker)
+        rows, candidates, _ = view.candidates(Question(text, vector, tokens=tokens))
         documents = self._documents.by_row(rows.tolist())
         return [documents[row].id for row in rows.tolist()], candidates
 
-    def _vector(self, text: str) -> NDArray[np.float32]:
-        vector: NDArray[np.float32] = self._store.model.encode([text])[0]
-        return vector
+    def _asked(
+        self, text: str, mode: Mode, ranker: Ranker | None
+    ) -> tuple[FloatVector | None, Sequence[NDArray[np.int32]]]:
+        """Return the vector of a prepared query, and its tokens if there is a second look.
 
-    def _tokens_of(self, text: str) -> NDArray[np.int32]:
+        If words of it have a clear standard spelling, the vector is the mean with that of the
+        query in this spelling, whose tokens come second: とうきょう alone says little to a model.
+        """
+        if mode == "lexical":
+            return None, ()
+        texts = list(dict.fromkeys([text, in_standard_spelling(text)]))
         model = self._store.model
+        vectors = model.encode(texts)
+        vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
+        if ranker is None:
+            return vector, ()
         assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
-        return model.tokenize([text]).ids
+        return vector, [model.tokenize([text]).ids for text in texts]
 
     def _is_whole(self, view: View) -> bool:
         """Return whether the dead of a view have not been removed meanwhile."""
@@ -158,7 +175,7 @@ class Searcher:
     def _best(
         self, view: View, question: Question, wanted: Wanted, ranker: Ranker | None
     ) -> list[Hit]:
-        """Return the best hits of a view; more rows are looked at if some are equal."""
+        """Return the best hits of a view; more rows are looked at if some are left out."""
         n_rows = len(view.vectors)
         n_wanted = min(wanted.k, n_rows)
         while True:
@@ -167,9 +184,11 @@ class Searcher:
             documents = self._documents.by_row([line.row for line in best])
             if not set(documents).issuperset(line.row for line in best):
                 return []  # some were removed meanwhile: the caller looks again
-            hits = as_hits(best, documents)
-            if wanted.distinct:
-                hits = _without_repetitions(hits)
+            hits = without_repetitions(
+                as_hits(best, documents),
+                distinct=wanted.distinct,
+                per_document=wanted.per_document,
+            )
             if len(hits) >= min(wanted.k, n_rows) or n_wanted >= n_rows or len(best) < n_wanted:
                 least = wanted.min_relevance
                 return [hit for hit in hits[: wanted.k] if (hit.relevance or 0.0) >= least]
@@ -202,6 +221,26 @@ def _rank(
     return view.rank_fused(question, k)
 
 
-def _without_repetitions(hits: list[Hit]) -> list[Hit]:
-    first = {(hit.title, hit.heading, hit.text): hit for hit in reversed(hits)}
-    return [hit for hit in hits if first[hit.title, hit.heading, hit.text] is hit]
+def without_repetitions(
+    hits: Sequence[Hit], *, distinct: bool, per_document: int | None
+) -> list[Hit]:
+    """Return the hits in their order, without some.
+
+    Args:
+        hits: Best first.
+        distinct: Whether only the first of hits with the same title, heading and text stays.
+        per_document: How many hits of one document stay; None for all.
+    """
+    seen: set[tuple[str, str, str]] = set()
+    counts: Counter[str] = Counter()
+    kept = []
+    for hit in hits:
+        content = (hit.title, hit.heading, hit.text)
+        if distinct and content in seen:
+            continue
+        if per_document is not None and counts[hit.document] == per_document:
+            continue
+        seen.add(content)
+        counts[hit.document] += 1
+        kept.append(hit)
+    return kept

@@ -12,7 +12,7 @@ from konayuki.search.dates import DATE_KEYS, day_of
 from konayuki.search.documents import Documents, Filter
 from konayuki.search.phrases import Phrase
 from konayuki.search.query import Condition, Query
-from konayuki.search.ranking import View
+from konayuki.search.ranking import View, is_among
 from konayuki.text import fold
 
 TAG_KEYS = ("tags", "tag", "タグ")
@@ -26,6 +26,7 @@ KIND_SUFFIXES = {
     "excel": ("xlsx",),
     "powerpoint": ("pptx",),
     "mail": ("eml", "mbox"),
+    "ebook": ("epub",),
     "notebook": ("ipynb",),
     "subtitles": ("srt", "vtt"),
 }
@@ -60,9 +61,9 @@ class Selector:
         rows = min(admitted, key=len) if admitted else view.vectors.rows
         for others in admitted:
             if others is not rows:
-                rows = np.intersect1d(rows, others, assume_unique=True)
+                rows = rows[is_among(rows, others)]
         for others in refused:
-            rows = np.setdiff1d(rows, others, assume_unique=True)
+            rows = rows[~is_among(rows, others)]
         return rows
 
     def newest(self, view: View, rows: IntVector, k: int) -> list[int]:
@@ -84,9 +85,9 @@ class Selector:
 
         def find() -> IntVector:
             phrase = Phrase(text)
+            # Not all that have the terms have the phrase: terms of other spellings, of keywords and
+            # of other places in the text are among them.
             rows = view.lexical.rows_with(phrase.terms)
-            if phrase.is_one_term:
-                return rows
             rows = rows[view.vectors.living(rows)]
             parts_by_row = facts.parts_of(self._documents, rows.tolist())
             holding = [row for row, parts in parts_by_row if phrase.occurs_in(parts)]

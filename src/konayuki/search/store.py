@@ -22,9 +22,10 @@ from konayuki.files import FileLock, read_regular, replace_file, replacing
 from konayuki.model.dtypes import quantize_vectors
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document
-from konayuki.search.documents import Change, Documents, Filter, Source
+from konayuki.search.documents import Change, Documents, Filter
 from konayuki.search.encoder import Encoder
 from konayuki.search.failures import failure
+from konayuki.search.notes import Source
 from konayuki.search.ranking import View
 from konayuki.search.settings import (
     as_json,
@@ -161,6 +162,13 @@ class Store:
         with self._writing:
             self.check_open()
             self._acquire()
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Store a note about the index, see `Index.remember_note`."""
+        with self._writing:
+            self.check_open()
+            self._acquire()
+            self.documents.remember_note(name, text)
 
     def current(self, *, force: bool = False) -> View:
         """Return the newest published view; one thread renews it, others go on with the old."""

@@ -38,6 +38,10 @@ class Suggestion(NamedTuple):
     Attributes:
         text: The whole query.
         source: Where its end comes from.
+
+    Examples:
+        >>> Suggestion("富士山", source="title").text
+        '富士山'
     """
 
     text: str
@@ -199,7 +203,7 @@ def _words(documents: Documents, view: View) -> dict[str, int]:
         counts.update(set(_WORDS.findall(text)))
     spellings: dict[str, str] = {}
     merged: Counter[str] = Counter()
-    for word, number in counts.most_common():
+    for word, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         if word.isascii() and len(word) < _SHORTEST_WORD:
             continue
         merged[spellings.setdefault(fold(word), word)] += number

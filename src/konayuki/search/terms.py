@@ -1,12 +1,13 @@
 """Text into the terms that the lexical half matches."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
 from konayuki.search.spelling import alternatives, stems
+from konayuki.search.words import Spelling, words_in
 from konayuki.text import JAPANESE, fold
 
 # Raise it whenever `prepared` or `terms_of` gives other terms for the same text: an index made with
@@ -20,7 +21,9 @@ _SYMBOLS = "\u2190-\u2bff\U0001f000-\U0001faff"
 _TOKEN = re.compile(f"([{_UNSPACED}]+)|([^\\W{_UNSPACED}]+|[{_SYMBOLS}])")
 WORD_CHARACTER = f"[^\\W{_UNSPACED}]"  # of scripts with spaces: for a regular expression
 _WORD = re.compile(WORD_CHARACTER)
+_PARTS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
 _LONGEST_WORD = 64
+CLEAR_SHARE = 0.7  # from here on a spelling is taken for what was meant
 
 
 class Terms(NamedTuple):
@@ -99,3 +102,39 @@ def other_spellings(query: str) -> dict[str, tuple[str, ...]]:
         if len(run) > 1:
             others |= alternatives(run)
     return others
+
+
+@lru_cache(maxsize=32)
+def query_words(query: str) -> list[tuple[str, Sequence[Spelling]]]:
+    """Return the words of a prepared query with their usual spellings.
+
+    A word that has no spelling but the one in the query is left out.
+    """
+    words = []
+    for run, _ in _TOKEN.findall(fold(query)):
+        for word in words_in(run) if len(run) > 1 else ():
+            spelled = run[word.start : word.end]
+            if any(spelling.text != spelled for spelling in word.spellings):
+                words.append((spelled, word.spellings))
+    return words
+
+
+@lru_cache(maxsize=32)
+def in_standard_spelling(query: str) -> str:
+    """Return a prepared query with its words as they are usually spelled, as far as that is clear.
+
+    Width and case are folded if a word changes; otherwise the query itself comes back.
+    """
+    parts = []
+    changed = False
+    for token in _PARTS.findall(fold(query)):
+        start = 0
+        for word in words_in(token) if len(token) > 1 else ():
+            usual = word.spellings[0]
+            spelled = token[word.start : word.end]
+            if usual.share >= CLEAR_SHARE and all(spelled != one.text for one in word.spellings):
+                parts += [token[start : word.start], usual.text]
+                start = word.end
+                changed = True
+        parts.append(token[start:])
+    return "".join(parts) if changed else query

@@ -126,8 +126,8 @@ def add_file(engine: Engine, request: FileUpload) -> DocumentsResponse:
     """Store the passages of a file in place of those it had before: no search sees both.
 
     Raises:
-        InputError: The file cannot be read as what its name says.
-        Problem: This server has no index, or does not change it.
+        Problem: The file cannot be read as what its name says, or this server has no index or does
+            not change it.
     """
     records = records_of_upload(request.content, request.name)
     with engine.writer() as index:

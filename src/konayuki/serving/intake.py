@@ -190,9 +190,11 @@ def parse_query(request: type[Request], pairs: tuple[tuple[str, str], ...]) -> R
 
 def _parameter(name: str, text: str) -> object:
     """Return the value that a parameter of the URL stands for."""
-    if name == "k":
+    if name in ("k", "n"):
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise Problem(422, "invalid_value", f"k {text!r}: expected a whole number", param=name)
+            raise Problem(
+                422, "invalid_value", f"{name} {text!r}: expected a whole number", param=name
+            )
         return int(text)
     if name in _AS_JSON:
         try:

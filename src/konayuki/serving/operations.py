@@ -39,6 +39,8 @@ from konayuki.serving.schemas import (
     SimilarityResponse,
 )
 from konayuki.serving.searching import (
+    ContextRequest,
+    ContextResponse,
     MarkRequest,
     MarkResponse,
     SimilarRequest,
@@ -207,6 +209,15 @@ OPERATIONS = (
         searching.similar,
         SimilarRequest,
         SimilarResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/context",
+        "The passages before and behind one",
+        searching.context,
+        ContextRequest,
+        ContextResponse,
         source=RequestSource.QUERY,
     ),
     Operation(

@@ -84,11 +84,9 @@ class Response:
             return orjson.dumps(self, option=orjson.OPT_SERIALIZE_NUMPY)
         except orjson.JSONEncodeError:
             # Whole numbers of more than 64 bits, or deeper than orjson goes: rare, and slower.
-            return _to_json_slowly(self)
-
-
-def _to_json_slowly(response: Response) -> bytes:
-    return json.dumps(response, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+            separators = (",", ":")
+            text = json.dumps(self, default=_plain, ensure_ascii=False, separators=separators)
+            return text.encode()
 
 
 def _plain(value: object) -> object:

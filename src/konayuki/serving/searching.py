@@ -1,6 +1,7 @@
 """Searching without a socket: an engine and a question in, hits out."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import Field
 from konayuki.errors import NotFoundError
 from konayuki.search import Hit, Query, by_file, place_of
 from konayuki.search.dates import date_of
-from konayuki.search.files import GROUPED_HITS
+from konayuki.search.files import GROUPED_HITS, HOPELESS
 from konayuki.search.suggestions import Source
 from konayuki.serving.engine import Engine
 from konayuki.serving.problems import Problem
@@ -30,8 +31,7 @@ from konayuki.serving.schemas import (
 )
 from konayuki.serving.snippets import Snippets
 
-# Relevance of the best hit: below the first rarely, below the second hardly ever an answer.
-DOUBTFUL, HOPELESS = 0.1, 0.02
+DOUBTFUL = 0.1  # a best hit of less relevance is rarely an answer
 _OTHERS_SHOWN = 5  # of a file, if hits are put together
 
 
@@ -50,6 +50,14 @@ class SimilarRequest(Request):
     where: Filter | None = Field(
         default=None, description="Metadata that a hit must have; a list means any of its values."
     )
+
+
+class ContextRequest(Request):
+    """A passage whose neighbours are wanted."""
+
+    id: Identity = Field(description="Id of a hit.")
+    n: Whole = Field(default=1, ge=1, le=20, description="How many before it and behind it.")
+    query: str = Field(default="", max_length=QUERY_CHARACTERS, description="Its words are marked.")
 
 
 class MarkRequest(Request):
@@ -80,6 +88,24 @@ class SimilarResponse(Response):
     """What is most like the passage, best first; other passages of its document are left out."""
 
     hits: list[HitResponse]
+
+
+@dataclass(frozen=True)
+class Neighbour(Response):
+    """A passage of the same document."""
+
+    id: str
+    heading: str
+    position: int
+    text: Annotated[list[Segment], Field(description="The whole text, in pieces.")]
+
+
+@dataclass(frozen=True)
+class ContextResponse(Response):
+    """The passages around one, in the order of their document."""
+
+    before: list[Neighbour]
+    behind: list[Neighbour]
 
 
 @dataclass(frozen=True)
@@ -146,6 +172,30 @@ def suggest(engine: Engine, request: SuggestRequest) -> SuggestResponse:
     """
     suggestions = engine.open_index().suggest(request.query, request.k)
     return SuggestResponse([SuggestionResponse(*suggestion) for suggestion in suggestions])
+
+
+def context(engine: Engine, request: ContextRequest) -> ContextResponse:
+    """Return the passages before and behind another one in its document.
+
+    Raises:
+        Problem: There is no such passage, or this server has no index.
+    """
+    index = engine.open_index()
+    passage = index.get(request.id)
+    if passage is None:
+        raise Problem(404, "document_not_found", f"there is no document {request.id!r}", param="id")
+    snippets = Snippets(Query.parse(request.query).text)
+
+    def neighbours(steps: Iterable[int]) -> list[Neighbour]:
+        positions = [passage.position + step for step in steps]
+        found = [index.get(f"{passage.chunk_of}#{position}") for position in positions]
+        return [
+            Neighbour(other.id, other.heading, other.position, snippets.marked(other.text))
+            for other in found
+            if other is not None and other.chunk_of == passage.chunk_of is not None
+        ]
+
+    return ContextResponse(neighbours(range(-request.n, 0)), neighbours(range(1, request.n + 1)))
 
 
 def mark(engine: Engine, request: MarkRequest) -> MarkResponse:
