@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from serving.conftest import KEY
 from serving.live import Live, serving
+from serving.records import KEY
 
 mcp = pytest.importorskip("mcp")
 httpx = pytest.importorskip("httpx")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.command_line import assert_arguments_are_known
 from serving.live import ROOT, Live
-from serving.test_docs import assert_arguments_are_known
 
 PAGE = (ROOT / "docs/howto/clients.md").read_text("utf-8")
 FENCE = re.compile(r"^<!-- not run: against a server [^>]+ -->\n```python\n(.*?)^```", re.M | re.S)

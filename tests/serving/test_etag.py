@@ -1,7 +1,7 @@
 """A document has an ETag, and a client that names it is spared the document."""
 
-from serving.conftest import FUJI
 from serving.live import Live
+from serving.records import FUJI
 
 
 def tag_of(live: Live) -> str:
