@@ -197,7 +197,7 @@ def test_names_of_tables_that_are_not_utf_8_are_named(received: Path):
 
 def test_facts_that_are_not_json_are_named(received: Path):
     for value in ("'{'", "x'ff'", f"'{'[' * 100_000}'"):
-        change(received, f"UPDATE facts SET value = {value} WHERE key = 'lang' AND row = 1")  # noqa: S608
+        change(received, f"UPDATE facts SET value = {value} WHERE key = 'lang' AND row = 1")
         with (
             Index.open(received, MODEL) as index,
             pytest.raises(IndexFormatError, match=r"documents\.db.*expected"),
