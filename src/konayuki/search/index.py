@@ -482,12 +482,21 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The index may only be read.
+
+        Examples:
+            >>> index.lock()
+            >>> index.close()  # gives it back
         """
         self._store.check_writable()
         self._store.lock()
 
     def note(self, name: str) -> str:
-        """Return what was noted about the index under a name, "" for nothing."""
+        """Return what was noted about the index under a name, "" for nothing.
+
+        Examples:
+            >>> index.note("unknown")
+            ''
+        """
         self._store.check_open()
         return self._documents.note(name)
 
@@ -497,6 +506,11 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> index.remember_note("owner", "総務課")
+            >>> index.note("owner")
+            '総務課'
         """
         self._store.check_writable()
         self._store.remember_note(name, text)
