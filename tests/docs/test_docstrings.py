@@ -22,7 +22,7 @@ API_PAGE = ROOT / "docs/reference/api.md"
 ROOMS = ("model", "search", "ingest", "evaluation", "scale", "integrations", "serving")
 # With the reason.
 NOT_SHOWN = {
-    "konayuki.serving.run.serve": "serves until a signal",
+    "konayuki.serving.service.serve": "serves until a signal",
     "konayuki.ingest.columns.Columns.of": "takes a type that no room exports",
     "konayuki.ingest.summary.Summary.take": "takes a type that no room exports",
     "konayuki.scale.embedding.EmbedReport.add": "takes a type that no room exports",

@@ -50,7 +50,9 @@ class Asked:
     @cached_property
     def matrix(self) -> Matrix:
         """Return the features as distances from their mean in standard deviations: (n, 5)."""
-        return _scaled(self.candidates)
+        unit = Ranker("", dict.fromkeys(FEATURES, 1.0), {"bias": 0.0})
+        parts = unit.parts(self.candidates, len(self.candidates.dense))
+        return np.stack([parts[name] for name in FEATURES], axis=1).astype(np.float64)
 
     def without_answers(self) -> "Asked":
         """Return the question as it is asked if the right passages are not stored."""
@@ -349,9 +351,3 @@ def auroc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> flo
     above = np.searchsorted(np.sort(negative), positive, side="left").sum()
     not_below = np.searchsorted(np.sort(negative), positive, side="right").sum()
     return round(float((above + not_below) / 2 / max(1, len(positive) * len(negative))), 4)
-
-
-def _scaled(candidates: Candidates) -> Matrix:
-    unit = Ranker("", dict.fromkeys(FEATURES, 1.0), {"bias": 0.0})
-    parts = unit.parts(candidates, len(candidates.dense))
-    return np.stack([parts[name] for name in FEATURES], axis=1).astype(np.float64)

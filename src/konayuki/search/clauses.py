@@ -175,3 +175,12 @@ def _terms_of(spelling: str) -> tuple[Term, ...]:
     if len(spelling) == 1:
         return (("characters", spelling),)
     return tuple(("grams", "".join(pair)) for pair in pairwise(spelling))
+
+
+@lru_cache(maxsize=32)
+def counted_terms(text: str) -> Sequence[tuple[Term, int]]:
+    """Return the distinct (field, term) pairs of a query with their repetitions."""
+    terms = query_terms(text)
+    pairs = [("grams", term) for term in terms.grams]
+    pairs += [("characters", term) for term in terms.lone]
+    return tuple(Counter(pairs).most_common(_MAX_QUERY_TERMS))

@@ -225,16 +225,8 @@ class Documents:
 
     def by_row(self, rows: Sequence[int]) -> dict[int, Document]:
         """Return the documents of these rows; a row that was removed is left out."""
-        documents = {}
-        with self._database.reading() as connection:
-            for part in _parts(rows):
-                query = (
-                    f"SELECT {_COLUMNS} FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
-                    " AND id != ''"
-                )
-                lines = connection.execute(query, part)
-                documents.update({line[0]: self._document(line) for line in lines})
-        return documents
+        lines = self._chosen(_COLUMNS, "row", rows, "id != ''")
+        return {line[0]: self._document(line) for line in lines}
 
     def matching(self, conditions: Filter) -> list[int]:
         """Return the rows, dead ones included, whose metadata satisfies a filter; ascending."""
@@ -243,28 +235,12 @@ class Documents:
 
     def ids_of(self, rows: Sequence[int]) -> list[str]:
         """Return the ids of those rows that live."""
-        ids: list[str] = []
-        with self._database.reading() as connection:
-            for part in _parts(rows):
-                query = (
-                    f"SELECT id FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
-                    " AND died IS NULL"
-                )
-                ids.extend(identity for (identity,) in connection.execute(query, part))
-        return ids
+        return [identity for (identity,) in self._chosen("id", "row", rows, "died IS NULL")]
 
     def metadata_of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the metadata of the living documents among these."""
-        by_id = {}
-        with self._database.reading() as connection:
-            for part in _parts(ids):
-                query = (
-                    f"SELECT id, metadata FROM documents WHERE id IN ({_marks(part)})"  # noqa: S608
-                    " AND died IS NULL"
-                )
-                lines = connection.execute(query, part)
-                by_id.update({identity: self._metadata(text) for identity, text in lines})
-        return by_id
+        lines = self._chosen("id, metadata", "id", ids, "died IS NULL")
+        return {identity: self._metadata(text) for identity, text in lines}
 
     def values(self, key: str) -> list[Any]:
         """Return the different scalars that living documents have under a metadata key."""
@@ -337,6 +313,20 @@ class Documents:
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
+
+    def _chosen(
+        self, columns: str, key: str, values: Sequence[_Value], condition: str
+    ) -> list[tuple[Any, ...]]:
+        """Return columns of those documents whose key is among the values."""
+        lines: list[tuple[Any, ...]] = []
+        with self._database.reading() as connection:
+            for part in _parts(values):
+                query = (
+                    f"SELECT {columns} FROM documents WHERE {key} IN ({_marks(part)})"  # noqa: S608
+                    f" AND {condition}"
+                )
+                lines += connection.execute(query, part)
+        return lines
 
     def _clock(self, connection: sqlite3.Connection) -> Clock:
         query = _CLOCK if self._knows_commits(connection) else _FORMAT_1_CLOCK

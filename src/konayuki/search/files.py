@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from konayuki.search.hits import Hit
+from konayuki.search.ranking import Hit
 
 GROUPED_HITS = 100  # so many of the best are put together by file
 HOPELESS = 0.02  # a hit of less relevance is hardly ever an answer

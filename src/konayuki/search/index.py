@@ -22,10 +22,10 @@ from konayuki.search.arguments import (
 )
 from konayuki.search.document import Document, read_document, read_filter
 from konayuki.search.encoder import Encoder
-from konayuki.search.hits import Hit
 from konayuki.search.notes import Source
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates
+from konayuki.search.ranking import Hit
 from konayuki.search.searcher import Searcher, Wanted
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
@@ -332,7 +332,7 @@ class Index:
         wanted = Wanted(
             k=k,
             mode=mode,
-            where=read_filter(where),
+            where=() if where is None else read_filter(where),
             min_relevance=min_relevance,
             distinct=has_relevance if distinct is None else distinct,
             per_document=per_document,
@@ -485,7 +485,8 @@ class Index:
 
         Examples:
             >>> index.lock()
-            >>> index.close()  # gives it back
+            >>> index.add([{"id": "new", "text": "新しい文書"}])
+            1
         """
         self._store.check_writable()
         self._store.lock()

@@ -1,14 +1,16 @@
-"""From a query to ranked rows, on one state of the index that never changes."""
+"""From a question to ranked rows and hits, on one state of the index that never changes."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.arrays import IntVector
+from konayuki.search.document import Document
 from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
 from konayuki.search.lexical import LexicalView
@@ -41,6 +43,49 @@ class Ranked(NamedTuple):
     dense: float | None
     relevance: float | None = None
     parts: Mapping[str, float] = {}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer.
+
+    Attributes:
+        id: The user's key.
+        score: What the hits are ordered by; comparable within one answer only. Of hybrid search it
+            is that of the second look, see `konayuki.search.ranker`, or without one the cosine and
+            what the words add to it, see `konayuki.search.fusion`.
+        text: The passage.
+        title: Title of its document.
+        metadata: What was stored with it.
+        lexical: BM25, None if the mode does not use it; 0 if no term matches.
+        dense: Cosine, None if the mode does not use it.
+        document: Key of the document that the passage was cut from, or its own.
+        heading: Path of headings above it.
+        position: Its place in the document, from 0.
+        relevance: How likely the passage answers the question, from 0 to 1; comparable between
+            questions. None without a second look.
+        parts: What each feature adds to the score, by name; they sum up to it.
+
+    Examples:
+        >>> hit = index.search("いちばん大きな湖", k=1)[0]
+        >>> hit.id, hit.title, hit.metadata["kind"]
+        ('biwa', '琵琶湖', '湖')
+        >>> 0 < hit.relevance < 1, abs(sum(hit.parts.values()) - hit.score) < 1e-4
+        (True, True)
+    """
+
+    id: str
+    score: float
+    text: str
+    title: str
+    metadata: Mapping[str, Any]
+    lexical: float | None
+    dense: float | None
+    document: str
+    heading: str
+    position: int
+    relevance: float | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Question(NamedTuple):
@@ -236,3 +281,51 @@ def leading(ranked: Sequence[Ranked], k: int) -> list[Ranked]:
         floor = ordered[k - 1].score
         return [line for line in ordered if line.score >= floor]
     return ordered
+
+
+def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list[Hit]:
+    """Return hits, best first; equal scores are ordered by id."""
+    hits = []
+    for line in ranked:
+        document = documents[line.row]
+        hit = Hit(
+            id=document.id,
+            score=line.score,
+            text=document.text,
+            title=document.title,
+            metadata=document.metadata,
+            lexical=line.lexical,
+            dense=line.dense,
+            document=document.chunk_of or document.id,
+            heading=document.heading,
+            position=document.position,
+            relevance=line.relevance,
+            parts=line.parts,
+        )
+        hits.append(hit)
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+
+
+def without_repetitions(
+    hits: Sequence[Hit], *, distinct: bool, per_document: int | None
+) -> list[Hit]:
+    """Return the hits in their order, without some.
+
+    Args:
+        hits: Best first.
+        distinct: Whether only the first of hits with the same title, heading and text stays.
+        per_document: How many hits of one document stay; None for all.
+    """
+    seen: set[tuple[str, str, str]] = set()
+    counts: Counter[str] = Counter()
+    kept = []
+    for hit in hits:
+        content = (hit.title, hit.heading, hit.text)
+        if distinct and content in seen:
+            continue
+        if per_document is not None and counts[hit.document] == per_document:
+            continue
+        seen.add(content)
+        counts[hit.document] += 1
+        kept.append(hit)
+    return kept

@@ -16,11 +16,18 @@ from konayuki.search.arguments import no_tokens
 from konayuki.search.dates import date_of
 from konayuki.search.documents import Filter
 from konayuki.search.encoder import TokenEncoder
-from konayuki.search.hits import Hit, as_hits, without_repetitions
 from konayuki.search.prepared import prepared
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Question, Ranked, View, leading
+from konayuki.search.ranking import (
+    Hit,
+    Question,
+    Ranked,
+    View,
+    as_hits,
+    leading,
+    without_repetitions,
+)
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
 from konayuki.search.terms import in_standard_spelling
@@ -76,7 +83,7 @@ class Searcher:
                 if attempt < _TOKEN_ATTEMPTS:  # a writer may be replacing them
                     continue
                 raise no_tokens(self._store.folder, wanted.min_relevance)
-            needs_rows = query.restricts or wanted.mode != "lexical"
+            needs_rows = query.restricts or (wanted.where and wanted.mode != "lexical")
             allowed = self._selector.rows(view, query, wanted.where) if needs_rows else None
             if has_text:
                 among = allowed if query.restricts else None

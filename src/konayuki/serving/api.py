@@ -30,6 +30,25 @@ from konayuki.serving.schemas import (
 from konayuki.serving.uploads import records_of_upload
 
 
+def check_model(engine: Engine, name: str) -> None:
+    """Refuse a name that is not one of the model, if `--strict-model` is set.
+
+    Clients have the name of the model that they were written for in their settings, and there is
+    one model here: so any name is answered, and the answer repeats it.
+
+    Raises:
+        Problem: The model has another name.
+    """
+    if engine.strict_model and name not in engine.names:
+        raise Problem(
+            404,
+            "model_not_found",
+            f"model {name!r}: expected {' or '.join(engine.names)}\n"
+            "hint: konayuki serve --alias NAME adds a name; without --strict-model any is accepted",
+            param="model",
+        )
+
+
 def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse:
     """Return the vectors of texts.
 
@@ -37,14 +56,7 @@ def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse
         Problem: `--strict-model` is set and the model has another name.
         DimensionError: The model has fewer dimensions.
     """
-    if engine.strict_model and request.model not in engine.names:
-        raise Problem(
-            404,
-            "model_not_found",
-            f"model {request.model!r}: expected {' or '.join(engine.names)}\n"
-            "hint: konayuki serve --alias NAME adds a name; without --strict-model any is accepted",
-            param="model",
-        )
+    check_model(engine, request.model)
     texts = [request.input] if isinstance(request.input, str) else request.input
     vectors, n_tokens = engine.encode(texts, request.dimensions)
     if request.encoding_format == "base64":

@@ -1,5 +1,6 @@
 """From a request on the wire to a checked value: size, kind and form before meaning."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,11 @@ def check_json(content_type: str) -> None:
         )
 
 
+def media_type(content_type: str) -> str:
+    """Return what a body is declared as, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def check_encoding(content_encoding: str) -> None:
     """Refuse compressed bodies: their true size would be known too late.
 
@@ -111,27 +117,40 @@ async def read_body(http_request: HttpRequest, most_bytes: int) -> bytes:
     """
     length = http_request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > most_bytes:
-        raise _too_long(most_bytes)
+        raise too_long(most_bytes, "the body")
     body = bytearray()
-    while True:
+    try:
+        async for chunk in chunks_of(http_request):
+            body += chunk
+            if len(body) > most_bytes:
+                raise too_long(most_bytes, "the body")
+    except Problem:
+        body.clear()  # or the traceback would keep it until the next garbage collection
+        raise
+    return bytes(body)
+
+
+async def chunks_of(http_request: HttpRequest) -> AsyncIterator[bytes]:
+    """Yield the parts of a body as they arrive.
+
+    Raises:
+        Problem: The client leaves.
+    """
+    more = True
+    while more:
         message = await http_request.receive()
         if message["type"] == "http.disconnect":
-            # Or the traceback would keep them until the next garbage collection.
-            del body, message
             raise Problem(400, "incomplete_body", "the client left before its body was whole")
-        body += message.get("body", b"")
-        if len(body) > most_bytes:
-            body.clear()
-            raise _too_long(most_bytes)
-        if not message.get("more_body", False):
-            return bytes(body)
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
 
 
-def _too_long(most_bytes: int) -> Problem:
+def too_long(most_bytes: int, what: str) -> Problem:
+    """Return the problem of a body, or a part of one, that is longer than the server takes."""
     return Problem(
         413,
         "body_too_large",
-        f"the body has more than {most_bytes} bytes: expected fewer\nhint: send it in parts",
+        f"{what} has more than {most_bytes} bytes: expected fewer\nhint: send it in parts",
         headers={"Connection": "close"},
     )
 

@@ -64,6 +64,11 @@ def _described(operation: Operation, *, keyed: bool) -> Json:
     }
     if operation.source is RequestSource.BODY:
         described["requestBody"] = _body("application/json", _schema(operation.request))
+        if operation.takes_lines:
+            described["description"] += (
+                " As application/x-ndjson the body holds a document a line, any number of them: "
+                "up to 1,000 at a time are stored while the others arrive."
+            )
     elif operation.source is RequestSource.FILE:
         described["requestBody"] = _body("application/octet-stream", {"type": "string"})
     if parameters := list(_parameters(operation)):
@@ -87,6 +92,8 @@ def _responses(operation: Operation, *, keyed: bool) -> Json:
         statuses.add(401)
     good = {"description": "Done", "content": _content("application/json", operation.response)}
     responses: Json = {"200": good}
+    if operation.tagged:
+        responses["304"] = {"description": "The client knows it: If-None-Match names its ETag"}
     for status in sorted(statuses):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,

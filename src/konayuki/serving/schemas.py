@@ -35,6 +35,7 @@ ID_CHARACTERS = 512
 TITLE_CHARACTERS = 2_000
 
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS)]
+Texts = Annotated[list[Text], Field(min_length=1, max_length=TEXTS_AT_ONCE)]
 Sentence = Annotated[str, Field(max_length=QUERY_CHARACTERS)]
 Identity = Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS)]
 Title = Annotated[str, Field(max_length=TITLE_CHARACTERS)]
@@ -83,11 +84,9 @@ class Response:
             return orjson.dumps(self, option=orjson.OPT_SERIALIZE_NUMPY)
         except orjson.JSONEncodeError:
             # Whole numbers of more than 64 bits, or deeper than orjson goes: rare, and slower.
-            return _to_json_slowly(self)
-
-
-def _to_json_slowly(response: Response) -> bytes:
-    return json.dumps(response, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+            separators = (",", ":")
+            text = json.dumps(self, default=_plain, ensure_ascii=False, separators=separators)
+            return text.encode()
 
 
 def _plain(value: object) -> object:
@@ -120,9 +119,7 @@ class EmbeddingsRequest(Request):
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=TEXTS_AT_ONCE)] = Field(
-        description="One text or a list of texts."
-    )
+    input: Text | Texts = Field(description="One text or a list of texts.")
     model: str = Field(
         default="konayuki",
         description="Any name: this server has one model. `--strict-model` accepts listed names.",
