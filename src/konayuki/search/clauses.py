@@ -13,7 +13,7 @@ from konayuki.search.bm25 import K1, idf
 from konayuki.search.spelling import is_kana
 from konayuki.search.terms import other_spellings, query_terms, query_words
 
-_MAX_QUERY_TERMS = 512
+MAX_QUERY_TERMS = 512
 OTHER_SPELLING = 0.8  # of the weight of a term or word: exact spellings come first
 
 Term = tuple[str, str]  # field and term
@@ -152,14 +152,20 @@ def _boosted(query: Query, boost: float) -> Query:
     return query if boost == 1 else Query.boost_query(query, boost)
 
 
-@lru_cache(maxsize=32)
-def _terms_and_words(text: str) -> tuple[Mapping[Term, int], Mapping[Word, int]]:
-    """Return the terms of a query outside of words, and its words, with their repetitions."""
+def counted_terms(text: str) -> Counter[Term]:
+    """Return the terms of a query with their repetitions."""
     terms = query_terms(text)
     counts = Counter(("grams", gram) for gram in terms.grams)
     counts.update(("characters", character) for character in terms.lone)
+    return counts
+
+
+@lru_cache(maxsize=32)
+def _terms_and_words(text: str) -> tuple[Mapping[Term, int], Mapping[Word, int]]:
+    """Return the terms of a query outside of words, and its words, with their repetitions."""
+    counts = counted_terms(text)
     words: Counter[Word] = Counter()
-    if len(counts) <= _MAX_QUERY_TERMS:
+    if len(counts) <= MAX_QUERY_TERMS:
         for spelled, spellings in query_words(text):
             others = tuple((_terms_of(s.text), s.share) for s in spellings if s.text != spelled)
             own = _terms_of(spelled)
@@ -168,19 +174,10 @@ def _terms_and_words(text: str) -> tuple[Mapping[Term, int], Mapping[Word, int]]
             counts.subtract(word.terms)
             words[word] += 1
         counts = +counts
-    return dict(counts.most_common(_MAX_QUERY_TERMS)), words
+    return dict(counts.most_common(MAX_QUERY_TERMS)), words
 
 
 def _terms_of(spelling: str) -> tuple[Term, ...]:
     if len(spelling) == 1:
         return (("characters", spelling),)
     return tuple(("grams", "".join(pair)) for pair in pairwise(spelling))
-
-
-@lru_cache(maxsize=32)
-def counted_terms(text: str) -> Sequence[tuple[Term, int]]:
-    """Return the distinct (field, term) pairs of a query with their repetitions."""
-    terms = query_terms(text)
-    pairs = [("grams", term) for term in terms.grams]
-    pairs += [("characters", term) for term in terms.lone]
-    return tuple(Counter(pairs).most_common(_MAX_QUERY_TERMS))

@@ -1,6 +1,5 @@
 """From a question to ranked rows and hits, on one state of the index that never changes."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -304,28 +303,3 @@ def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list
         )
         hits.append(hit)
     return sorted(hits, key=lambda hit: (-hit.score, hit.id))
-
-
-def without_repetitions(
-    hits: Sequence[Hit], *, distinct: bool, per_document: int | None
-) -> list[Hit]:
-    """Return the hits in their order, without some.
-
-    Args:
-        hits: Best first.
-        distinct: Whether only the first of hits with the same title, heading and text stays.
-        per_document: How many hits of one document stay; None for all.
-    """
-    seen: set[tuple[str, str, str]] = set()
-    counts: Counter[str] = Counter()
-    kept = []
-    for hit in hits:
-        content = (hit.title, hit.heading, hit.text)
-        if distinct and content in seen:
-            continue
-        if per_document is not None and counts[hit.document] == per_document:
-            continue
-        seen.add(content)
-        counts[hit.document] += 1
-        kept.append(hit)
-    return kept

@@ -16,7 +16,7 @@ from konayuki.arrays import FloatMatrix, FloatVector
 from konayuki.errors import InputError
 from konayuki.search.arguments import check_search
 from konayuki.search.bm25 import K1, idf, saturate
-from konayuki.search.clauses import OTHER_SPELLING, counted_terms
+from konayuki.search.clauses import MAX_QUERY_TERMS, OTHER_SPELLING, counted_terms
 from konayuki.search.encoder import TokenEncoder
 from konayuki.search.prepared import prepared
 from konayuki.search.ranker import Candidates, ranker_of
@@ -116,10 +116,11 @@ def _idf(n_texts: int, n_holding: NDArray[np.integer]) -> FloatVector:
 def _bm25(query: str, texts: Sequence[str]) -> tuple[FloatVector, float]:
     """Return the BM25 of each text, float32 (n,), and the BM25 that no text exceeds.
 
-    As `konayuki.search.lexical` has it, other spellings included.
+    As `konayuki.search.clauses` has it, other spellings of terms included, those of whole words
+    not: the texts are few and at hand, and the second look compares them token by token.
     """
     others = other_spellings(query)
-    terms = counted_terms(query)
+    terms = counted_terms(query).most_common(MAX_QUERY_TERMS)
     wanted = dict.fromkeys(
         (field, spelling)
         for (field, term), _ in terms

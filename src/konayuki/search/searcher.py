@@ -1,5 +1,6 @@
 """From a checked question to hits, on one committed state of the index."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
@@ -19,15 +20,7 @@ from konayuki.search.encoder import TokenEncoder
 from konayuki.search.prepared import prepared
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import (
-    Hit,
-    Question,
-    Ranked,
-    View,
-    as_hits,
-    leading,
-    without_repetitions,
-)
+from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, leading
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
 from konayuki.search.terms import in_standard_spelling
@@ -226,3 +219,28 @@ def _rank(
     if ranker and view.tokens is not None:
         return view.rank_with_second_look(question, k, ranker)
     return view.rank_fused(question, k)
+
+
+def without_repetitions(
+    hits: Sequence[Hit], *, distinct: bool, per_document: int | None
+) -> list[Hit]:
+    """Return the hits in their order, without some.
+
+    Args:
+        hits: Best first.
+        distinct: Whether only the first of hits with the same title, heading and text stays.
+        per_document: How many hits of one document stay; None for all.
+    """
+    seen: set[tuple[str, str, str]] = set()
+    counts: Counter[str] = Counter()
+    kept = []
+    for hit in hits:
+        content = (hit.title, hit.heading, hit.text)
+        if distinct and content in seen:
+            continue
+        if per_document is not None and counts[hit.document] == per_document:
+            continue
+        seen.add(content)
+        counts[hit.document] += 1
+        kept.append(hit)
+    return kept
