@@ -86,7 +86,8 @@ def build_agent(engine: Engine) -> MCPServer:
     server = MCPServer(
         "konayuki", instructions=INSTRUCTIONS, version=konayuki.__version__, log_level="WARNING"
     )
-    _add_search_tools(server, engine)
+    _add_search_tool(server, engine)
+    _add_reading_tool(server, engine)
     _add_index_tools(server, engine)
     _add_model_tools(server, engine)
     _add_resources(server, engine)
@@ -95,7 +96,7 @@ def build_agent(engine: Engine) -> MCPServer:
     return server
 
 
-def _add_search_tools(server: MCPServer, engine: Engine) -> None:
+def _add_search_tool(server: MCPServer, engine: Engine) -> None:
     @server.tool(annotations=_READS)
     def search(
         query: Annotated[
@@ -143,6 +144,8 @@ def _add_search_tools(server: MCPServer, engine: Engine) -> None:
         groups = by_file(hits) if group_by_file else [FileHits(hit, []) for hit in hits]
         return as_result(excerpts(parsed.text, groups[offset : offset + k], max_tokens))
 
+
+def _add_reading_tool(server: MCPServer, engine: Engine) -> None:
     @server.tool(annotations=_READS)
     def get(
         id: Annotated[
