@@ -122,6 +122,10 @@ class Index:
             (3, True)
         """
         folder = Path(path)
+        if folder.is_dir() and not os.access(folder, os.X_OK):
+            raise NotFoundError(
+                f"{folder}: permission denied: expected the right to look into the folder"
+            )
         if not os.path.lexists(folder / "documents.db"):
             hint = (
                 f"konayuki index {folder} --out NEW makes an index of its files"
