@@ -10,8 +10,6 @@ the one to compare, and ratios are of best times.
 import argparse
 import json
 import os
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from corpus import ROOT, speed_texts
 from environment import environment
+from interleaved import measure
 from konayuki.model import StaticModel
 from konayuki.model.native import Unigram, describe, kernel
 from konayuki.model.normalizers import build_normalizer
@@ -65,25 +64,6 @@ def random_table(rows: int, dim: int) -> tuple[np.ndarray, ...]:
     return random.normal(0, 1, (rows, dim)).astype(np.float32), *tanh
 
 
-def measure(calls: dict[str, Callable[[], object]], count: int) -> dict[str, dict[str, float]]:
-    """Return best and median microseconds a text of each call, and ratios to the baseline."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(1e6 * (time.perf_counter() - start) / count)
-    baseline = min(times[BASELINE])
-    return {
-        name: {
-            "best_us": round(min(values), 3),
-            "median_us": round(statistics.median(values), 3),
-            "ratio": round(min(values) / baseline, 3),
-        }
-        for name, values in times.items()
-    }
-
-
 def main() -> None:
     """Run the benchmark and print a table, and JSON if a file is named."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -98,7 +78,9 @@ def main() -> None:
     for kind, batch in speed_texts().items():
         _, offsets = model.tokenize(batch)
         tokens = len(batch) and int(offsets[-1]) / len(batch)
-        results = measure(cases(model, arguments.model, batch), len(batch))
+        results = measure(cases(model, arguments.model, batch), len(batch), ROUNDS)
+        for times in results.values():
+            times["ratio"] = round(times["best_us"] / results[BASELINE]["best_us"], 3)
         record[kind] = {"texts": len(batch), "tokens_a_text": round(tokens, 1), "results": results}
         for name, values in results.items():
             print(

@@ -24,10 +24,10 @@ from usearch.index import Index, search
 
 import corpus
 from environment import environment
+from konayuki.model import quantize_vectors
 from konayuki.model.native import Scanner, describe, kernel
 from konayuki.model.static import StaticModel
 from konayuki.progress import track
-from konayuki.search.scan import quantize
 from neighbours import Codes, Truth
 
 RESULTS = Path(__file__).parent / "results"
@@ -64,8 +64,8 @@ def encode(
     for start in track(range(0, len(texts), BLOCK), "encode", unit=" blocks"):
         part = model.encode(texts[start : start + BLOCK])
         truth.add(part, start)
-        codes[start : start + BLOCK] = quantize(part)
-    return codes, quantize(vectors), truth
+        codes[start : start + BLOCK] = quantize_vectors(part, "int8")
+    return codes, quantize_vectors(vectors, "int8"), truth
 
 
 def exact(scanner: Scanner, codes: Codes, threads: int) -> Method:
@@ -203,11 +203,11 @@ def bench(codes: Codes, queries: Codes, truth: Truth, with_peers: bool) -> list[
 
 
 def main() -> None:
-    """Run the benchmark and print a table, and JSON where a file is named."""
+    """Run the benchmark and print a table, and JSON if a file is named."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--model", help="a model folder; the bundled one unless given")
+    parser.add_argument("--model", help="model folder (default: the bundled model)")
     parser.add_argument("--peers", type=int, default=100_000, help="largest size for peers")
     parser.add_argument("--json", type=Path, default=RESULTS / "scan.json")
     arguments = parser.parse_args()

@@ -12,8 +12,6 @@ import argparse
 import json
 import os
 import random
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -23,6 +21,7 @@ import pyarrow.parquet as parquet
 
 from corpus import DATA, ROOT, speed_texts
 from environment import environment
+from interleaved import measure
 from konayuki.model.kernel_tokenizer import KernelTokenizer
 from konayuki.model.native import describe, kernel
 from konayuki.model.tokens import Tokenizer
@@ -80,22 +79,6 @@ def count_differences(own: Tokenizer, library: Any, texts: Sequence[str]) -> int
     )
 
 
-def measure(
-    calls: dict[str, Callable[[], object]], n_texts: int, rounds: int
-) -> dict[str, dict[str, float]]:
-    """Return microseconds a text of each call: the best of all rounds, and the median."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(1e6 * (time.perf_counter() - start) / n_texts)
-    return {
-        name: {"best_us": round(min(values), 2), "median_us": round(statistics.median(values), 2)}
-        for name, values in times.items()
-    }
-
-
 def compare(definition: dict[str, Any], texts: Sequence[str], rounds: int) -> dict[str, object]:
     """Return agreement and times of one tokenizer."""
     import tokenizers
@@ -117,12 +100,12 @@ def compare(definition: dict[str, Any], texts: Sequence[str], rounds: int) -> di
     for kind, batch in speed_texts().items():
         ready = batch if marked else prepared(unigram.normalize, batch)
         calls: dict[str, Callable[[], object]] = {
-            "kernel": lambda batch=batch: fast.unigram.tokenize(batch, threads=1),  # type: ignore[misc]
+            "kernel": lambda batch=batch: fast.tokenize(batch, threads=1),  # type: ignore[misc]
             "sentencepiece": lambda ready=ready: peer.encode(ready),  # type: ignore[misc]
             "tokenizers": lambda batch=batch: library.encode_batch_fast(  # type: ignore[misc]
                 batch, add_special_tokens=False
             ),
-            "python": lambda batch=batch: UnigramReference.encode(plain, batch),  # type: ignore[misc]
+            "python": lambda batch=batch: UnigramReference.tokenize(plain, batch),  # type: ignore[misc]
         }
         record[kind] = measure(calls, len(batch), rounds)
     return record

@@ -51,3 +51,25 @@ def test_a_terminal_gets_a_bar_and_lines_above_it(monkeypatch: pytest.MonkeyPatc
     assert "train:   0%|" in written
     assert "at a\n" in written
     assert "at b\n" in written
+
+
+def test_files_are_counted_with_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("tqdm.tqdm.mininterval", 0, raising=False)
+    for _ in progress.track_files(["a", "b"], "index", [1024, 1 << 20]):
+        progress.say("")
+    written = terminal.getvalue()
+    assert "index:   0%|" in written
+    assert "/1.00M " in written
+    assert "1/2 files" in written
+
+
+@pytest.mark.usefixtures("clock")
+def test_files_get_a_line_a_minute_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(progress.track_files("abcdef", "index", [2048] * 6)) == list("abcdef")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert "files" in lines[0]
+    assert "/12.0k" in lines[0]
+    assert list(progress.track_files("ab", "index", [1, 1], enabled=False)) == ["a", "b"]

@@ -1,5 +1,6 @@
-"""What is tracked: no links, one version, and a package description that a registry can show."""
+"""What is tracked: no links, one version, a description that a registry can show, named tests."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -48,3 +49,33 @@ def test_the_package_description_has_no_relative_links() -> None:
     targets = re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", done.stdout)
     assert targets
     assert [a or b for a, b in targets if not (a or b).startswith(("https://", "#"))] == []
+
+
+TESTS = ROOT / "tests"
+TEST_FILES = sorted(TESTS.rglob("test_*.py"))
+
+
+def modules_tested_by(path: Path) -> list[Path]:
+    """Return where the module or package could be that a test file is named after."""
+    folder, name = path.parent.relative_to(TESTS), path.stem.removeprefix("test_")
+    homes = [ROOT / "src" / "konayuki" / folder, ROOT / folder]  # the latter: benchmarks, tools
+    files = [home / part for home in homes for part in (f"{name}.py", f"{name}/__init__.py")]
+    return [*files, *(home / "__main__.py" for home in homes if home.name == name)]
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.relative_to(TESTS).as_posix())
+def test_a_test_is_named_after_a_module_or_says_what_it_shows(path: Path) -> None:
+    if not any(module.exists() for module in modules_tested_by(path)):
+        docstring = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        assert docstring, "no module has its name: expected a docstring that says what it shows"
+
+
+def test_helpers_of_tests_are_modules_of_their_own() -> None:
+    imports = re.compile(r"^\s*(from|import) .*\b(conftest|test_\w+)\b", re.M)
+    offenders = {
+        path.relative_to(TESTS).as_posix(): match[0]
+        for path in TESTS.rglob("*.py")
+        if (match := imports.search(path.read_text("utf-8")))
+    }
+
+    assert offenders == {}

@@ -9,9 +9,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from konayuki.errors import InputError
-from konayuki.model.late import COLUMNS, LateTable
+from konayuki.model.late import COLUMNS, LateKernel, LateTable, PassageTokens, QueryTokens
 from konayuki.model.native import Kernel
-from konayuki.model.native.late import LateKernel, Passages, QueryTokens
 from konayuki.model.packed import PackedTable
 from model import samples
 
@@ -54,7 +53,7 @@ def compare_late(kernels: list[Kernel], draw: np.random.Generator) -> Counter[st
     return counts
 
 
-def random_passages(n_rows: int, table: LateTable, draw: np.random.Generator) -> Passages:
+def random_passages(n_rows: int, table: LateTable, draw: np.random.Generator) -> PassageTokens:
     """Return up to 60 passages, some of them empty, with up to 4 sentences each."""
     n_passages = int(draw.integers(0, 60))
     sizes = draw.integers(0, 80, n_passages) * (draw.random(n_passages) < 0.9)
@@ -72,17 +71,17 @@ def random_passages(n_rows: int, table: LateTable, draw: np.random.Generator) ->
     bounds = np.concatenate([[0], sentence_ends + np.repeat(starts, n_sentences)])
     lengths = table.sentence_lengths(ids.astype(np.int32), bounds.astype(np.int64))
     dtype = np.uint16 if draw.random() < 0.5 else np.int32
-    return Passages(
+    return PassageTokens(
         ids.astype(dtype), sentence_ends, lengths, starts, ends, last - n_sentences, last
     )
 
 
 def damaged(
-    query: QueryTokens, passages: Passages, draw: np.random.Generator
-) -> tuple[QueryTokens, Passages]:
+    query: QueryTokens, passages: PassageTokens, draw: np.random.Generator
+) -> tuple[QueryTokens, PassageTokens]:
     """Return copies with one to three numbers changed, as a received index could hold them."""
     query = QueryTokens(*(array.copy() for array in query))
-    passages = Passages(*(array.copy() for array in passages))
+    passages = PassageTokens(*(array.copy() for array in passages))
     arrays = [array for array in (*query, *passages) if len(array)]
     for _ in range(draw.integers(1, 4) if arrays else 0):
         array = arrays[draw.integers(len(arrays))]

@@ -6,10 +6,10 @@ from konayuki import errors
 
 if TYPE_CHECKING:
     from konayuki.model import StaticModel
-    from konayuki.search import Hit, Index
+    from konayuki.search import Hit, Index, rerank
 
 __version__ = "0.1.0"
-__all__ = ["Hit", "Index", "StaticModel", "__version__", "errors"]
+__all__ = ["Hit", "Index", "StaticModel", "__version__", "errors", "rerank"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
         from konayuki.model import StaticModel
 
         return StaticModel
-    if name in {"Hit", "Index"}:
+    if name in {"Hit", "Index", "rerank"}:
         from konayuki import search
 
         return getattr(search, name)

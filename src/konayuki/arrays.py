@@ -9,6 +9,7 @@ IntVector = NDArray[np.int64]
 BoolVector = NDArray[np.bool_]
 ByteMatrix = NDArray[np.uint8]
 Int8Matrix = NDArray[np.int8]
+Int8Vector = NDArray[np.int8]
 
 # The original SSE format: levels 0 to 15 stand for (level / 7.5 - 1) * scale.
 LEVELS = np.float32(15)

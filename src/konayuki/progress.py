@@ -1,8 +1,9 @@
 """Progress of long work, always on stderr: a bar on a terminal, elsewhere a line a minute."""
 
+import io
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 LOG_SECONDS = 60.0  # between two lines without a terminal, so that short work is silent there
@@ -35,6 +36,36 @@ def track(
     from tqdm import tqdm
 
     yield from tqdm(items, desc=label, total=total, unit=unit, file=sys.stderr, leave=False)
+
+
+def track_files(
+    files: Sequence[Item], label: str, sizes: Sequence[int], *, enabled: bool = True
+) -> Iterator[Item]:
+    """Yield files; a bar named `label` on stderr, or lines, count their bytes and their number."""
+    if not (enabled and _enabled):
+        yield from files
+        return
+    from tqdm import tqdm
+
+    is_terminal = sys.stderr.isatty()
+    with tqdm(
+        desc=label,
+        total=sum(sizes),
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        file=sys.stderr if is_terminal else io.StringIO(),
+        leave=False,
+    ) as bar:
+        last_line = time.monotonic()
+        for n_done, (file, size) in enumerate(zip(files, sizes, strict=True)):
+            bar.set_postfix_str(f"{n_done:,}/{len(files):,} files", refresh=False)
+            now = time.monotonic()
+            if not is_terminal and now - last_line >= LOG_SECONDS:
+                last_line = now
+                say(str(bar))
+            yield file
+            bar.update(size)
 
 
 def say(text: str) -> None:

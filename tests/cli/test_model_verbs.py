@@ -1,3 +1,5 @@
+"""The verbs that take a model: encode, info, quantize, export."""
+
 import io
 import json
 import sys
@@ -126,6 +128,12 @@ def test_info_describes_a_model(folder: Path, capsys: pytest.CaptureFixture[str]
 def test_info_of_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("info", tmp_path / "nowhere") == 1
     assert "no model folder" in capsys.readouterr().err
+
+
+def test_info_of_an_unset_variable_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("info", "")
+    assert "'': expected a path" in capsys.readouterr().err
 
 
 def test_quantize_gives_size_and_error(

@@ -56,7 +56,9 @@ def test_a_second_run_reads_only_what_changed(
     (notes / "fuji.md").write_text("新しい本文。", "utf-8")
     capsys.readouterr()
     assert run(model, "index", notes, "--out", "i", "--prune") == 0
-    assert capsys.readouterr().out == "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed\n"
+    assert capsys.readouterr().out == (
+        "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed, 1 files gone\n"
+    )
 
 
 def test_hits_are_shown_with_heading_file_and_parts_of_the_score(
@@ -66,7 +68,7 @@ def test_hits_are_shown_with_heading_file_and_parts_of_the_score(
     capsys.readouterr()
     run(model, "search", "i", "富士山", "-k", "1")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == " 1. 富士山 > 高さ  notes/fuji.md"
+    assert lines[0] == " 1. 富士山 > 高さ  notes/fuji.md:3"
     assert lines[1] == "    富士山は3776メートルである。"
     assert lines[2].startswith("    relevance ")
     assert "words" in lines[2] and "meaning" in lines[2]
@@ -98,7 +100,7 @@ def test_wide_spaces_and_joined_emoji_are_shown_as_they_are(
     capsys.readouterr()
     run(model, "search", "i", "総則")
     title, text, _ = capsys.readouterr().out.splitlines()
-    assert title == " 1. 第一章\u3000総則[31m  notes/law.md"
+    assert title == " 1. 第一章\u3000総則[31m  notes/law.md:2"
     assert text == "    家族👨\u200d👩\u200d👧の規則"
 
 
@@ -139,6 +141,52 @@ def test_a_filter_is_read_from_conditions(
         read_where(["a"])
 
 
+def found(model: Path, capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict]:
+    capsys.readouterr()
+    assert run(model, "search", "i", *arguments, "--json") == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_phrases_exclusions_and_filters_are_understood(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    ids = [hit["id"] for hit in found(model, capsys, '"日本一広い"')]
+    assert ids == ["notes/lake.txt#0"]
+    assert {hit["id"] for hit in found(model, capsys, "本 -琵琶湖 －富士山")} == {"r1"}
+    assert found(model, capsys, "kind:csv")[0]["place"].startswith("notes/rows.csv")
+    assert found(model, capsys, "tag:nothing") == []
+    assert len(found(model, capsys, "kind:csv", "--plain")) == 3
+
+
+def test_hits_are_put_together_by_file_and_sorted_by_date(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    for month in (1, 3, 2):
+        head = f"---\ndate: 2024-0{month}-05\n---\n# 日記{month}\n"
+        (notes / f"{month}.md").write_text(f"{head}## 朝\n富士山へ。\n## 夜\n富士山で。", "utf-8")
+    run(model, "index", notes, "--out", "i")
+    hits = found(model, capsys, "富士山 path:/1.md,/2.md,/3.md", "--by-file", "--sort", "date")
+    assert [hit["metadata"]["path"] for hit in hits] == ["notes/3.md", "notes/2.md", "notes/1.md"]
+    assert [hit["more"] for hit in hits] == [1, 1, 1]
+    run(model, "search", "i", "富士山", "--by-file", "-k", "5")
+    assert "    1 more in this file" in capsys.readouterr().out.splitlines()
+    run(model, "search", "i", "kind:md after:2024-03")
+    assert "    2024-03-05" in capsys.readouterr().out.splitlines()
+
+
+def test_what_is_like_a_passage_is_found(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    ids = [hit["id"] for hit in found(model, capsys, "--like", "notes/lake.txt#0")]
+    assert set(ids) == {"notes/fuji.md#0", "r1"}
+    assert run(model, "search", "i", "--like", "nothing") == 1
+    assert "there is no document 'nothing'" in capsys.readouterr().err
+    assert run(model, "search", "i") == 2
+    assert run(model, "search", "i", "富士山", "--like", "r1") == 2
+
+
 def test_a_file_that_cannot_be_read_fails_the_run_but_not_the_others(
     model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -160,7 +208,7 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
     assert run(model, "index", notes, "--out", "i") == 0
     captured = capsys.readouterr()
     assert captured.out.endswith(
-        "0 removed, 1 empty rows left out, 1 files of other kinds left out (.zip)\n"
+        "0 removed, 1 empty row left out, 1 file of other kinds left out (.zip)\n"
     )
     assert captured.err == "warning: notes/rows.csv: id '1' more than once: the last row counts\n"
 
@@ -175,6 +223,12 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
         ),
         (["index", "notes/bad.txt", "--out", "i"], 1, "holds zero bytes"),
         (["search", "nowhere", "富士山"], 1, "documents.db does not exist"),
+        (
+            ["search", "富士山", "の 高さ", "found"],
+            2,
+            "富士山 is not an index, but found is: expected the index first\n"
+            "hint: konayuki search found '富士山' 'の 高さ'",
+        ),
         (["index", "nowhere", "--out", "i"], 1, "nowhere does not exist"),
         (["index", "notes", "--out", "notes"], 2, "notes already exists"),
         (["index", "notes", "--out", "i", "--chunk-size", "0"], 2, "expected a positive size"),
@@ -185,5 +239,23 @@ def test_mistakes_are_told_in_a_line(
 ):
     (notes / "bad.csv").write_text("a,b\n1,2\n", "utf-8")
     (notes / "bad.txt").write_bytes(b"\0")
+    if "found" in arguments:
+        run(model, "index", notes / "rows.csv", "--out", "found")
     assert run(model, *arguments) == code
     assert message in capsys.readouterr().err
+
+
+def test_numbers_agree_with_their_nouns(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes / "rows.csv", "--out", "i")
+    assert capsys.readouterr().out == "i: 1 passage; 1 new from 1 file (0 unchanged), 0 removed\n"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_search_for_no_hits_is_refused(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str], number: str
+):
+    with pytest.raises(SystemExit, match="2"):
+        run(model, "search", "i", "山", "-k", number)
+    assert f"argument -k: {number!r}: expected a whole number above 0" in capsys.readouterr().err

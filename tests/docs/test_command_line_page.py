@@ -1,3 +1,5 @@
+"""The page of the command line is what the parsers say."""
+
 from pathlib import Path
 
 from konayuki.cli.reference import reference

@@ -1,3 +1,5 @@
+"""The figures of the page on large corpora are those of the result files."""
+
 import subprocess
 import sys
 from pathlib import Path

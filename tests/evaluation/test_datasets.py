@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evaluation.layouts import CORPUS, PAIRS, QRELS, QUERIES, write_beir, write_nano, write_table
 from konayuki.errors import DatasetError, InputError, MissingExtraError, NotFoundError
-from konayuki.evaluation.datasets import read_sets
+from konayuki.evaluation.datasets import read_sets, write_set
 from konayuki.evaluation.sets import EvaluationSet, Passage, RetrievalSet, SimilaritySet
 from shared_data import data_folder
 
@@ -285,3 +285,15 @@ def test_the_shared_sets_are_read_without_a_complaint() -> None:
         "niilc": (780, 5999),
         "sql_docs_ja": (987, 9232),
     }
+
+
+def test_a_set_survives_writing(tmp_path: Path) -> None:
+    one = RetrievalSet(
+        "山と海",
+        {"1": Passage("富士山は高い。\n山である", "富士山"), "2": Passage("海は広い\u2028塩辛い")},
+        {"q1": "高い山は？", "q2": "「海」"},
+        {"q1": {"1": 2}, "q2": {"2": 1, "1": 1}},
+    )
+    write_set(one, tmp_path / one.name)
+    (found,) = read_sets(tmp_path)
+    assert found == one

@@ -14,12 +14,6 @@ from search.stand_in import HashEncoder
 
 
 @pytest.fixture
-def index(fresh):
-    with Index.open(fresh("index"), HashEncoder()) as index:
-        yield index
-
-
-@pytest.fixture
 def notes(tmp_path: Path) -> Path:
     folder = tmp_path / "notes"
     folder.mkdir()
@@ -53,15 +47,138 @@ def test_a_file_that_would_now_be_read_another_way_is_read_again(index, notes, m
     assert update(index, [notes]).unchanged == 0
 
 
-def test_files_that_are_gone_are_dropped_when_asked(index: Index, notes: Path):
+def test_files_that_are_gone_from_a_folder_that_is_named_are_dropped(index: Index, notes: Path):
     update(index, [notes])
     (notes / "a.md").unlink()
-    assert update(index, [notes]).removed == 0
+    assert update(index, [notes / "b.txt"]).removed == 0
     assert len(index) == 2
-    assert update(index, [notes], prune=True).removed == 1
+    summary = update(index, [notes])
+    assert (summary.removed, summary.gone, summary.moved) == (1, 1, {})
     assert [hit.metadata["path"] for hit in index.search("富士山")] == [
         (notes / "b.txt").as_posix()
     ]
+
+
+def test_an_empty_folder_may_be_a_disk_that_is_not_mounted(index: Index, notes: Path):
+    update(index, [notes])
+    for path in notes.iterdir():
+        path.unlink()
+    summary = update(index, [notes])
+    assert (summary.gone, len(index)) == (0, 2)
+    assert "no file is left of 2: their passages stay\nhint: --prune" in summary.warnings[0]
+    assert update(index, [notes], prune=True).gone == 2
+    assert len(index) == 0
+
+
+@pytest.mark.parametrize("prune", [True, False])
+def test_a_file_that_is_renamed_moves(index: Index, notes: Path, prune: bool):
+    update(index, [notes])
+    (notes / "sub").mkdir()
+    (notes / "a.md").rename(notes / "sub" / "山.md")
+    (notes / "b.txt").rename(notes / "z.txt")
+    summary = update(index, [notes], prune=prune)
+    names = {f"{notes.as_posix()}/{old}": f"{notes.as_posix()}/{new}"
+             for old, new in (("a.md", "sub/山.md"), ("b.txt", "z.txt"))}  # fmt: skip
+    assert (summary.moved, summary.gone, summary.removed) == (names, 0, 0)
+    assert sorted(index.values("path")) == sorted(names.values())
+    assert set(index.sources()) == set(names.values())
+    assert update(index, [notes], prune=prune).unchanged == 2
+
+
+def test_a_file_that_comes_from_a_folder_that_is_not_named_moves(index: Index, notes: Path):
+    update(index, [notes])
+    other = notes.parent / "other"
+    other.mkdir()
+    (notes / "a.md").rename(other / "a.md")
+    assert len(update(index, [other]).moved) == 1
+    assert len(index) == 2
+
+
+def test_a_copy_is_no_move(index: Index, notes: Path):
+    update(index, [notes])
+    (notes / "c.md").write_bytes((notes / "a.md").read_bytes())
+    assert update(index, [notes]).moved == {}
+    (notes / "a.md").unlink()
+    (notes / "d.md").write_bytes((notes / "c.md").read_bytes())
+    (notes / "e.md").write_bytes((notes / "c.md").read_bytes())
+    summary = update(index, [notes])
+    assert list(summary.moved.values()) == [(notes / "d.md").as_posix()]
+    assert len(index) == 4
+
+
+def test_rows_with_ids_of_their_own_move_with_their_file(index: Index, pair):
+    update(index, [pair[0].parent])
+    pair[0].rename(pair[0].with_name("c.jsonl"))
+    summary = update(index, [pair[0].parent])
+    assert (len(summary.moved), summary.removed) == (1, 0)
+    assert set(texts(index)) == {"1", "2", "own"}
+
+
+def aged(folder: Path) -> None:
+    """Make the files of a folder old enough for their times to tell of every change."""
+    for path in folder.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def test_files_whose_times_have_not_changed_are_not_read(index: Index, notes: Path, monkeypatch):
+    aged(notes)
+    monkeypatch.setattr("konayuki.ingest.walk._COARSEST_CLOCK_S", 0.0)
+    update(index, [notes])
+    monkeypatch.setattr("konayuki.ingest.indexing.read_regular", None)
+    assert update(index, [notes]).unchanged == 2
+    monkeypatch.undo()
+    (notes / "b.txt").write_text("琵琶湖は深い。" * 10, "utf-8")  # of the same size
+    aged(notes)  # as tools do that keep the time of what they copy
+    assert update(index, [notes]).unchanged == 1
+
+
+def test_a_file_that_was_only_touched_is_read_once(index: Index, notes: Path, monkeypatch):
+    monkeypatch.setattr("konayuki.ingest.walk._COARSEST_CLOCK_S", 0.0)
+    update(index, [notes])
+    generation = index.info()["generation"]
+    aged(notes)
+    assert update(index, [notes]).unchanged == 2
+    assert index.info()["generation"] == generation
+    monkeypatch.setattr("konayuki.ingest.indexing.read_regular", None)
+    assert update(index, [notes]).unchanged == 2
+
+
+def test_what_has_just_changed_is_looked_at_again(index: Index, notes: Path):
+    update(index, [notes])
+    assert {source.stamp for source in index.sources().values()} == {""}
+
+
+def test_only_what_is_asked_for_is_looked_at(index: Index, notes: Path):
+    update(index, [notes])
+    for name in ("a.md", "b.txt"):
+        (notes / name).unlink()
+    for name in ("c.md", "d.md", ".e.md", "sub/f.md", "sub/g.md"):
+        (notes / name).parent.mkdir(exist_ok=True)
+        (notes / name).write_text(f"新しい{name}", "utf-8")
+    places = [notes.resolve() / name for name in ("a.md", "c.md", ".e.md", "sub", "nothing")]
+    summary = update(index, [notes], only=places)
+    assert (summary.files, summary.gone) == (3, 1)
+    names = sorted(Path(name).name for name in index.sources())
+    assert names == ["b.txt", "c.md", "f.md", "g.md"]
+
+
+def test_what_is_done_stays_after_an_interruption(index: Index, tmp_path: Path, monkeypatch):
+    for n in range(20):
+        (tmp_path / f"{n:02}.txt").write_text(f"第{n}の文。", "utf-8")
+    monkeypatch.setattr("konayuki.ingest.storing._BATCH_FILES", 5)
+    reads = iter(range(12))
+
+    def read(*arguments: object) -> bytes:
+        if next(reads, None) is None:
+            raise KeyboardInterrupt
+        return Path(str(arguments[0])).read_bytes()
+
+    monkeypatch.setattr("konayuki.ingest.indexing.read_regular", read)
+    with pytest.raises(KeyboardInterrupt):
+        update(index, [tmp_path])
+    assert len(index) == 10
+    monkeypatch.undo()
+    assert update(index, [tmp_path]).passages == 10
 
 
 def test_files_that_are_there_are_kept_whatever_was_named(index: Index, notes: Path):
@@ -134,16 +251,17 @@ def test_an_id_belongs_to_the_file_that_had_it_first(index: Index, pair):
     assert update(index, [pair[1]]).warnings == summary.warnings
 
 
-@pytest.mark.parametrize("prune", [True, False])
-def test_a_row_that_was_left_out_comes_when_the_other_file_goes(index: Index, pair, prune: bool):
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_row_that_was_left_out_comes_when_the_other_file_goes(index: Index, pair, folder: bool):
     update(index, [pair[0].parent])
     pair[0].unlink()
-    summary = update(index, [pair[0].parent], prune=prune)
+    named = pair[0].parent if folder else pair[1]
+    summary = update(index, [named])
     assert summary.warnings == []
     found = texts(index)
     assert found["1"] == "琵琶湖"
-    assert ("own" in found) != prune
-    assert update(index, [pair[0].parent], prune=prune).unchanged == 1
+    assert ("own" in found) != folder
+    assert update(index, [named]).unchanged == 1
 
 
 def test_the_first_file_is_whole_when_the_other_goes(index: Index, pair):
@@ -219,7 +337,7 @@ def test_the_summary_says_what_was_left_out_or_changed(index: Index, notes: Path
     assert (summary.files, summary.passages, summary.empty, len(index)) == (3, 3, 1, 3)
     name = (notes / "x.jsonl").as_posix()
     assert summary.warnings == [
-        f"{name}: 'path' of 1 rows gave way to the path of the file",
+        f"{name}: 'path' was replaced by the path of the file in 1 row",
         f"{name}: id 'r' more than once: the last row counts",
     ]
 

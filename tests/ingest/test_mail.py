@@ -22,6 +22,7 @@ def test_a_mail_has_subject_sender_date_and_the_names_of_its_attachments():
     assert outline.title == "健康診断のお知らせ"
     assert outline.metadata == {
         "from": "総務 <soumu@example.jp>", "date": "2024-04-01T09:00:00+09:00",
+        "keywords": "総務 <soumu@example.jp>",
     }  # fmt: skip
     assert outline.sections[0].text.split() == ["五月十日です。", "案内.pdf"]
 

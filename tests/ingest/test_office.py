@@ -126,6 +126,6 @@ def test_what_is_not_such_a_file_is_named(content: bytes):
 
 
 def test_many_bytes_in_few_are_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("konayuki.ingest.office._MAX_PART_BYTES", 100)
+    monkeypatch.setattr("konayuki.ingest.archive.MAX_BYTES", 100)
     with pytest.raises(FormatError, match="at most"):
         read_docx(docx(paragraph("あ") * 100), "a.docx")

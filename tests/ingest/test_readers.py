@@ -118,7 +118,9 @@ def test_rows_of_a_table_are_records(tmp_path: Path):
     path = write(tmp_path / "t.csv", 'id,text,lang\n1,"一行目\n続き",ja\n,二,en\n')
     first, second = read_records(path)
     assert first == {
-        "id": "1", "text": "一行目\n続き", "metadata": {"lang": "ja", "path": path.as_posix()},
+        "id": "1", "text": "一行目\n続き", "metadata": {
+            "lang": "ja", "path": path.as_posix(), "line": 3, "keywords": ["t"],
+        },
     }  # fmt: skip
     assert second["id"] == f"{path.as_posix()}:4"
     (tab,) = read_records(write(tmp_path / "t.tsv", "text\ttitle\n本文\t題\n"))
@@ -132,7 +134,8 @@ def test_lines_of_json_are_records(tmp_path: Path):
     records = list(read_records(write(tmp_path / "x.jsonl", body), Cutting(size=20)))
     assert records[0]["id"] == "7"
     assert records[0]["metadata"] == {
-        "year": 2024, "a": 1, "path": (tmp_path / "x.jsonl").as_posix(),
+        "year": 2024, "a": 1, "path": (tmp_path / "x.jsonl").as_posix(), "line": 1,
+        "keywords": ["x"],
     }  # fmt: skip
     assert [r["id"] for r in records[1:]] == ["long#0", "long#1"]
     assert {(r["chunk_of"], r["title"]) for r in records[1:]} == {("long", "題")}

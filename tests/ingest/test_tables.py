@@ -45,7 +45,9 @@ def test_the_column_with_the_most_letters_is_the_text():
     guess = "no column 'text': read 'message' as the text"
     first, _ = read(CHAT.encode(), "chat.jsonl", guess=guess)
     assert first["text"].startswith("引っ越し")
-    assert first["metadata"] == {"user": "hana", "ts": "2024-04-01", "path": "chat.jsonl"}
+    assert first["metadata"] == {
+        "user": "hana", "ts": "2024-04-01", "path": "chat.jsonl", "line": 1, "keywords": ["chat"],
+    }  # fmt: skip
 
 
 def test_columns_can_be_named():

@@ -11,15 +11,8 @@ from konayuki.ingest import Selection, find_files, update
 from konayuki.ingest.files_on_disk import read_regular
 from konayuki.ingest.walk import DEFAULT_SELECTION, LeftOut
 from konayuki.search import Index
-from search.stand_in import HashEncoder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and pipes")
-
-
-@pytest.fixture
-def index(fresh):
-    with Index.open(fresh("index"), HashEncoder()) as index:
-        yield index
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_plain_python_gives_the_ids_of_the_library(
 ) -> None:
     monkeypatch.setenv("KONAYUKI_KERNEL", "numpy")
     tokenizer = build_tokenizer(TOKENIZER.read_bytes(), TOKENIZER)
-    ids, offsets = tokenizer.encode(texts())
+    ids, offsets = tokenizer.tokenize(texts())
     assert tokenizer.backend == "python"
     assert [ids[a:b].tolist() for a, b in pairwise(offsets)] == wanted
 

@@ -12,7 +12,6 @@ from konayuki.errors import DimensionError, InputError
 from konayuki.model import calibrate, quantize_vectors
 from konayuki.model.dtypes import DTYPES
 from konayuki.model.static import StaticModel
-from konayuki.search.scan import quantize as index_codes
 
 from .samples import TEXT, small_model
 
@@ -70,10 +69,9 @@ def test_bits_are_those_of_sentence_transformers(vectors: np.ndarray) -> None:
 
 @given(MATRICES)
 @settings(max_examples=40, deadline=None)
-def test_int8_keeps_directions_within_half_a_step_as_an_index_does(vectors: np.ndarray) -> None:
+def test_int8_keeps_directions_within_half_a_step(vectors: np.ndarray) -> None:
     codes = quantize_vectors(vectors, "int8")
 
-    np.testing.assert_array_equal(codes, index_codes(vectors))
     steps = np.abs(vectors).max(axis=1, keepdims=True).astype(np.float64) / 127
     assert (np.abs(codes * steps - vectors) <= 0.5001 * steps).all()
 

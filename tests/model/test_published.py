@@ -35,7 +35,7 @@ def definition() -> dict[str, Any]:
 def check(own: Tokenizer, library: Any, texts: list[str]) -> None:
     for start in range(0, len(texts), SLICE):
         part = texts[start : start + SLICE]
-        ids, offsets = own.encode(part)
+        ids, offsets = own.tokenize(part)
         expected = library.encode_batch(part, add_special_tokens=False)
         for text, (first, last), encoding in zip(part, pairwise(offsets), expected, strict=True):
             assert ids[first:last].tolist() == encoding.ids, ascii(text)[:200]

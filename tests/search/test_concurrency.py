@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from konayuki.choices import MODES
+from konayuki.errors import IndexLockedError
 from konayuki.search import Index
 from search.stand_in import HashEncoder
 
@@ -114,6 +115,7 @@ with Index.open(sys.argv[1], HashEncoder()) as index:
             lambda: index.add([{"id": "2", "text": "琵琶湖"}]),
             lambda: index.delete(["1"]),
             lambda: index.remember_sources({"a": None}),
+            index.lock,
         )
         for write in writes:
             try:
@@ -134,6 +136,20 @@ def test_a_forked_child_searches_and_is_told_to_open_the_index_to_write(fresh):
     command = [sys.executable, "-W", "ignore", "-c", FORKED, str(fresh()), *sys.path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     lines = done.stdout.splitlines()
-    assert sum("cannot write in the child" in line for line in lines) == 3, done.stderr
-    assert lines.count("hint: call Index.open in the child") == 3
+    assert sum("cannot write in the child" in line for line in lines) == 4, done.stderr
+    assert lines.count("hint: call Index.open in the child") == 4
     assert lines[-2:] == ["['1']", "2"]
+
+
+def test_the_lock_can_be_taken_before_the_first_write(fresh):
+    folder = fresh()
+    with Index.open(folder, MODEL) as other:
+        with Index.open(folder, MODEL) as index:
+            index.lock()
+            with pytest.raises(IndexLockedError):
+                other.lock()
+            with pytest.raises(IndexLockedError):
+                other.add(batch(1))
+            assert not len(index)
+        other.lock()
+        assert other.add(batch(1)) == 5

@@ -157,10 +157,10 @@ def test_an_error_names_its_real_cause(error: Exception, kind: type, hint: str):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
 def test_a_full_disk_loses_nothing_and_says_so(fresh, monkeypatch: pytest.MonkeyPatch):
     """The vectors meet it first; the documents are stored, and found when there is room again."""
-    import konayuki.search.vectors as vectors
+    import konayuki.search.append_only as append_only
 
     folder = fresh()
-    opened = vectors.open_regular
+    opened = append_only.open_regular
 
     def full(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
         if flags & os.O_RDWR:
@@ -170,7 +170,7 @@ def test_a_full_disk_loses_nothing_and_says_so(fresh, monkeypatch: pytest.Monkey
     with Index.open(folder, MODEL) as index:
         index.add(records(5))
         with monkeypatch.context() as patch:
-            patch.setattr(vectors, "open_regular", full)
+            patch.setattr(append_only, "open_regular", full)
             with pytest.raises(WriteError, match="make room"):
                 index.add([{"id": "late", "text": "遅れて届いた文書"}])
         index.add([{"id": "later", "text": "もっと遅れて届いた文書"}])

@@ -320,6 +320,7 @@ def test_read_only_changes_nothing_and_answers_all_the_same(received: Path, hurt
             lambda: index.replace([]),
             lambda: index.delete(["d1"]),
             lambda: index.remember_sources({}),
+            index.lock,
         ):
             with pytest.raises(ReadOnlyError, match="reading only"):
                 write()

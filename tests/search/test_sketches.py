@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from konayuki.model import quantize_vectors
 from konayuki.model.native import kernel
 from konayuki.search import Index
-from konayuki.search import scan as scan_module
-from konayuki.search import sketches as sketches_module
-from konayuki.search.scan import nearest, quantize
-from konayuki.search.sketches import SketchBook
-from konayuki.search.vectors import VectorFiles, VectorView
+from konayuki.search import nearest as nearest_module
+from konayuki.search.nearest import SketchBook, VectorView, nearest
+from konayuki.search.vectors import VectorFiles
 from search.corpus import queries
 from search.stand_in import HashEncoder
 
@@ -25,8 +24,8 @@ MODEL = HashEncoder()
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sketches be used at a size that tests can build."""
-    monkeypatch.setattr(sketches_module, "PAYS_FROM", 500)
-    monkeypatch.setattr(scan_module, "_MORE_CANDIDATES", 40)
+    monkeypatch.setattr(nearest_module, "PAYS_FROM", 500)
+    monkeypatch.setattr(nearest_module, "_MORE_CANDIDATES", 40)
 
 
 @cache
@@ -35,7 +34,8 @@ def clusters(n_rows: int, seed: int = 0, dim: int = 512) -> np.ndarray:
     random = np.random.default_rng(seed)
     centres = random.standard_normal((100, dim))
     noise = random.standard_normal((n_rows, dim))
-    return quantize((centres[random.integers(0, 100, n_rows)] + noise).astype(np.float32))
+    vectors = (centres[random.integers(0, 100, n_rows)] + noise).astype(np.float32)
+    return quantize_vectors(vectors, "int8")
 
 
 def made(codes: np.ndarray) -> np.ndarray:

@@ -7,22 +7,8 @@ for module in ("starlette", "uvicorn", "httptools", "pydantic", "orjson", "prome
     pytest.importorskip(module, reason="the extra `serve` is not installed")
 
 from serving.live import Live, serving  # noqa: E402
+from serving.records import BIWA, CAT, FUJI, KEY  # noqa: E402
 from serving.tiny import save_tiny_model  # noqa: E402
-
-KEY = "a-key-that-is-long-enough"
-FUJI = {
-    "id": "fuji",
-    "text": "富士山の高さは3776メートルで、日本で一番高い。",
-    "title": "富士山",
-    "metadata": {"lang": "ja", "year": 2024},
-}
-BIWA = {
-    "id": "biwa",
-    "text": "琵琶湖は日本で一番大きな湖である。",
-    "title": "琵琶湖",
-    "metadata": {"lang": "ja", "year": 2023},
-}
-CAT = {"id": "cat", "text": "A cat sleeps in the snow.", "metadata": {"lang": "en"}}
 
 
 @pytest.fixture(scope="session")

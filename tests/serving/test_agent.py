@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from konayuki.model import StaticModel
 from konayuki.search import Document, Hit, Index
-from serving.conftest import BIWA, CAT, FUJI
 from serving.live import ROOT, command
+from serving.records import BIWA, CAT, FUJI
 
 mcp = pytest.importorskip("mcp")
 
@@ -61,6 +61,8 @@ def test_an_agent_finds_adds_compares_and_embeds(index: Path, model_folder: Path
             "found": await session.call_tool("search", {"query": "富士山の高さ", "k": 2}),
             "added": await session.call_tool("add", {"documents": [new]}),
             "again": await session.call_tool("search", {"query": "電車", "where": {"lang": "ja"}}),
+            "typed": await session.call_tool("search", {"query": '一番 -"琵琶湖は" after:2020'}),
+            "plain": await session.call_tool("search", {"query": "雪 -猫", "plain": True}),
             "vectors": await session.call_tool("embed", {"texts": ["雪", "猫"], "dimensions": 8}),
             "close": await session.call_tool("similarity", {"sentences": ["雪", "雪", "猫"]}),
             "wrong": await session.call_tool("search", {"query": "雪", "k": 0}),
@@ -76,6 +78,8 @@ def test_an_agent_finds_adds_compares_and_embeds(index: Path, model_folder: Path
     assert len(hits) == 2
     assert structured(got["added"]) == {"stored": 1, "documents": 4}
     assert structured(got["again"])["hits"][0]["id"] == "new"
+    assert structured(got["typed"])["hits"] == []  # nothing has a date
+    assert len(structured(got["plain"])["hits"]) == 4
     expected = StaticModel.load(model_folder).encode(["雪", "猫"], dim=8)
     assert np.array_equal(np.float32(structured(got["vectors"])["vectors"]), expected)
     assert structured(got["close"])["similarity"][0][1] == pytest.approx(1.0, abs=1e-6)

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from konayuki.serving.connections import HEAD_BYTES, encode_url
-from serving.conftest import FUJI
 from serving.live import Live, received, serving
+from serving.records import FUJI
 
 HOST = b"Host: localhost\r\n"
 HALF_OPEN = {

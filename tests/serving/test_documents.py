@@ -1,10 +1,12 @@
+"""Searching, storing, reading and deleting documents over HTTP."""
+
 import json
 from urllib.parse import quote, urlencode
 
 import pytest
 
-from serving.conftest import BIWA, FUJI
 from serving.live import Live
+from serving.records import BIWA, FUJI
 
 
 def test_hits_come_best_first_with_both_parts_of_their_score(shared: Live) -> None:

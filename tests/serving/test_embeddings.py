@@ -1,3 +1,5 @@
+"""Embeddings over HTTP, by OpenAI's own client and by hand."""
+
 import base64
 from collections.abc import Iterator
 

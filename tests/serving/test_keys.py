@@ -1,11 +1,13 @@
+"""Who may call the service: keys, and what needs none."""
+
 from pathlib import Path
 
 import pytest
 
 from konayuki.errors import InputError, NotFoundError
 from konayuki.serving.settings import read_keys
-from serving.conftest import FUJI, KEY
 from serving.live import Live, Reply
+from serving.records import FUJI, KEY
 
 REQUESTS = [
     ("GET", "/", None),

@@ -15,10 +15,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from konayuki.cli import main
-from konayuki.serving.run import warnings_of
+from konayuki.serving.service import warnings_of
 from konayuki.serving.settings import Settings
-from serving.conftest import FUJI
 from serving.live import ROOT, Live, command, serving
+from serving.records import FUJI
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -57,7 +57,7 @@ BUSY = """
 from konayuki.search import Index
 search = Index.search
 def slow_search(self, query, *args, **kwargs):
-    if query == "slow":
+    if getattr(query, "text", query) == "slow":
         while True:
             pass
     return search(self, query, *args, **kwargs)
@@ -259,7 +259,7 @@ def test_workers_that_cannot_start_end_the_server(tmp_path: Path, model_folder: 
     arguments = ("--model", str(model_folder), "--workers", "2", "--api-key-file", str(keys))
     # The parent reads the keys before its workers do.
     sabotage = (
-        "import konayuki.serving.run as run, os\n"
+        "import konayuki.serving.service as run, os\n"
         "supervise = run.Supervisor.run\n"
         f"run.Supervisor.run = lambda self: (os.remove({str(keys)!r}), supervise(self))"
     )

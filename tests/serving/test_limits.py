@@ -1,3 +1,5 @@
+"""Requests outside the limits of the service are refused by name."""
+
 import http.client
 import json
 import socket

@@ -29,6 +29,7 @@ def test_no_text_meets_itself_in_a_batch(pairs: list[tuple[int, int]]) -> None:
         batches = list(plan.batches(6))
     except InputError:
         return  # too few different texts for one batch
+    assert len(batches) == 6
     for batch in batches:
         texts = full.pairs[batch, :2].ravel()
         assert len(batch) == 4
@@ -52,6 +53,14 @@ def test_weights_decide_how_often_a_source_is_seen() -> None:
     assert plan.pairs_per_epoch == 2 * 200 + 100
     seen = np.concatenate(list(plan.batches(45)))
     assert 3.5 < (seen < 200).sum() / (seen >= 200).sum() < 4.5
+
+
+def test_source_batches_hold_one_source() -> None:
+    full = store([(n, 1000 + n) for n in range(400)])
+    plan = BatchPlan(full, np.arange(400), 20, seed=0, source_batches=1.0)
+
+    for batch in plan.batches(20):
+        assert len({row < 200 for row in batch.tolist()}) == 1
 
 
 def test_too_few_pairs_for_a_batch_is_an_error() -> None:

@@ -50,6 +50,28 @@ def test_width_case_and_white_space_hide_no_query(query):
     assert guard.reason(Pair("問い", disguised)) == "query"
 
 
+def test_pairs_that_show_an_evaluation_text_are_dropped_and_counted():
+    passage = "".join(chr(0x4E00 + n) for n in range(60))
+    hay = "".join(chr(0x5E00 + n) for n in range(60))
+    guard = Decontaminator()
+    guard.add(
+        RetrievalSet(
+            "set",
+            {"d1": Passage(passage), "d2": Passage(hay)},
+            {"q": "ＡＢＣ とは"},
+            {"q": {"d1": 1}},
+        )
+    )
+    good = [Pair("問い", "答え"), Pair("干し草", hay), Pair("短い", passage[:39])]
+    bad = [Pair("abcとは", "答え"), Pair("問い", "前置き" + passage[5:45]), Pair("x", "y", passage)]
+
+    assert list(guard.clean([*good, *bad], "s")) == good
+    assert guard.report() == [
+        {"source": "s", "reason": "passage", "dropped": 2},
+        {"source": "s", "reason": "query", "dropped": 1},
+    ]
+
+
 def test_both_sides_of_a_similarity_set_are_queries():
     guard = Decontaminator()
     guard.add(SimilaritySet("sts", ("犬が走る",), ("猫が寝る",), (1.0,)))

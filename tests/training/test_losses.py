@@ -20,7 +20,7 @@ from konayuki.training.losses import (  # noqa: E402
 )
 from konayuki.training.recipe import LossSettings  # noqa: E402
 from konayuki.training.recipe_file import recipe_from  # noqa: E402
-from training.test_module import network  # noqa: E402
+from training.tiny_network import network  # noqa: E402
 
 QUERIES, PASSAGES = [[1], [2, 3], [4]], [[1, 2], [3], [4, 5], [6, 1]]  # the last is a negative
 EXACT = {"model": {"dims": [8]}, "training": {"bf16": False}}

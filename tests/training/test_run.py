@@ -290,7 +290,7 @@ def test_without_tanh_the_folder_gives_the_means(run: Path, tmp_path: Path) -> N
     table = load_file(tmp_path / "out/float/model.safetensors")["embedding.weight"]
     text = "雪の結晶は六角形です。"
     path = tmp_path / "out/float/tokenizer.json"
-    ids = build_tokenizer(path.read_bytes(), path).encode([text]).ids
+    ids = build_tokenizer(path.read_bytes(), path).tokenize([text]).ids
     np.testing.assert_allclose(
         model.encode(text, normalize=False), table[ids].mean(0), rtol=1e-5, atol=1e-6
     )

@@ -128,11 +128,10 @@ def test_own_pairs_join_what_the_bundled_model_knows(
 ) -> None:
     options = ["--data", str(RECIPES / "smoke"), "--out", str(folder / "own-pairs")]
     assert main(["train", str(RECIPES / "own-pairs.toml"), *options]) == 0
-    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]} == {
-        "start",
-        "float",
-        "q4",
-    }
+    shown = capsys.readouterr()
+    assert "before 50% of the start is mixed in)" in shown.err
+    for row in ("before training", "after it, float rows", "after it, 4-bit rows"):
+        assert row in shown.out
     assert StaticModel.load(folder / "own-pairs/q4").dim == 512
     record = json.loads((folder / "own-pairs/train.json").read_text("utf-8"))
     start, exact, packed = (

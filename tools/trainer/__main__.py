@@ -8,10 +8,10 @@ import json
 import sys
 from collections.abc import Sequence
 
-from konayuki.cli.train import add_arguments
+from konayuki.cli.train import add_arguments, train_as_asked
 from konayuki.errors import InputError, KonayukiError
 from trainer.processes import is_main_process
-from trainer.run import train
+from trainer.run import trainer_loop
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,15 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     try:
-        record = train(
-            args.recipe,
-            args.data or args.recipe.parent,
-            args.out,
-            cache=args.cache,
-            changes=args.set,
-            workers=args.workers,
-            resume=args.resume,
-        )
+        record = train_as_asked(args, trainer_loop(args.workers))
     except KonayukiError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, InputError) else 1

@@ -3,23 +3,17 @@
 import argparse
 import json
 
-from konayuki.cli.options import path_of
+from konayuki.cli.options import add_table_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("file", help="JSON Lines, CSV, TSV or Parquet; - is JSON Lines on stdin")
+    add_table_files(parser, "the rows with a column 'cluster'")
     parser.add_argument(
         "-k",
         type=int,
         metavar="N",
         help="number of groups (default: the square root of half the texts, at most 200)",
-    )
-    parser.add_argument(
-        "--out",
-        type=path_of,
-        metavar="OUT",
-        help="write the rows with a column 'cluster' here: .jsonl, or the format of FILE",
     )
     parser.add_argument("--examples", type=int, default=3, metavar="N", help="texts per group")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first centres")

@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from konayuki.cli.options import path_of
+from konayuki.cli.options import add_table_files
 
 if TYPE_CHECKING:
     from konayuki.scale.duplicates import Duplicates
@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("file", help="JSON Lines, CSV, TSV or Parquet; - is JSON Lines on stdin")
-    parser.add_argument(
-        "--out",
-        type=path_of,
-        metavar="OUT",
-        help="write the rows to keep, one of each group, here: .jsonl, or the format of FILE",
-    )
+    add_table_files(parser, "the rows to keep, one of each group,")
     parser.add_argument(
         "--threshold",
         type=float,

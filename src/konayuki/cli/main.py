@@ -37,7 +37,14 @@ VERBS = (
         "build or update a search index from files",
         ("--model", "--json", "--no-progress"),
     ),
+    Verb(
+        "watch",
+        "keep a search index up to date with files while they change",
+        ("--model", "--json", "--no-progress"),
+    ),
     Verb("search", "answer a question from an index", ("--model", "--json")),
+    Verb("get", "read a passage, with what stands before and after it", ("--model", "--json")),
+    Verb("status", "say what an index holds and what was left out of it", ("--model", "--json")),
     Verb("encode", "turn lines of text into vectors", ("--model", "--dim", "--no-progress")),
     Verb(
         "embed",
@@ -69,6 +76,11 @@ VERBS = (
     Verb("train", "train a model from a recipe", ("--json",)),
     Verb("train-ranker", "learn the weights of the second look of a search", ("--no-progress",)),
     Verb("serve", "serve embeddings, search and a search page over HTTP", ("--model",)),
+    Verb(
+        "site",
+        "add search to a folder of built HTML, for pages without a server",
+        ("--model", "--json"),
+    ),
     Verb("mcp", "serve an index to agents as MCP tools over stdio", ("--model",)),
 )
 

@@ -44,6 +44,17 @@ def add_shared(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
         parser.add_argument(name, **SHARED[name])  # type: ignore[arg-type] # its own keywords
 
 
+def add_table_files(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the table that a verb reads, and the one that it writes with `what` in it."""
+    parser.add_argument("file", help="JSON Lines, CSV, TSV or Parquet; - is JSON Lines on stdin")
+    parser.add_argument(
+        "--out",
+        type=path_of,
+        metavar="OUT",
+        help=f"write {what} here: .jsonl, or the format of FILE",
+    )
+
+
 def place(text: str) -> str:
     """Return the path or address that an argument names.
 
@@ -54,6 +65,25 @@ def place(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("'': expected a path (. is the working folder)")
     return text
+
+
+def is_index(folder: Path) -> bool:
+    """Return whether a folder is an index."""
+    try:
+        return (folder / "documents.db").is_file()
+    except OSError:  # a whole question is too long for the name of a folder
+        return False
+
+
+def number_of_hits(text: str) -> int:
+    """Return a number of hits that an argument gives.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not a whole number above 0.
+    """
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
 
 
 def path_of(text: str) -> Path:

@@ -2,9 +2,21 @@
 
 import argparse
 import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from konayuki.cli.options import path_of
 from konayuki.extras import require
+
+if TYPE_CHECKING:
+    from konayuki.training.run import Loop
+
+# The rows of the tables of scores, by their names in the record of a run.
+MODELS = {
+    "start": "before training",
+    "float": "after it, float rows (float/)",
+    "q4": "after it, 4-bit rows (q4/)",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,26 +44,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train a model and print its scores on the held-out tasks."""
-    for module in ("torch", "sentence_transformers", "tokenizers"):
-        require(module, "train")
-    from konayuki.training.run import train
+def train_as_asked(args: argparse.Namespace, loop: "Loop | None" = None) -> dict[str, Any]:
+    """Train a model as the arguments say; return the record of the run."""
+    from konayuki.training.run import FUSED, train
 
-    record = train(
+    return train(
         args.recipe,
         args.data or args.recipe.parent,
         args.out,
         cache=args.cache,
         changes=args.set,
         resume=args.resume,
+        loop=loop or FUSED,
     )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train a model and print its scores on the held-out tasks."""
+    for module in ("torch", "sentence_transformers", "tokenizers"):
+        require(module, "train")
+    record = train_as_asked(args)
     shown = {key: record[key] for key in ("name", "n_pairs", "n_steps", "wall_s", "development")}
     if args.json:
         print(json.dumps({"out": str(args.out), **shown}, ensure_ascii=False))
         return 0
     print(f"{args.out}: {record['n_steps']} steps over {record['n_pairs']} pairs")
-    for layout, scores in record["development"].items():
-        for name, score in scores.items():
-            print(f"  {layout:5} {name:40} {score:.4f}")
+    print("".join(f"\n{table}" for table in score_tables(record)), end="")
     return 0
+
+
+def score_tables(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield nDCG@10 on each held-out task: a row per model, a column per dimension.
+
+    Args:
+        record: The record of a run, as `train.json` keeps it.
+    """
+    from konayuki.evaluation.report import format_table
+
+    dims = record["settings"]["model"]["dims"]
+    tasks = record.get("held_out", {})  # not in the records of old runs
+    titles = {
+        name: f"{name}: {size['queries']} held-out queries, {size['passages']} passages"
+        for name, size in tasks.items()
+    }
+    if len(tasks) > 1:
+        titles["mean"] = f"mean of {len(tasks)} held-out tasks"
+    for task, title in titles.items():
+        names = [task if dim == dims[0] else f"{task}@{dim}" for dim in dims]
+        rows = [
+            [MODELS[model], *(f"{scores[f'{name}_ndcg@10']:.4f}" for name in names)]
+            for model, scores in record["development"].items()
+        ]
+        header = ["nDCG@10, by number of dimensions", *map(str, dims)]
+        yield f"{title}\n{format_table(header, rows)}"

@@ -13,13 +13,6 @@ FLOAT_BITS = 32
 WIDEST = 8
 
 
-def stored_bits(model: "StaticModel") -> int:
-    """Return the bits per weight that a model is stored with."""
-    from konayuki.model.checkpoint import layout_named
-
-    return layout_named(model.layout).bits
-
-
 def round_rows(rows: FloatMatrix, bits: int) -> FloatMatrix:
     """Return the values that rows keep in `bits` bits each, with one scale per row: float32.
 
@@ -40,9 +33,9 @@ def model_with_bits(model: "StaticModel", bits: int) -> "StaticModel":
 
     if bits != FLOAT_BITS and not 1 <= bits <= WIDEST:
         raise InputError(f"cannot evaluate {bits} bits: expected 1 to {WIDEST}, or {FLOAT_BITS}")
-    if bits > stored_bits(model):
+    if bits > model.bits:
         raise InputError(
-            f"cannot evaluate {bits} bits: the model is stored with {stored_bits(model)}: "
+            f"cannot evaluate {bits} bits: the model is stored with {model.bits}: "
             "expected as many or fewer\nhint: give the folder of the float model"
         )
     if bits == FLOAT_BITS:

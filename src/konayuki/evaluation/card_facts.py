@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from konayuki.errors import DatasetError, InputError, NotFoundError
-from konayuki.evaluation.bits import stored_bits
 from konayuki.evaluation.dense import SetScores, Setting
 from konayuki.evaluation.metrics import MAIN_METRIC
 from konayuki.evaluation.report import Report, from_dict, is_retrieval
@@ -118,7 +117,7 @@ def model_facts(model: "StaticModel", name: str) -> ModelFacts:
         name,
         model.vocab_size,
         model.dim,
-        stored_bits(model),
+        model.bits,
         model.nbytes,
         is_straight(model.weights),
     )

@@ -53,6 +53,13 @@ def read_sets(
         NotFoundError: The folder does not exist, and the name cannot be a hub id.
         DatasetError: A set cannot be read; the message names file, row and reason.
         InputError: `only` names a set that does not exist.
+
+    Examples:
+        >>> from konayuki.evaluation import Passage, RetrievalSet, write_set
+        >>> mine = RetrievalSet("mine", {"d": Passage("富士山")}, {"q": "山"}, {"q": {"d": 1}})
+        >>> write_set(mine, Path("sets/mine"))
+        >>> [read.name for read in read_sets("sets")]
+        ['mine']
     """
     folder = Path(source)
     if folder.is_dir():
@@ -94,7 +101,8 @@ def _find_sets(folder: Path, *, look_below: bool = True) -> Iterator[_SetFolder]
     if any(find_table(folder, part) for part in PARTS):
         yield _SetFolder(name, folder, "beir")
     elif all((folder / part).is_dir() for part in PARTS):
-        for split in sorted(_splits(folder / "corpus")):
+        shards = (folder / "corpus").glob("*.parquet")
+        for split in sorted({SHARD.sub("", shard.stem) for shard in shards}):
             yield _SetFolder(split, folder, "nano")
     elif look_below:
         for below in sorted(path for path in folder.iterdir() if path.is_dir()):
@@ -120,10 +128,6 @@ def _table_of(source: _SetFolder, part: str) -> Path:
             f"expected {part}.parquet, {part}.jsonl, {part}.tsv ..."
         )
     return path
-
-
-def _splits(folder: Path) -> set[str]:
-    return {SHARD.sub("", path.stem) for path in folder.glob("*.parquet")}
 
 
 def _read_nano(source: _SetFolder, strict: bool) -> RetrievalSet:
@@ -162,6 +166,13 @@ def write_set(retrieval_set: RetrievalSet, folder: Path) -> None:
     Raises:
         InputError: `folder` is a file.
         WriteError: A file cannot be written.
+
+    Examples:
+        >>> from konayuki.evaluation import Passage, RetrievalSet
+        >>> mine = RetrievalSet("mine", {"d": Passage("富士山")}, {"q": "山"}, {"q": {"d": 1}})
+        >>> write_set(mine, Path("mine"))
+        >>> sorted(path.name for path in Path("mine").iterdir())
+        ['corpus.jsonl', 'qrels.jsonl', 'queries.jsonl']
     """
     make_folder(folder)
     tables: dict[str, Iterable[Mapping[str, object]]] = {

@@ -37,7 +37,12 @@ class MatryoshkaEncoder(Protocol):
 
 
 class Setting(NamedTuple):
-    """How texts were ranked."""
+    """How texts were ranked.
+
+    Examples:
+        >>> Setting("hybrid", dim=256, bits=4).label
+        'hybrid 256/4bit'
+    """
 
     mode: str  # "dense", "lexical" or "hybrid"
     dim: int | None = None  # None if vectors play no part
@@ -53,7 +58,14 @@ class Setting(NamedTuple):
 
 
 class SetScores(NamedTuple):
-    """Every metric of one set under one setting."""
+    """Every metric of one set under one setting.
+
+    Examples:
+        >>> from konayuki.evaluation import Setting
+        >>> scores = SetScores("mine", Setting("dense", 512), {"ndcg@10": 0.9}, 10, 100)
+        >>> scores.setting.label, scores.metrics["ndcg@10"]
+        ('512', 0.9)
+    """
 
     set_name: str
     setting: Setting
@@ -75,6 +87,15 @@ def evaluate_dense(
 
     The texts are encoded once: the first `d` dimensions of a vector, scaled to length 1, are the
     vector of a model cut to `d` dimensions.
+
+    Examples:
+        >>> from konayuki.evaluation import Passage, RetrievalSet
+        >>> corpus = {"d1": Passage("富士山は高い。"), "d2": Passage("味噌汁は汁物だ。")}
+        >>> mine = RetrievalSet("mine", corpus, {"q": "最高峰の山"}, {"q": {"d1": 1}})
+        >>> for scores in evaluate_dense(model, mine, dims=(512, 64)):
+        ...     print(scores.setting.label, scores.metrics["accuracy@1"])
+        512 1.0
+        64 1.0
     """
     dims = dims or (model.dim,)
     if isinstance(evaluation_set, SimilaritySet):

@@ -70,6 +70,11 @@ def retrieval_metrics(
 
     Returns:
         `accuracy@1` ... `map@100`, binary gains; `graded_ndcg@10` too if a gain exceeds 1.
+
+    Examples:
+        >>> metrics = retrieval_metrics({"q": ["d3", "d1"]}, {"q": {"d1": 1}})
+        >>> metrics["accuracy@1"], metrics["mrr@10"], round(metrics["ndcg@10"], 4)
+        (0.0, 0.5, 0.6309)
     """
     per_query = [_metrics_of_one(rankings.get(query_id, ()), qrels[query_id]) for query_id in qrels]
     means = {
@@ -96,7 +101,13 @@ def _metrics_of_one(ranked: Sequence[str], gains: Mapping[str, int]) -> dict[str
 def similarity_metrics(
     similarities: NDArray[np.floating], scores: NDArray[np.floating]
 ) -> dict[str, float]:
-    """Return Pearson's and Spearman's correlation of cosines with given scores, both (n_pairs,)."""
+    """Return Pearson's and Spearman's correlation of cosines with given scores, both (n_pairs,).
+
+    Examples:
+        >>> cosines, scores = np.array([0.1, 0.4, 0.9]), np.array([1.0, 2.0, 5.0])
+        >>> round(similarity_metrics(cosines, scores)["spearman_cosine"], 4)
+        1.0
+    """
     return {
         "pearson_cosine": pearson(similarities, scores),
         "spearman_cosine": pearson(_average_ranks(similarities), _average_ranks(scores)),

@@ -23,6 +23,10 @@ class Plan:
         dims: Dimensions of the vectors; default: those of the model.
         bits: Bits per weight; default: as the model is stored.
         titles: Whether titles are ranked with the texts.
+
+    Examples:
+        >>> Plan(modes=("dense", "hybrid"), dims=(512, 256))
+        Plan(modes=('dense', 'hybrid'), dims=(512, 256), bits=(), titles=True)
     """
 
     modes: tuple[str, ...] = ("dense",)
@@ -48,6 +52,15 @@ def evaluate(
 
     Raises:
         InputError: The model cannot be measured with a dimension or bit width of the plan.
+
+    Examples:
+        >>> from konayuki.evaluation import Passage, Plan, RetrievalSet
+        >>> corpus = {"d1": Passage("富士山は高い。"), "d2": Passage("味噌汁は汁物だ。")}
+        >>> mine = RetrievalSet("mine", corpus, {"q": "最高峰の山"}, {"q": {"d1": 1}})
+        >>> for scores in evaluate(model, [mine], Plan(modes=("dense", "hybrid"))):
+        ...     print(scores.setting.label, scores.metrics["accuracy@1"])
+        512 1.0
+        hybrid 512 1.0
     """
     sets = sets if len(plan.bits) < 2 else list(sets)
     for number, bits in enumerate(plan.bits or (None,)):

@@ -22,7 +22,14 @@ Run = Mapping[str, Sequence[Scored]]
 
 
 def rankings(run: Run) -> dict[str, list[str]]:
-    """Return the document ids of a run, best first, by query."""
+    """Return the document ids of a run, best first, by query.
+
+    Examples:
+        >>> from konayuki.evaluation import rank_vectors
+        >>> vectors = model.encode(["富士山", "味噌汁"])
+        >>> rankings(rank_vectors(["q"], vectors[:1], ["d1", "d2"], vectors))
+        {'q': ['d1', 'd2']}
+    """
     return {query_id: [hit.doc_id for hit in hits] for query_id, hits in run.items()}
 
 
@@ -42,6 +49,12 @@ def rank_vectors(
         doc_ids: One id per row of `doc_vectors`.
         doc_vectors: float32 (n_docs, dim).
         depth: Number of documents to keep, fewer if there are fewer.
+
+    Examples:
+        >>> documents = model.encode(["富士山は高い。", "味噌汁は汁物だ。"])
+        >>> run = rank_vectors(["q"], model.encode(["最高峰の山"]), ["d1", "d2"], documents)
+        >>> [scored.doc_id for scored in run["q"]]
+        ['d1', 'd2']
     """
     # Columns in ascending id order make "first column wins" the same as "lowest id wins".
     order = sorted(range(len(doc_ids)), key=doc_ids.__getitem__)

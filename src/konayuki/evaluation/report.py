@@ -19,7 +19,15 @@ SIMILARITY_METRIC = "spearman_cosine"
 
 @dataclass(frozen=True)
 class Report:
-    """All scores of one model."""
+    """All scores of one model.
+
+    Examples:
+        >>> from konayuki.evaluation import SetScores, Setting
+        >>> scores = SetScores("mine", Setting("dense", 512), {"ndcg@10": 0.9}, 10, 100)
+        >>> report = Report("my-model", (scores,))
+        >>> report.set_names, [setting.label for setting in report.settings]
+        (['mine'], ['512'])
+    """
 
     model: str
     scores: tuple[SetScores, ...]
@@ -36,13 +44,32 @@ class Report:
         return list(dict.fromkeys(scores.set_name for scores in self.scores))
 
     def mean(self, setting: Setting) -> dict[str, float]:
-        """Return the mean of each metric over the retrieval sets; empty if there are none."""
+        """Return the mean of each metric over the retrieval sets; empty if there are none.
+
+        Examples:
+            >>> from konayuki.evaluation import SetScores, Setting
+            >>> dense = Setting("dense", 512)
+            >>> first = SetScores("first", dense, {"ndcg@10": 0.5}, 10, 100)
+            >>> second = SetScores("second", dense, {"ndcg@10": 0.75}, 10, 100)
+            >>> Report("my-model", (first, second)).mean(dense)
+            {'ndcg@10': 0.625}
+        """
         metrics = [s.metrics for s in self.scores if s.setting == setting and is_retrieval(s)]
         names = [name for name in (metrics[0] if metrics else ()) if not name.startswith("graded")]
         return {name: sum(of_set[name] for of_set in metrics) / len(metrics) for name in names}
 
     def find(self, set_name: str, setting: Setting) -> SetScores | None:
-        """Return the scores of a set under a setting, or None if it was not measured."""
+        """Return the scores of a set under a setting, or None if it was not measured.
+
+        Examples:
+            >>> from konayuki.evaluation import SetScores, Setting
+            >>> dense = Setting("dense", 512)
+            >>> report = Report("my-model", (SetScores("first", dense, {"ndcg@10": 0.5}, 10, 100),))
+            >>> report.find("first", dense).metrics["ndcg@10"]
+            0.5
+            >>> report.find("second", dense) is None
+            True
+        """
         for scores in self.scores:
             if scores.set_name == set_name and scores.setting == setting:
                 return scores
@@ -147,7 +174,8 @@ def _metrics_table(report: Report, setting: Setting) -> str:
 
 def _settings_table(report: Report, metric: str, title: str) -> str:
     """Return one metric: a row per setting, a column per set, their mean last."""
-    settings = [setting for setting in report.settings if _has(report, setting, metric)]
+    with_metric = {s.setting for s in report.scores if metric in s.metrics}
+    settings = [setting for setting in report.settings if setting in with_metric]
     names = list(dict.fromkeys(s.set_name for s in report.scores if metric in s.metrics))
     with_mean = metric == MAIN_METRIC and len(names) > 1
     rows = []
@@ -157,10 +185,6 @@ def _settings_table(report: Report, metric: str, title: str) -> str:
         mean = [f"{report.mean(setting)[metric]:.4f}"] if with_mean else []
         rows.append([setting.label, *values, *mean])
     return format_table([title, *names, *(["mean"] if with_mean else [])], rows)
-
-
-def _has(report: Report, setting: Setting, metric: str) -> bool:
-    return any(metric in s.metrics for s in report.scores if s.setting == setting)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

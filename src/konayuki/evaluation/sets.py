@@ -13,19 +13,38 @@ LENIENT_HINT = "hint: --lenient drops or keeps such rows as sentence-transformer
 
 
 class Passage(NamedTuple):
-    """One document of a corpus."""
+    r"""One document of a corpus.
+
+    Examples:
+        >>> Passage("標高は3776メートルである。", title="富士山").full_text(titles=True)
+        '富士山\n標高は3776メートルである。'
+    """
 
     text: str
     title: str = ""
 
     def full_text(self, *, titles: bool) -> str:
-        """Return what is ranked: title and text as an Index joins them, or the text alone."""
+        """Return what is ranked: title and text as an Index joins them, or the text alone.
+
+        Examples:
+            >>> Passage("標高は3776メートルである。", title="富士山").full_text(titles=False)
+            '標高は3776メートルである。'
+        """
         return f"{self.title}\n{self.text}" if titles and self.title else self.text
 
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """Queries, a corpus of passages, and which passage is relevant to which query."""
+    """Queries, a corpus of passages, and which passage is relevant to which query.
+
+    Examples:
+        >>> from konayuki.evaluation import Passage
+        >>> corpus = {"d1": Passage("富士山は高い。"), "d2": Passage("味噌汁は汁物だ。")}
+        >>> queries = {"q1": "高い山は？", "q2": "汁物は？"}
+        >>> mine = RetrievalSet("mine", corpus, queries, {"q1": {"d1": 1}, "q2": {"d2": 1}})
+        >>> mine.is_graded
+        False
+    """
 
     name: str
     corpus: Mapping[str, Passage]
@@ -39,7 +58,17 @@ class RetrievalSet:
         return any(gain > 1 for gains in self.qrels.values() for gain in gains.values())
 
     def sample(self, n_queries: int) -> "RetrievalSet":
-        """Return the set with `n_queries` of its queries, a fixed sample, and the whole corpus."""
+        """Return the set with `n_queries` of its queries, a fixed sample, and the whole corpus.
+
+        Examples:
+            >>> from konayuki.evaluation import Passage
+        >>> corpus = {"d1": Passage("富士山は高い。"), "d2": Passage("味噌汁は汁物だ。")}
+            >>> queries = {"q1": "高い山は？", "q2": "汁物は？"}
+            >>> mine = RetrievalSet("mine", corpus, queries, {"q1": {"d1": 1}, "q2": {"d2": 1}})
+            >>> sample = mine.sample(1)
+            >>> len(sample.queries), len(sample.corpus)
+            (1, 2)
+        """
         query_ids = list(self.queries)
         rows = np.random.default_rng(0).permutation(len(query_ids))[:n_queries]
         sampled = [query_ids[row] for row in rows]
@@ -52,7 +81,13 @@ class RetrievalSet:
 
 @dataclass(frozen=True)
 class SimilaritySet:
-    """Pairs of sentences with the similarity that people gave them."""
+    """Pairs of sentences with the similarity that people gave them.
+
+    Examples:
+        >>> pairs = SimilaritySet("mine", ("雪が降る", "猫が鳴く"), ("降雪", "株価"), (4.5, 0.2))
+        >>> len(pairs.scores)
+        2
+    """
 
     name: str
     first: tuple[str, ...]

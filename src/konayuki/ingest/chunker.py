@@ -40,6 +40,12 @@ class Cutting:
 
     Raises:
         InputError: `size` is not positive, or `overlap` is not below it.
+
+    Examples:
+        >>> from konayuki.ingest import read_records
+        >>> _ = Path("a.txt").write_text("雪が降る。" * 10, encoding="utf-8")
+        >>> [len(record["text"]) for record in read_records(Path("a.txt"), Cutting(size=20))]
+        [20, 20, 10]
     """
 
     size: int = 400

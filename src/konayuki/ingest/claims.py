@@ -5,8 +5,8 @@ from pathlib import Path
 
 from konayuki.ingest.names import NamedFile, is_there
 from konayuki.ingest.records import Record
-from konayuki.search.documents import Source
 from konayuki.search.index import Index
+from konayuki.search.notes import Source
 
 
 class Claims:

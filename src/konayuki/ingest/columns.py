@@ -17,13 +17,22 @@ _TITLES = (
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that tables and JSON Lines have.
+    r"""The columns that tables and JSON Lines have.
 
     Attributes:
         text: The columns of the text; several are joined, each line with the name of its column.
             Empty: the column "text", or a guess if a table has none.
         id: The column of the id; "": "id", or "_id", as BEIR calls it.
         title: The column of the title; "": "title".
+
+    Examples:
+        >>> from konayuki.ingest import read_records
+        >>> table = "番号,質問,回答\n7,営業時間は？,9時から\n"
+        >>> _ = Path("faq.csv").write_text(table, encoding="utf-8")
+        >>> columns = Columns(text=("質問", "回答"), id="番号")
+        >>> record = next(read_records(Path("faq.csv"), columns=columns))
+        >>> record["id"], record["text"]
+        ('7', '質問: 営業時間は？\n回答: 9時から')
     """
 
     text: tuple[str, ...] = ()

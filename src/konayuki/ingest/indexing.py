@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 from konayuki.errors import FormatError, InputError, MissingExtraError, NotFoundError
@@ -10,6 +10,8 @@ from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting
 from konayuki.ingest.claims import Claims
 from konayuki.ingest.columns import Columns
 from konayuki.ingest.files_on_disk import read_regular, shown
+from konayuki.ingest.looks import remember_look
+from konayuki.ingest.moves import Moves, content_of, gone
 from konayuki.ingest.names import NamedFile, Names, is_gone
 from konayuki.ingest.records import DEFAULT_COLUMNS, Remarks, records_of
 from konayuki.ingest.storing import Change, batches, store
@@ -21,12 +23,12 @@ from konayuki.ingest.walk import (
     Selection,
     placed_files,
 )
-from konayuki.progress import say, track
-from konayuki.search.documents import Source
+from konayuki.progress import say, track_files
 from konayuki.search.index import Index
+from konayuki.search.notes import Source
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
-_READING = 3
+_READING = 4
 _LARGE_BYTES = 16 << 20  # of which the reading is announced, as it takes seconds
 
 
@@ -38,13 +40,16 @@ def update(
     selection: Selection = DEFAULT_SELECTION,
     columns: Columns = DEFAULT_COLUMNS,
     prune: bool = False,
+    only: Sequence[Path] | None = None,
     show_progress: bool = False,
 ) -> Summary:
     """Index the files under these paths; those that did not change since last time cost nothing.
 
     A file is known by its place, however its path is spelled; the index calls it by the path that
     it was first named with. Its passages, the removal of earlier ones and the note of the file are
-    stored together, some files at a time.
+    stored together, some files at a time. A new file with the content of one that is gone is that
+    file under another name. What is gone from a folder that is named goes from the index too,
+    unless the folder is empty now, as that of a disk that is not mounted.
 
     An id belongs to the file that had it first, as long as this file exists and has it: rows of
     other files with the same id are left out with a warning, and read again once it is free.
@@ -57,28 +62,44 @@ def update(
         columns: Which columns of tables are what.
         prune: Also remove the passages of every indexed file that is not on disk any more, whether
             or not it lay under these paths.
+        only: Look only at what lies at these absolute places below the paths; default: everything.
         show_progress: Draw a bar on stderr, or write lines if it is not a terminal.
 
     Raises:
         NotFoundError: A path does not exist.
         FormatError: A file that was named itself cannot be read. Such a file inside a folder is
             skipped, and the summary names it.
+
+    Examples:
+        >>> _ = Path("a.txt").write_text("雪が降る。", encoding="utf-8")
+        >>> update(index, ["a.txt"]).passages
+        1
+        >>> update(index, ["a.txt"]).unchanged  # the second time nothing is read
+        1
+        >>> index.search("降雪", k=1)[0].metadata["path"]
+        'a.txt'
     """
     if isinstance(paths, str | Path):
         raise InputError(f"paths is {paths!r}: expected a list of paths\nhint: [{str(paths)!r}]")
     roots = [Path(path) for path in paths]
     left_out = LeftOut()
-    files = list(placed_files(roots, selection, left_out))
+    files = list(placed_files(roots, selection, left_out, only))
     update = _Update(index, set(roots), cutting, selection, columns, show_progress=show_progress)
     with index.bulk():
+        sizes = [file.size for file in files]
+        update.read(track_files(files, "index", sizes, enabled=show_progress))
+        update.read(update.claims.freed())
+        places = [path.resolve() for path in roots] if only is None else only
         if prune:
             update.prune(roots)
-        update.read(track(files, "index", total=len(files), unit=" files", enabled=show_progress))
-        update.read(update.claims.freed())
+        update.drop_gone(places, {file.place.as_posix() for file in files}, guarded=only is None)
+        update.remember_stamps()
     summary = update.summary()
     summary.skipped = [*left_out.errors, *summary.skipped]
     summary.left_out = dict(sorted(left_out.by_reason.items()))
     summary.ignored = dict(sorted(Counter(path.suffix for path in left_out.others).items()))
+    if only is None and roots:
+        remember_look(index, roots, summary)
     return summary
 
 
@@ -98,6 +119,8 @@ class _Update:
         self._known = index.sources()
         self.claims = Claims(index, self._known)
         self._names = Names(self._known)
+        self._moves = Moves(self._known)
+        self._reading = hashlib.sha256(f"{_READING} {cutting} {columns}".encode()).hexdigest()[:16]
         self._index = index
         self._named = named
         self._cutting = cutting
@@ -107,16 +130,50 @@ class _Update:
         self._remarks: dict[str, Remarks] = {}
         self._skipped: list[str] = []
         self._unreadable: dict[str, list[str]] = {}  # files, by the extra that is missing
+        self._stamps: dict[str, Source | None] = {}  # of files that were touched, not changed
+        self._dropped: set[str] = set()
+        self._kept: list[str] = []
         self._n_unchanged = 0
         self._n_removed = 0
+        self._n_moved = 0  # passages
+        self._n_gone = 0  # files
 
     def prune(self, roots: Sequence[Path]) -> None:
         """Remove the passages of files that do not exist any more."""
         # An interrupted run of an earlier version left passages without a note of their file.
         paths = [path for path in self._index.values("path") if isinstance(path, str)]
         names = dict.fromkeys([*self._known, *paths])
-        gone = (name for name in names if is_gone(name, self._known.get(name), roots))
-        self._store(Change(name, None) for name in gone)
+        left = (name for name in names if name not in self._dropped)
+        self._drop([name for name in left if is_gone(name, self._known.get(name), roots)])
+
+    def drop_gone(self, places: Sequence[Path], seen: Set[str], *, guarded: bool) -> None:
+        """Remove the passages of files that have gone from these places and were not moved.
+
+        Args:
+            places: Of the folders and files that were looked at.
+            seen: Places of files that are there.
+            guarded: Keep all of a folder in which no file is left.
+        """
+        for folder, names in gone(self._known, places, seen).items():
+            left = [name for name in names if name not in self._dropped]
+            prefix = f"{folder.rstrip('/')}/"
+            if left and guarded and not any(place.startswith(prefix) for place in seen):
+                self._kept.append(
+                    f"{shown(folder)}: no file is left of {len(left)}: their passages stay\n"
+                    "hint: --prune removes them, if it is not a disk that is not mounted"
+                )
+            else:
+                self._drop(left)
+
+    def _drop(self, names: Sequence[str]) -> None:
+        self._dropped.update(names)
+        self._n_gone += sum(name in self._known for name in names)
+        self._store(Change(name, None) for name in names)
+
+    def remember_stamps(self) -> None:
+        """Note when files were last touched, so that they need not be read next time."""
+        if self._stamps:
+            self._index.remember_sources(self._stamps)
 
     def read(self, files: Iterable[File | NamedFile]) -> None:
         """Bring the index up to date with files."""
@@ -128,7 +185,10 @@ class _Update:
             files=len(self._remarks) + self._n_unchanged,
             unchanged=self._n_unchanged,
             passages=len(self.claims.taken),
-            removed=self._n_removed,
+            removed=self._n_removed - self._n_moved,
+            moved=dict(self._moves.names),
+            gone=self._n_gone,
+            warnings=list(self._kept),
             skipped=[*self._skipped, *map(_missing, self._unreadable.items())],
         )
         for name, remarks in self._remarks.items():
@@ -155,29 +215,60 @@ class _Update:
                 self._skipped.append(str(error))
             return
         yield from (Change(name, None) for name in doubles)
-        if change is not None:
-            yield change
+        if change is None:
+            return
+        if old := self._former_name(change):
+            yield Change(old, None)
+        yield change
+
+    def _former_name(self, change: Change) -> str:
+        """Return the name that a file had before it was moved, or ""."""
+        if change.name in self._known or change.source is None or not change.records:
+            return ""
+        old = self._moves.take(change.name, content_of(change.source.digest))
+        if old:
+            self._dropped.add(old)
+            # Those that another file has now do not count as removed.
+            old_ids = set(self._index.ids({"path": old}))
+            self._n_moved += len(old_ids - self.claims.taken.keys())
+        return old
 
     def _change(self, file: NamedFile) -> Change | None:
+        known = self._known.get(file.name)
+        if known and file.stamp and known.stamp == file.stamp and self._is_read(known):
+            self._n_unchanged += 1
+            return None
         content = read_regular(file.place, shown(file.path), self._selection.max_file_bytes)
         if self._show_progress and len(content) > _LARGE_BYTES:
             say(f"reading {shown(file.path)} ({len(content) / 2**20:.0f} MB)")
-        digest = hashlib.sha256(f"{_READING} {self._cutting} {self._columns} {file.name}".encode())
-        digest.update(content)
-        source = Source(digest.hexdigest(), file.place.as_posix())
-        if self._known.get(file.name) == source:
+        digest = f"{hashlib.sha256(content).hexdigest()}.{self._reading}"
+        source = Source(digest, file.place.as_posix(), file.stamp)
+        if known and known._replace(stamp=source.stamp) == source:
+            if known != source:
+                self._stamps[file.name] = source
             self._n_unchanged += 1
             return None
         remarks = Remarks()
         # All of them first: a bad record costs its file, not the whole batch.
         records = list(
-            records_of(content, file.name, self._cutting, remarks, columns=self._columns)
+            records_of(
+                content,
+                file.name,
+                self._cutting,
+                remarks,
+                columns=self._columns,
+                words=file.words,
+            )
         )
         taken = self.claims.of(file, records)
         self._remarks[file.name] = remarks
         if file.name in self.claims.lost:
-            source = source._replace(digest="")
+            source = source._replace(digest=f"{content_of(digest)}.")  # to be read again
         return Change(file.name, source, taken)
+
+    def _is_read(self, known: Source) -> bool:
+        """Return whether a file was read as it would be now."""
+        return known.digest.endswith(f".{self._reading}")
 
 
 def _missing(files: tuple[str, Sequence[str]]) -> str:

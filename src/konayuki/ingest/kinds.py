@@ -1,8 +1,9 @@
 """The kinds of files that can be read: one table that all that name them follow."""
 
+import os
 from dataclasses import dataclass
-from pathlib import PurePath
 
+from konayuki.ingest.epub import read_epub
 from konayuki.ingest.html import read_html
 from konayuki.ingest.mail import read_eml, read_mbox
 from konayuki.ingest.markdown import read_markdown
@@ -30,12 +31,14 @@ class Kind:
         suffixes: The suffixes of its files, in lower case.
         read: Turns the content and the name of a file into its documents or rows.
         extra: The optional extra of konayuki that it needs, or "".
+        has_lines: Whether people look into such files with an editor that counts lines.
     """
 
     name: str
     suffixes: tuple[str, ...]
     read: Reader
     extra: str = ""
+    has_lines: bool = False
 
 
 def read_text(content: bytes, name: str) -> list[Item]:
@@ -50,12 +53,12 @@ _CODE = (
     ".pl", ".vb", ".tex",
 )
 # fmt: on
-TEXT = Kind("text", (".txt", ".text", ".log"), read_text)
+TEXT = Kind("text", (".txt", ".text", ".log"), read_text, has_lines=True)
 JSON_LINES = Kind("JSONL", (".jsonl", ".ndjson"), read_json_lines)
 KINDS = (
     TEXT,
-    Kind("Markdown", (".md", ".markdown"), read_markdown),
-    Kind("reStructuredText", (".rst",), read_rst),
+    Kind("Markdown", (".md", ".markdown"), read_markdown, has_lines=True),
+    Kind("reStructuredText", (".rst",), read_rst, has_lines=True),
     Kind("HTML", (".html", ".htm"), read_html),
     Kind("CSV", (".csv",), read_csv),
     Kind("TSV", (".tsv",), read_tsv),
@@ -64,14 +67,15 @@ KINDS = (
     Kind("PowerPoint", (".pptx",), read_pptx),
     Kind("Excel", (".xlsx",), read_xlsx),
     Kind("PDF", (".pdf",), read_pdf, "documents"),
+    Kind("e-books", (".epub",), read_epub),
     Kind("mail", (".eml",), read_eml),
     Kind("mailboxes", (".mbox",), read_mbox),
     Kind("Jupyter notebooks", (".ipynb",), read_notebook),
-    Kind("Org", (".org",), read_org),
-    Kind("AsciiDoc", (".adoc", ".asciidoc"), read_asciidoc),
-    Kind("subtitles", (".srt", ".vtt"), read_subtitles),
+    Kind("Org", (".org",), read_org, has_lines=True),
+    Kind("AsciiDoc", (".adoc", ".asciidoc"), read_asciidoc, has_lines=True),
+    Kind("subtitles", (".srt", ".vtt"), read_subtitles, has_lines=True),
     Kind("JSON", (".json",), read_json),
-    Kind("source code", _CODE, read_text),
+    Kind("source code", _CODE, read_text, has_lines=True),
 )
 _BY_SUFFIX = {suffix: kind for kind in KINDS for suffix in kind.suffixes}
 SUFFIXES = tuple(_BY_SUFFIX)
@@ -79,7 +83,7 @@ SUFFIXES = tuple(_BY_SUFFIX)
 
 def kind_of(name: str) -> Kind | None:
     """Return the kind of a file with this name, None for an unknown suffix."""
-    return _BY_SUFFIX.get(PurePath(name).suffix.lower())
+    return _BY_SUFFIX.get(os.path.splitext(name)[1].lower())  # noqa: PTH122 - ten times as fast
 
 
 def kinds_in_words() -> str:

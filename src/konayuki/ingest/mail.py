@@ -33,6 +33,9 @@ def _mail(content: bytes, key: str = "") -> Outline:
     for field in ("from", "to", "date"):
         if value := _header(message, field):
             metadata[field] = value
+    people = [metadata[field] for field in ("from", "to") if field in metadata]
+    if people:
+        metadata["keywords"] = " ".join(people)
     with suppress(Exception):  # dates of the kind that only spam has
         metadata["date"] = message["date"].datetime.isoformat()
     return Outline(

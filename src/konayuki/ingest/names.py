@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from konayuki.ingest.keywords import file_words
 from konayuki.ingest.walk import File
-from konayuki.search.documents import Source
+from konayuki.search.notes import Source
 
 
 class NamedFile(NamedTuple):
@@ -15,11 +16,20 @@ class NamedFile(NamedTuple):
         path: The path that leads to it now, for messages.
         place: Its place behind all links, which tells it from other files.
         name: What the index calls it: the path that it was first indexed by.
+        root: The folder that was named and holds it; None for a file that was named itself.
+        stamp: What tells that it has not changed since, see `konayuki.search.Source`.
     """
 
     path: Path
     place: Path
     name: str
+    root: Path | None = None
+    stamp: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """What it and the folders that hold it are called."""
+        return file_words(self.path.as_posix(), self.root.as_posix() if self.root else "")
 
 
 class Names:
@@ -44,9 +54,10 @@ class Names:
             name = place if self._is_another(path, place) else path
             self._places[name] = place
             self._by_place[place] = [name]
-            return NamedFile(*file, name), []
+            return NamedFile(file.path, file.place, name, file.root, file.stamp), []
         name = path if path in names else names[0]
-        return NamedFile(*file, name), [other for other in names if other != name]
+        named = NamedFile(file.path, file.place, name, file.root, file.stamp)
+        return named, [other for other in names if other != name]
 
     def _is_another(self, name: str, place: str) -> bool:
         """Return whether a name belongs to a file that lies elsewhere and exists."""

@@ -1,19 +1,13 @@
 """Word, PowerPoint and Excel files: archives of XML, read with the standard library."""
 
-import io
-import posixpath
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NoReturn
 from xml.etree import ElementTree
 
-from konayuki.errors import FormatError
+from konayuki.ingest.archive import Archive
 from konayuki.ingest.outline import Item, Outline, Part, Section, outline, shortened
 
-_MAX_PART_BYTES = 256 << 20  # unpacked: a few kilobytes can hold gigabytes of zeros
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _HEADING = re.compile(r"(?:heading|見出し) ?([1-9])", re.IGNORECASE)
 # Numbers of formats that Excel shows as dates, Japanese ones included.
@@ -24,21 +18,22 @@ _QUOTED = re.compile(r'"[^"]*"|\[[^\]]*\]|\\.')
 
 def read_docx(content: bytes, name: str) -> list[Item]:
     """Return the one document of a Word file."""
-    archive = _Archive(content, name)
+    archive = Archive(content, name, "an Office file")
     styles = _heading_styles(archive)
-    parts = _Word(styles).parts(archive, "word/document.xml")
+    body = _Word(styles)
+    parts = body.parts(archive, "word/document.xml")
     for notes in ("word/footnotes.xml", "word/endnotes.xml"):
         if notes in archive:
             parts += [
                 (level or 6, heading, text)
                 for level, heading, text in _Word(styles).parts(archive, notes)
             ]
-    return [outline(parts, archive.title())]
+    return [outline(parts, archive.title(), readings=body.readings)]
 
 
 def read_pptx(content: bytes, name: str) -> list[Item]:
     """Return the one document of a PowerPoint file; every slide is a section."""
-    archive = _Archive(content, name)
+    archive = Archive(content, name, "an Office file")
     related = archive.related("ppt/presentation.xml")
     sections = []
     slides = [node.get(_RELATION, "") for node in archive.nodes("ppt/presentation.xml", "sldId")]
@@ -54,9 +49,9 @@ def read_pptx(content: bytes, name: str) -> list[Item]:
 
 def read_xlsx(content: bytes, name: str) -> list[Item]:
     """Return the one document of an Excel file; every row is a section under its sheet."""
-    archive = _Archive(content, name)
+    archive = Archive(content, name, "an Office file")
     related = archive.related("xl/workbook.xml")
-    strings = _shared_strings(archive)
+    strings, readings = _shared_strings(archive)
     dates = _date_styles(archive)
     sections: list[Section] = []
     for sheet in archive.nodes("xl/workbook.xml", "sheet"):
@@ -64,75 +59,7 @@ def read_xlsx(content: bytes, name: str) -> list[Item]:
         if part in archive:
             rows = _sheet_rows(archive, part, strings, dates)
             sections += _row_sections(shortened(sheet.get("name", "")), rows)
-    return [Outline(shortened(archive.title()), tuple(sections))]
-
-
-class _Archive:
-    """The parts of an office file."""
-
-    def __init__(self, content: bytes, name: str) -> None:
-        self._name = name
-        try:
-            self._zip = zipfile.ZipFile(io.BytesIO(content))
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
-            self._refuse(error)
-        self._names = set(self._zip.namelist())
-
-    def __contains__(self, part: str) -> bool:
-        return part in self._names
-
-    def events(self, part: str) -> Iterator[tuple[str, ElementTree.Element]]:
-        """Yield ("start" or "end", element) of a part, with tags without name spaces."""
-        try:
-            with self._zip.open(part) as file:
-                data = file.read(_MAX_PART_BYTES + 1)
-            if len(data) > _MAX_PART_BYTES:
-                raise FormatError(f"{self._name}: {part}: expected at most 256 MB of XML")
-            if (
-                b"<!DOCTYPE" in data
-                or b"<!ENTITY" in data
-                or data[:2] in (b"\xff\xfe", b"\xfe\xff")
-            ):
-                raise FormatError(f"{self._name}: {part}: expected UTF-8 XML without entities")
-            parser = ElementTree.iterparse(io.BytesIO(data), ("start", "end"))  # noqa: S314
-            for event, node in parser:
-                node.tag = node.tag.rpartition("}")[2]
-                yield event, node
-                if event == "end" and node.tag in ("p", "row", "si", "txBody"):
-                    node.clear()
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
-                RuntimeError, OSError, ElementTree.ParseError) as error:  # fmt: skip
-            self._refuse(error)
-
-    def nodes(self, part: str, tag: str) -> Iterator[ElementTree.Element]:
-        """Yield the elements of a part with a tag."""
-        return (node for event, node in self.events(part) if event == "end" and node.tag == tag)
-
-    def related(self, part: str) -> dict[str, str]:
-        """Return the parts that a part refers to, by the id that it uses."""
-        folder, file = posixpath.split(part)
-        relations = f"{folder}/_rels/{file}.rels"
-        if relations not in self:
-            return {}
-        return {
-            node.get("Id", ""): posixpath.normpath(
-                posixpath.join(folder, node.get("Target", ""))
-            ).lstrip("/")
-            if not node.get("Target", "").startswith("/")
-            else node.get("Target", "").lstrip("/")
-            for node in self.nodes(relations, "Relationship")
-        }
-
-    def title(self) -> str:
-        """Return the title that the file gives itself."""
-        if "docProps/core.xml" not in self:
-            return ""
-        return next(
-            (node.text or "" for node in self.nodes("docProps/core.xml", "title")), ""
-        ).strip()
-
-    def _refuse(self, error: Exception) -> NoReturn:
-        raise FormatError(f"{self._name}: not an Office file that can be read: {error}") from error
+    return [Outline(shortened(archive.title()), tuple(sections), readings=tuple(readings.items()))]
 
 
 def _value(node: ElementTree.Element, name: str = "val") -> str:
@@ -140,7 +67,7 @@ def _value(node: ElementTree.Element, name: str = "val") -> str:
     return next((value for key, value in node.items() if key.rpartition("}")[2] == name), "")
 
 
-def _heading_styles(archive: _Archive) -> dict[str, int]:
+def _heading_styles(archive: Archive) -> dict[str, int]:
     """Return the levels of the styles of headings, by the id of the style."""
     if "word/styles.xml" not in archive:
         return {}
@@ -166,13 +93,18 @@ class _Word:
         self._style = 0
         self._rows: list[list[str]] = []  # of open tables
         self._n_skipped = 0
+        self._ruby: tuple[list[str], list[str]] = [], []  # a word, and how it is read
+        self.readings: dict[tuple[str, str], None] = {}
 
-    def parts(self, archive: _Archive, part: str) -> list[Part]:
+    def parts(self, archive: Archive, part: str) -> list[Part]:
         """Return (level, heading, text) of a part of the file."""
         for event, node in archive.events(part):
             if node.tag in ("rt", "Fallback"):  # readings; what another element says once more
                 self._n_skipped += 1 if event == "start" else -1
-            elif not self._n_skipped:
+            elif self._n_skipped:
+                if event == "end" and node.tag == "t":
+                    self._ruby[1].append(node.text or "")
+            else:
                 self._start(node.tag) if event == "start" else self._end(node)
         self._flush()
         return self._parts
@@ -183,6 +115,8 @@ class _Word:
             self._style = 0
         elif tag == "tr":
             self._rows.append([])
+        elif tag == "ruby":
+            self._ruby = [], []
 
     def _end(self, node: ElementTree.Element) -> None:
         if node.tag == "p" and self._paragraphs:
@@ -192,8 +126,12 @@ class _Word:
             self._rows[-1].append(row) if self._rows else self._lines.append(row)
         elif node.tag == "pStyle":
             self._style = self._styles.get(_value(node), 0)
+        elif node.tag == "ruby":
+            word, reading = map("".join, self._ruby)
+            self.readings[word, reading] = None
         elif self._paragraphs and node.tag == "t":
             self._paragraphs[-1].append(node.text or "")
+            self._ruby[0].append(node.text or "")
         elif self._paragraphs and node.tag in ("tab", "br", "cr"):
             self._paragraphs[-1].append("\t" if node.tag == "tab" else "\n")
 
@@ -214,7 +152,7 @@ class _Word:
         self._lines = []
 
 
-def _slide(archive: _Archive, part: str) -> tuple[str, str]:
+def _slide(archive: Archive, part: str) -> tuple[str, str]:
     """Return the title of a slide and the rest of its text."""
     title: list[str] = []
     text: list[str] = []
@@ -235,23 +173,28 @@ def _slide(archive: _Archive, part: str) -> tuple[str, str]:
     return " ".join(title), "\n".join(text)
 
 
-def _shared_strings(archive: _Archive) -> list[str]:
+def _shared_strings(archive: Archive) -> tuple[list[str], dict[str, str]]:
+    """Return the strings of all sheets, and how those with kanji were typed."""
     strings: list[str] = []
+    readings: dict[str, str] = {}
     words: list[str] = []
+    reading: list[str] = []
     n_skipped = 0
     if "xl/sharedStrings.xml" in archive:
         for event, node in archive.events("xl/sharedStrings.xml"):
             if node.tag == "rPh":  # the reading of kanji
                 n_skipped += 1 if event == "start" else -1
-            elif event == "end" and node.tag == "t" and not n_skipped:
-                words.append(node.text or "")
+            elif event == "end" and node.tag == "t":
+                (reading if n_skipped else words).append(node.text or "")
             elif event == "end" and node.tag == "si":
                 strings.append("".join(words))
-                words = []
-    return strings
+                if reading:
+                    readings[strings[-1].strip()] = "".join(reading)
+                words, reading = [], []
+    return strings, readings
 
 
-def _date_styles(archive: _Archive) -> set[str]:
+def _date_styles(archive: Archive) -> set[str]:
     """Return the numbers of the styles of cells that show dates."""
     if "xl/styles.xml" not in archive:
         return set()
@@ -270,7 +213,7 @@ def _date_styles(archive: _Archive) -> set[str]:
 
 
 def _sheet_rows(
-    archive: _Archive, part: str, strings: list[str], dates: set[str]
+    archive: Archive, part: str, strings: list[str], dates: set[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of each row and its cells by the letters of their column."""
     cells: dict[str, str] = {}

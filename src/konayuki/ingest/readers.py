@@ -20,7 +20,7 @@ def read_records(
     *,
     columns: Columns = DEFAULT_COLUMNS,
 ) -> Iterator[Record]:
-    """Yield the records of a file; each names its file in `metadata["path"]`.
+    r"""Yield the records of a file; each names its file in `metadata["path"]`.
 
     Text, Markdown and HTML give the passages of one document. CSV gives a record per row and JSONL
     one per line: `text`, `id` (or `_id`, as BEIR calls it) and `title` are taken as such, other
@@ -37,6 +37,12 @@ def read_records(
     Raises:
         NotFoundError: The file cannot be read.
         FormatError: It holds no text of a known encoding, or a row that cannot be used.
+
+    Examples:
+        >>> _ = Path("a.md").write_text("# 山\n\n富士山は高い。\n", encoding="utf-8")
+        >>> record = next(read_records(Path("a.md")))
+        >>> record["id"], record["title"], record["text"], record["metadata"]["path"]
+        ('a.md#0', '山', '富士山は高い。', 'a.md')
     """
     content = read_regular(path.resolve(), shown(path))
     return records_of(content, path.as_posix(), cutting, remarks, columns=columns)

@@ -1,18 +1,20 @@
 """The content of a file into records that an index takes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from konayuki.errors import DatasetError, InputError
 from konayuki.ingest.chunker import DEFAULT_CUTTING, Cutting, chunk
 from konayuki.ingest.columns import SAMPLE_ROWS, Columns, described, guessed
+from konayuki.ingest.keywords import Readings, file_words, with_keywords
 from konayuki.ingest.kinds import TEXT, Kind, kind_of
+from konayuki.ingest.lines import Lines
 from konayuki.ingest.outline import BadRows, Outline, Section
 from konayuki.rows import Row
 from konayuki.search.document import FIELDS, read_document
 from konayuki.search.prepared import searched_text
+from konayuki.text import decode
 
 Record = dict[str, Any]
 DEFAULT_COLUMNS = Columns()
@@ -47,8 +49,12 @@ def records_of(
     *,
     columns: Columns = DEFAULT_COLUMNS,
     kind: Kind | None = None,
+    words: Sequence[str] | None = None,
 ) -> Iterator[Record]:
     """Yield the records of a file; each names its file in `metadata["path"]`.
+
+    `metadata["keywords"]` has what the file is called as far as the record does not say it, and
+    `metadata["line"]` where it stands in a file with lines.
 
     Args:
         content: The bytes of the file.
@@ -59,35 +65,60 @@ def records_of(
             as long as one can; default: such a row raises.
         columns: Which columns of a table are what.
         kind: What it is; default: what the suffix says.
+        words: What the file and its folders are called; default: its name without the suffix.
 
     Raises:
         FormatError: The content is not what the suffix says.
         MissingExtraError: The kind needs an extra that is not installed.
     """
-    rows = _Rows(name, columns, strict=remarks is None, remarks=remarks or Remarks())
-    for item in (kind or kind_of(name) or TEXT).read(content, name):
+    kind = kind or kind_of(name) or TEXT
+    file = _File(name, file_words(name) if words is None else words, cutting)
+    rows = _Rows(file, columns, strict=remarks is None, remarks=remarks or Remarks())
+    for item in kind.read(content, name):
         if isinstance(item, Outline):
-            yield from _document(item, name, cutting)
+            lines = Lines(decode(content, name), cutting.overlap) if kind.has_lines else None
+            yield from _document(item, file, lines)
         else:
             rows.take(item)
-    yield from rows.records(cutting)
+    yield from rows.records()
 
 
-def _document(outline: Outline, name: str, cutting: Cutting) -> Iterator[Record]:
-    key = f"{name}:{outline.key}" if outline.key else name
-    metadata = {**outline.metadata, "path": name}
-    return _passages(key, outline, outline.title or PurePosixPath(name).stem, metadata, cutting)
+@dataclass(frozen=True)
+class _File:
+    """What all records of a file share: its name, what it is called, how it is cut."""
+
+    name: str
+    words: Sequence[str]
+    cutting: Cutting
+
+
+def _document(outline: Outline, file: _File, lines: Lines | None) -> Iterator[Record]:
+    key = f"{file.name}:{outline.key}" if outline.key else file.name
+    metadata = {**outline.metadata, "path": file.name}
+    title = outline.title or file_words(file.name)[-1]
+    return _passages(key, outline, title, metadata, file, lines)
 
 
 def _passages(
-    key: str, outline: Outline, title: str, metadata: Mapping[str, Any], cutting: Cutting
+    key: str,
+    outline: Outline,
+    title: str,
+    metadata: Mapping[str, Any],
+    file: _File,
+    lines: Lines | None = None,
 ) -> Iterator[Record]:
-    for piece in chunk(outline.sections, cutting):
+    readings = Readings(outline.readings)
+    for piece in chunk(outline.sections, file.cutting):
+        shown = (title, piece.heading, piece.text)
+        own = {**piece.metadata, **metadata}
+        if lines is not None:
+            own.setdefault("line", lines.of(piece.text))
+        own = with_keywords(own, (*file.words, *readings.of("\n".join(shown))), shown)
         record = {
             "id": f"{key}#{piece.position}",
             "text": piece.text,
             "title": title,
-            "metadata": {**piece.metadata, **metadata},
+            "metadata": own,
             "chunk_of": key,
             "heading": piece.heading,
             "position": piece.position,
@@ -111,8 +142,8 @@ def checked(record: Record, place: str) -> Record:
 class _Rows:
     """The records of the rows of a file; of rows with one id the last counts."""
 
-    def __init__(self, name: str, columns: Columns, *, strict: bool, remarks: Remarks) -> None:
-        self._name = name
+    def __init__(self, file: _File, columns: Columns, *, strict: bool, remarks: Remarks) -> None:
+        self._file = file
         self._columns = columns
         self._decided = bool(columns.text)
         self._waiting: list[Row] = []  # until the columns are decided
@@ -135,7 +166,7 @@ class _Rows:
             if len(self._waiting) >= SAMPLE_ROWS:
                 self._decide()
 
-    def records(self, cutting: Cutting) -> Iterator[Record]:
+    def records(self) -> Iterator[Record]:
         """Yield the records, or their passages if a text is longer than one.
 
         Raises:
@@ -147,12 +178,12 @@ class _Rows:
             raise bad[0]
         self._remarks.n_rows = len(self._by_id)
         for record in self._by_id.values():
-            if len(record["text"]) <= cutting.size or "chunk_of" in record:
+            if len(record["text"]) <= self._file.cutting.size or "chunk_of" in record:
                 yield record
             else:
                 outline = Outline("", (Section((), record["text"]),))
                 title = record.get("title") or ""
-                yield from _passages(record["id"], outline, title, record["metadata"], cutting)
+                yield from _passages(record["id"], outline, title, record["metadata"], self._file)
 
     def _decide(self) -> None:
         """Guess the columns from the rows so far, and take these rows."""
@@ -166,7 +197,7 @@ class _Rows:
 
     def _add(self, row: Row) -> None:
         try:
-            record = _record(row, self._name, self._columns, self._remarks)
+            record = _record(row, self._file, self._columns, self._remarks)
         except DatasetError as error:
             self._refuse(BadRows(1, [error]))
             return
@@ -183,21 +214,23 @@ class _Rows:
         self._remarks.bad.join(bad)
 
 
-def _record(row: Row, name: str, columns: Columns, remarks: Remarks) -> Record | None:
+def _record(row: Row, file: _File, columns: Columns, remarks: Remarks) -> Record | None:
     """Return the record of a row, None for an empty one.
 
     Raises:
         DatasetError: It cannot be used; the message names file and line.
     """
     fields = columns.of(row)
-    place = f"{name}:{row.number}"
+    place = f"{file.name}:{row.number}"
     metadata = fields.pop("metadata", None) or {}
     if not isinstance(metadata, Mapping):
         raise DatasetError(f"{place}: 'metadata' is {metadata!r}: expected an object")
     others = {column: fields.pop(column) for column in list(fields) if column not in FIELDS}
     metadata = {**others, **metadata}
-    remarks.n_paths += metadata.get("path", name) != name
-    record = {**fields, "metadata": {**metadata, "path": name}}
+    remarks.n_paths += metadata.get("path", file.name) != file.name
+    metadata = {"line": row.number, **metadata, "path": file.name}
+    shown = (str(fields.get("title") or ""), fields["text"])
+    record = {**fields, "metadata": with_keywords(metadata, file.words, shown)}
     record["id"] = place if fields.get("id") in (None, "") else str(fields["id"])
     checked(record, place)
     if searched_text(record.get("title") or "", record["text"]).strip():

@@ -2,8 +2,9 @@
 
 import errno
 import os
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from konayuki.ingest.kinds import kind_of
 from konayuki.text import is_encodable
 
 MAX_FILE_MB = 64
+_COARSEST_CLOCK_S = 2.0  # of file systems in use: FAT
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,14 @@ class Selection:
         everything: Whether hidden files, those that a .gitignore leaves out, and folders of
             packages and caches are read as well.
         max_file_bytes: The size of the largest file that is read, named ones included.
+
+    Examples:
+        >>> from konayuki.ingest import find_files
+        >>> Path("drafts").mkdir()
+        >>> _ = Path("drafts/a.md").write_text("下書き", encoding="utf-8")
+        >>> _ = Path("b.md").write_text("清書", encoding="utf-8")
+        >>> [str(path) for path in find_files([Path(".")], Selection(exclude=("drafts",)))]
+        ['b.md']
     """
 
     follow_links: bool = False
@@ -71,40 +81,95 @@ def find_files(
 
     Raises:
         NotFoundError: A path does not exist.
+
+    Examples:
+        >>> _ = Path("a.md").write_text("本文", encoding="utf-8")
+        >>> _ = Path("a.bin").write_bytes(bytes(3))
+        >>> [str(path) for path in find_files([Path(".")])]
+        ['a.md']
     """
     return (file.path for file in placed_files(paths, selection, left_out))
 
 
 class File(NamedTuple):
-    """A file to read: the path that leads to it, and its place, behind all links."""
+    """A file to read.
+
+    Attributes:
+        path: The path that leads to it.
+        place: Its place, behind all links.
+        root: The folder that was named and holds it; None for a file that was named itself.
+        size: Its bytes.
+        stamp: What tells that it has not changed since, see `konayuki.search.Source`.
+    """
 
     path: Path
     place: Path
+    root: Path | None = None
+    size: int = 0
+    stamp: str = ""
 
 
 def placed_files(
     paths: Iterable[Path],
     selection: Selection = DEFAULT_SELECTION,
     left_out: LeftOut | None = None,
+    only: Sequence[Path] | None = None,
 ) -> Iterator[File]:
-    """Yield files as `find_files` does, each with its place."""
+    """Yield files as `find_files` does, each with its place.
+
+    Args:
+        paths: Files and folders.
+        selection: Which files of folders are read.
+        left_out: Takes note of the others.
+        only: Yield only files at these places, or in folders at these places; the folders that hold
+            them are looked through for nothing else. Default: all files.
+    """
     left_out = LeftOut() if left_out is None else left_out
-    seen = set()
+    seen: set[str] = set()  # not of paths: hashing them takes longer than looking at the files
     for path in paths:
         check_there(path)
-        files = _Walk(path, selection, left_out).files() if path.is_dir() else (path,)
+        if path.is_dir():
+            files = _Walk(path, selection, left_out, only).files()
+        else:
+            place = path.resolve()
+            chosen = only is None or any(place.is_relative_to(other) for other in only)
+            files = iter([_file(path, place, None, _status(path))] if chosen else [])
         for file in files:
-            place = file.resolve()
-            if place not in seen:
-                seen.add(place)
-                yield File(file, place)
+            place_name = str(file.place)
+            if place_name not in seen:
+                seen.add(place_name)
+                yield file
+
+
+def _file(path: Path, place: Path, root: Path | None, status: os.stat_result | None) -> File:
+    if status is None:  # reading it will say why
+        return File(path, place, root)
+    changed = max(status.st_mtime, status.st_ctime)
+    # Of one that has just changed, a second change may leave the same times.
+    settled = time.time() - changed > _COARSEST_CLOCK_S
+    marks = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return File(path, place, root, status.st_size, "-".join(map(str, marks)) if settled else "")
+
+
+def _status(path: Path | os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
 
 
 class _Walk:
     """The files of one folder, in the order of their paths."""
 
-    def __init__(self, root: Path, selection: Selection, left_out: LeftOut) -> None:
+    def __init__(
+        self,
+        root: Path,
+        selection: Selection,
+        left_out: LeftOut,
+        only: Sequence[Path] | None = None,
+    ) -> None:
         self._root = root
+        self._only = only
         self._selection = selection
         self._left_out = left_out
         self._place = root.resolve()
@@ -114,25 +179,36 @@ class _Walk:
         self._chosen = chosen  # before all others, as nothing takes them back
         self._rules: list[list[Rules]] = []  # of every folder on the way
 
-    def files(self) -> Iterator[Path]:
+    def files(self) -> Iterator[File]:
         """Yield the files that are read."""
         # Not by recursion: folders may be nested deeper than Python's stack.
-        levels = [self._entries(self._root)]
+        levels = [(self._entries(self._root), self._place)]
         while levels:
-            entry = next(levels[-1], None)
+            entry = next(levels[-1][0], None)
             if entry is None:
                 levels.pop()
                 self._rules.pop()
-            elif (path := self._admitted(entry)) is None:
                 continue
-            elif _is_folder(entry):
-                levels.append(self._entries(path))
+            # Resolving every path of a large folder would take longer than all the rest.
+            place = levels[-1][1] / entry.name
+            if not self._is_wanted(place) or (path := self._admitted(entry)) is None:
+                continue
+            if entry.is_symlink():
+                place = path.resolve()
+            if _is_folder(entry):
+                levels.append((self._entries(path), place))
             elif self._include and not self._include.match_file(self._inside(path)):
                 self._left_out.by_reason["not included"] += 1
             elif kind_of(path.name) is None:
                 self._left_out.others.append(path)
             else:
-                yield path
+                yield _file(path, place, self._root, _status(entry))
+
+    def _is_wanted(self, place: Path) -> bool:
+        """Return whether a place is one that is asked for, lies in one or leads to one."""
+        return self._only is None or any(
+            place.is_relative_to(only) or only.is_relative_to(place) for only in self._only
+        )
 
     def _inside(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()

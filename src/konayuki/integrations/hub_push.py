@@ -53,6 +53,13 @@ class Pushed:
         removed: Weights of the other layout that were removed from the repository.
         commit: Digest of the commit, None for a dry run.
         url: Page of the commit, None for a dry run.
+
+    Examples:
+        >>> from konayuki.integrations import push
+        >>> model.save("exported")
+        >>> pushed = push("exported", "owner/name", dry_run=True)
+        >>> pushed.repo, pushed.revision, pushed.commit
+        ('owner/name', 'main', None)
     """
 
     repo: str
@@ -98,6 +105,12 @@ def push(
         InputError: `repo` is not `owner/name`.
         MissingExtraError: huggingface_hub is not installed.
         HubError: The hub cannot be reached or refuses.
+
+    Examples:
+        >>> model.save("exported")
+        >>> pushed = push("exported", "owner/name", private=True, dry_run=True)
+        >>> "tokenizer.json" in {file.path for file in pushed.files}
+        True
     """
     target = read_hub_id(repo)
     if target is None or target.revision is not None:

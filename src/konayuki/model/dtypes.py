@@ -1,7 +1,6 @@
 """Vectors in fewer bytes: float16, int8, uint8 and bits, as vector engines take them."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ _STEPS = np.float32(255)
 _LARGEST = np.float32(127)
 
 
-@dataclass(frozen=True)
-class EncodeOptions:
+class EncodeOptions(NamedTuple):
     """What the vectors of one call look like.
 
     Attributes:
@@ -69,6 +67,10 @@ def calibrate(vectors: FloatMatrix) -> FloatMatrix:
 
     Raises:
         InputError: Fewer than two vectors.
+
+    Examples:
+        >>> calibrate(np.array([[-1, 0.5], [1, 0.25]], dtype=np.float32)).tolist()
+        [[-1.0, 0.25], [1.0, 0.5]]
     """
     rows = np.asarray(vectors, dtype=np.float32)
     if rows.ndim != 2 or len(rows) < 2:
@@ -123,6 +125,13 @@ def quantize_vectors(
     Raises:
         InputError: There is no such dtype, or the ranges do not go with it.
         DimensionError: The ranges are of another dimension.
+
+    Examples:
+        >>> vectors = np.array([[-1, 0.5], [0.25, 1]], dtype=np.float32)
+        >>> quantize_vectors(vectors, "int8").tolist()
+        [[-127, 64], [32, 127]]
+        >>> quantize_vectors(vectors, "ubinary").tolist()  # the bits 01 and 11
+        [[64], [192]]
     """
     values = np.asarray(vectors, dtype=np.float32)
     limits = checked_ranges(ranges, dtype, values.shape[-1])

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from konayuki.errors import InputError
 from konayuki.model.native import REWRITES, Kernel, Rules, Unigram
 from konayuki.model.normalizers import Rewrite, Step, UnsupportedError, chain, composes, lower
-from konayuki.model.tokens import TokenBatch
 from konayuki.model.unigram_definition import UnigramDefinition
 
 # What may happen to white space before a split at white space, without a difference to the words.
 IDLE = {"strip left", "strip right", "join spaces", "join white space"}
 
 
-class KernelTokenizer:
+class KernelTokenizer(Unigram):
     """Segments texts in the kernel: the same ids as the library `tokenizers`, faster.
 
     The kernel remembers what the first steps of the normaliser do to a character, as long as they
@@ -29,9 +28,11 @@ class KernelTokenizer:
     backend = "kernel"
 
     def __init__(self, definition: UnigramDefinition, kernel: Kernel) -> None:
-        local = _local_steps(definition.steps)
+        # The first steps, up to one that looks at the whole text.
+        whole = (i for i, step in enumerate(definition.steps) if step.in_context is None)
+        local = definition.steps[: next(whole, len(definition.steps))]
         try:
-            self.unigram = Unigram(
+            super().__init__(
                 kernel,
                 definition.pieces,
                 definition.scores,
@@ -47,21 +48,6 @@ class KernelTokenizer:
     def vocab_size(self) -> int:
         """Return one more than the largest id."""
         return self._vocab_size
-
-    def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the ids of the texts.
-
-        Raises:
-            UnicodeEncodeError: A text holds a lone surrogate.
-            TypeError: An item is not a string.
-        """
-        return TokenBatch(*self.unigram.tokenize(texts))
-
-
-def _local_steps(steps: Sequence[Step]) -> Sequence[Step]:
-    """Return the first steps, up to one that looks at the whole text."""
-    whole = (i for i, step in enumerate(steps) if step.in_context is None)
-    return steps[: next(whole, len(steps))]
 
 
 def _rules(definition: UnigramDefinition, local: Sequence[Step]) -> Rules:

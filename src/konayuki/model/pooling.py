@@ -1,14 +1,17 @@
-"""Token ids to vectors: the definition in NumPy, and the compiled kernel if it was built."""
+"""Texts and token ids to vectors: the definition in NumPy, and the kernel if it was built."""
 
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
 from konayuki.arrays import FloatMatrix, unit_rows
-from konayuki.model.native import Kernel, kernel
+from konayuki.model.native import Kernel, Unigram, kernel
 from konayuki.model.native import Table as KernelTable
 from konayuki.model.packed import PackedTable
-from konayuki.model.tokens import TokenBatch
+from konayuki.model.tokens import TokenBatch, Tokenizer
 from konayuki.model.weights import Weights
 
 CHUNK_TOKENS = 4096  # 8 MB of float32 rows at 512 columns
@@ -43,6 +46,35 @@ class Pooler:
             return vectors
         out[:] = vectors
         return out
+
+
+class TextsToVectors(Protocol):
+    """Tokenising and pooling as one step."""
+
+    def __call__(
+        self, texts: Sequence[str], *, dim: int, normalize: bool, out: FloatMatrix | None = None
+    ) -> FloatMatrix:
+        """Return one vector per text: float32 (n_texts, dim), C order; in `out` if it is given.
+
+        A text without tokens gives the zero vector.
+
+        Raises:
+            UnicodeEncodeError: A text holds a lone surrogate.
+            TypeError: An item is not a string.
+        """
+
+
+def texts_to_vectors(tokenizer: Tokenizer, pooler: Pooler) -> TextsToVectors:
+    """Return both parts as one step: one call of the kernel if both run there."""
+    if isinstance(tokenizer, Unigram) and pooler.table is not None:
+        return partial(tokenizer.encode, table=pooler.table)  # ids never leave the cache
+
+    def tokenize_then_pool(
+        texts: Sequence[str], *, dim: int, normalize: bool, out: FloatMatrix | None = None
+    ) -> FloatMatrix:
+        return pooler.pool(tokenizer.tokenize(texts), dim=dim, normalize=normalize, out=out)
+
+    return tokenize_then_pool
 
 
 def pool(weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool) -> FloatMatrix:

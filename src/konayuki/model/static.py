@@ -22,11 +22,10 @@ from konayuki.model.checkpoint import (
     model_folder,
 )
 from konayuki.model.dtypes import EncodeOptions, checked_ranges
-from konayuki.model.encoders import build_encoder
 from konayuki.model.folder import write_folder
 from konayuki.model.late import LateTable
 from konayuki.model.model_files import LARGEST_TOKENIZER, read_model_file
-from konayuki.model.pooling import Pooler
+from konayuki.model.pooling import Pooler, texts_to_vectors
 from konayuki.model.texts import batches_of, check_iterable, check_not_empty, lone_surrogate
 from konayuki.model.tokenizer import build_tokenizer
 from konayuki.model.tokens import TokenBatch
@@ -49,6 +48,13 @@ class StaticModel:
 
     Raises:
         CheckpointError: The tokenizer is damaged or knows more tokens than the table has rows.
+
+    Examples:
+        >>> model = StaticModel.load()
+        >>> model.dim, model.vocab_size, model.bits
+        (512, 32768, 4)
+        >>> model.nbytes < 10_000_000  # 4-bit rows stay packed in memory
+        True
     """
 
     def __init__(
@@ -65,7 +71,7 @@ class StaticModel:
                 f"{path}: {self._tokenizer.vocab_size} tokens, but the table has "
                 f"{weights.vocab_size} rows"
             )
-        self._encoder = build_encoder(self._tokenizer, Pooler(weights))
+        self._encode = texts_to_vectors(self._tokenizer, Pooler(weights))
 
     @classmethod
     def load(
@@ -91,10 +97,20 @@ class StaticModel:
             CheckpointError: A file of the folder is damaged; the message names it.
             DimensionError: The model has fewer than `dim` outputs.
             MissingExtraError: The model needs a package that is not installed.
+
+        Examples:
+            >>> StaticModel.load().dim
+            512
+            >>> StaticModel.load(dim=128).encode("粉雪").shape
+            (128,)
         """
-        folder = model_folder(_folder(folder_or_hub_id, revision=revision, token=token))
+        folder = BUNDLED
+        if folder_or_hub_id is not None:
+            folder = hub.find_folder(folder_or_hub_id, revision=revision, token=token)
+        folder = model_folder(folder)
         weights = layout_of(folder).read(folder)
-        weights = weights.crop(_checked_dim(dim, weights.dim))
+        if dim is not None:
+            weights = weights.crop(_checked_dim(dim, weights.dim))
         return cls(weights, read_model_file(folder / TOKENIZER_FILE, LARGEST_TOKENIZER), folder)
 
     @property
@@ -116,6 +132,11 @@ class StaticModel:
     def weights(self) -> Weights:
         """Return the numbers, for code that trains or measures; do not change them."""
         return self._weights
+
+    @property
+    def tokenizer_json(self) -> bytes:
+        """Return the bytes of the `tokenizer.json`."""
+        return self._tokenizer_json
 
     @property
     def source(self) -> Path | None:
@@ -212,8 +233,17 @@ class StaticModel:
                 Or the dtype is unknown, or the ranges do not go with it.
             EmptyTextError: `strict` is set and a text is empty.
             DimensionError: The model has fewer than `dim` outputs.
+
+        Examples:
+            >>> vectors = model.encode(["粉雪が舞う", "雪が降る"])
+            >>> vectors.shape, vectors.dtype
+            ((2, 512), dtype('float32'))
+            >>> model.encode("粉雪", dim=128).shape
+            (128,)
+            >>> model.encode(["粉雪"], dtype="ubinary").nbytes
+            64
         """
-        dim = _checked_dim(dim, self._dim)
+        dim = self._dim if dim is None else _checked_dim(dim, self._dim)
         if dtype != "float32" or ranges is not None:
             ranges = checked_ranges(ranges, dtype, dim)
         options = EncodeOptions(dim, normalize, strict, dtype, ranges)
@@ -223,11 +253,12 @@ class StaticModel:
         blocks = []
         start = 0
         check_iterable(texts)
-        total = len(texts) if isinstance(texts, Sized) else None
         # One array for all if their number is certain: blocks would have to be copied together.
         whole = options.empty(len(texts)) if isinstance(texts, list) else None
-        shown = track(texts, "encode", total=total, unit="text", enabled=show_progress)
-        for batch in batches_of(shown, batch_size):
+        if show_progress:
+            total = len(texts) if isinstance(texts, Sized) else None
+            texts = track(texts, "encode", total=total, unit="text")
+        for batch in batches_of(texts, batch_size):
             out = None if whole is None else whole[start : start + len(batch)]
             blocks.append(self._vectors(batch, start, options, out))
             start += len(batch)
@@ -240,9 +271,16 @@ class StaticModel:
 
         Raises:
             InputError: An item is not a string or holds a lone surrogate.
+
+        Examples:
+            >>> batch = model.tokenize(["粉雪が舞う", "雪"])
+            >>> batch.offsets.tolist()
+            [0, 5, 6]
+            >>> len(batch.ids[batch.offsets[0] : batch.offsets[1]])  # tokens of the first text
+            5
         """
         try:
-            return self._tokenizer.encode(texts)
+            return self._tokenizer.tokenize(texts)
         except (UnicodeEncodeError, TypeError) as error:
             raise lone_surrogate(texts, 0) or error from None
 
@@ -257,6 +295,12 @@ class StaticModel:
 
         Raises:
             InputError: The shapes do not fit together.
+
+        Examples:
+            >>> answers = ["富士山は日本一高い山である。", "味噌汁は汁物である。"]
+            >>> cosines = model.similarity("国内最高峰はどこ？", answers)
+            >>> cosines.shape, bool(cosines[0, 0] > cosines[0, 1])
+            ((1, 2), True)
         """
         left, right = self._unit_vectors(a), self._unit_vectors(b)
         if left.shape[1] != right.shape[1]:
@@ -279,6 +323,11 @@ class StaticModel:
         Raises:
             InputError: An unknown layout, or `folder` is a file.
             DimensionError: 4-bit rows of an odd number of dimensions.
+
+        Examples:
+            >>> model.save("exported", layout="float")
+            >>> StaticModel.load("exported").bits
+            32
         """
         chosen = layout_named(layout)
         weights = self._weights
@@ -287,7 +336,13 @@ class StaticModel:
         write_folder(Path(folder), weights, self._tokenizer_json, chosen)
 
     def with_weights(self, weights: Weights) -> "StaticModel":
-        """Return a model in memory with other weights and the same tokenizer."""
+        """Return a model in memory with other weights and the same tokenizer.
+
+        Examples:
+            >>> small = model.with_weights(model.weights.crop(256))
+            >>> small.dim, small.vocab_size
+            (256, 32768)
+        """
         return StaticModel(weights, self._tokenizer_json)
 
     def largest_difference(self, other: "StaticModel") -> Difference:
@@ -295,6 +350,11 @@ class StaticModel:
 
         Raises:
             DimensionError: The tables have different shapes.
+
+        Examples:
+            >>> model.save("exported", layout="q4")
+            >>> model.largest_difference(StaticModel.load("exported"))
+            Difference(absolute=0.0, relative=0.0)
         """
         return largest_difference(self._weights, other._weights)
 
@@ -310,8 +370,8 @@ class StaticModel:
             check_not_empty(texts, start)
         floats = out if options.dtype == "float32" else None
         try:
-            vectors: NDArray[Any] = self._encoder.encode(
-                texts, options.dim, normalize=options.normalize, out=floats
+            vectors: NDArray[Any] = self._encode(
+                texts, dim=options.dim, normalize=options.normalize, out=floats
             )
         except (UnicodeEncodeError, TypeError) as error:
             raise lone_surrogate(texts, start) or error from None
@@ -346,22 +406,7 @@ class StaticModel:
         return f"StaticModel({self.vocab_size} x {self.dim}, {self.layout}, {self._source})"
 
 
-def _folder(
-    name: str | PathLike[str] | None, *, revision: str | None, token: str | bool | None
-) -> Path:
-    if name is None:
-        return BUNDLED
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if isinstance(name, str) and hub.looks_like_hub_id(name):
-        return hub.download(name, revision=revision, token=token)
-    raise hub.missing_folder(str(name))
-
-
-def _checked_dim(dim: int | None, available: int) -> int:
-    if dim is None:
-        return available
+def _checked_dim(dim: int, available: int) -> int:
     whole = isinstance(dim, (int, np.integer)) and not isinstance(dim, bool)
     if not whole or not 1 <= dim <= available:
         raise DimensionError(f"cannot cut to {dim!r} dimensions: the model has {available}")

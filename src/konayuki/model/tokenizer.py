@@ -75,7 +75,7 @@ class LibraryTokenizer:
         """Return one more than the largest id."""
         return 1 + max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
 
-    def encode(self, texts: Sequence[str]) -> TokenBatch:
+    def tokenize(self, texts: Sequence[str]) -> TokenBatch:
         """Return the ids of the texts.
 
         Raises:

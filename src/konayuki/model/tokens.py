@@ -28,7 +28,7 @@ class Tokenizer(Protocol):
     def backend(self) -> str:
         """Return what does the work: "kernel", "python" or the library "tokenizers"."""
 
-    def encode(self, texts: Sequence[str]) -> TokenBatch:
+    def tokenize(self, texts: Sequence[str]) -> TokenBatch:
         """Return the token ids of the texts, without special tokens, never truncated."""
 
 

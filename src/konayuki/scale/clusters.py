@@ -32,6 +32,12 @@ class Clusters:
         labels: int64 (n,).
         cosines: float32 (n,), cosine of each text with the centre of its group.
         centres: float32 (n_clusters, dim), rows of length one.
+
+    Examples:
+        >>> from konayuki.scale import find_clusters
+        >>> clusters = find_clusters(["雪が降る", "大雪が降った", "株価が上がる"], 2)
+        >>> clusters.labels.tolist(), clusters.sizes.tolist()
+        ([0, 0, 1], [2, 1])
     """
 
     labels: NDArray[np.int64]
@@ -44,7 +50,14 @@ class Clusters:
         return np.bincount(self.labels, minlength=len(self.centres))
 
     def nearest(self, cluster: int, n_rows: int) -> list[int]:
-        """Return the rows of a group nearest to its centre, best first."""
+        """Return the rows of a group nearest to its centre, best first.
+
+        Examples:
+            >>> from konayuki.scale import find_clusters
+            >>> clusters = find_clusters(["雪が降る", "大雪が降った", "株価が上がる"], 2)
+            >>> clusters.nearest(1, n_rows=5)
+            [2]
+        """
         rows = np.flatnonzero(self.labels == cluster)
         order = np.lexsort((rows, -self.cosines[rows]))
         return [int(row) for row in rows[order[:n_rows]]]
@@ -73,6 +86,12 @@ def find_clusters(
 
     Raises:
         InputError: There are fewer texts than groups, or an item is not a string.
+
+    Examples:
+        >>> texts = ["雪が降る", "株価が上がる", "大雪が降った", "株式の値上がり"]
+        >>> labels = find_clusters(texts, 2).labels.tolist()
+        >>> labels[0] == labels[2], labels[1] == labels[3], labels[0] == labels[1]
+        (True, True, False)
     """
     check_texts(texts)
     model = StaticModel.load() if model is None else model
@@ -177,6 +196,11 @@ def name_clusters(
         labels: int64 (n,), the group of each row.
         n_clusters: Number of groups.
         n_words: Number of words at most.
+
+    Examples:
+        >>> texts = dict(enumerate(["大雪の朝", "大雪の夜", "株価の上昇"]))
+        >>> name_clusters(texts, np.array([0, 0, 1]), 2, n_words=1)
+        [['大雪'], ['上昇']]
     """
     inside: list[Counter[str]] = [Counter() for _ in range(n_clusters)]
     everywhere: Counter[str] = Counter()

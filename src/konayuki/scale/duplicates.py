@@ -36,6 +36,12 @@ class Duplicates:
     Attributes:
         representative: int64 (n,), the row that represents each row; itself if no other does.
         cosine: float32 (n,), cosine with the representative; 1 for itself and for equal texts.
+
+    Examples:
+        >>> from konayuki.scale import find_duplicates
+        >>> duplicates = find_duplicates(["雪が降る。", "猫が鳴く。", "雪が降る。"])
+        >>> duplicates.representative.tolist(), duplicates.kept.tolist()
+        ([0, 1, 0], [True, True, False])
     """
 
     representative: NDArray[np.int64]
@@ -48,7 +54,14 @@ class Duplicates:
         return is_kept
 
     def groups(self, *, smallest: int = 2) -> Iterator[list[Member]]:
-        """Yield groups in the order of their representatives: these first, then by cosine."""
+        """Yield groups in the order of their representatives: these first, then by cosine.
+
+        Examples:
+            >>> from konayuki.scale import find_duplicates
+            >>> duplicates = find_duplicates(["雪が降る。", "猫が鳴く。", "雪が降る。"])
+            >>> [[member.row for member in group] for group in duplicates.groups()]
+            [[0, 2]]
+        """
         rows = np.arange(len(self.representative))
         is_other = rows != self.representative
         order = np.lexsort((rows, -self.cosine, is_other, self.representative))
@@ -82,6 +95,11 @@ def find_duplicates(
 
     Raises:
         InputError: The threshold is out of range, or an item is not a string.
+
+    Examples:
+        >>> texts = ["富士山は高い山です。", "図書館で本を借りる。", "富士山は、高い山です"]
+        >>> find_duplicates(texts, threshold=0.9).representative.tolist()
+        [0, 1, 0]
     """
     check_texts(texts)
     if not 0 < threshold <= 1:

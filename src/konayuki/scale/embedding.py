@@ -33,6 +33,10 @@ class EmbedSettings:
         dim: Dimensions of a vector; default: those of the model.
         dtype: Type of a value, as in `StaticModel.encode`.
         part_bytes: Bytes that a worker takes at a time; a run in the same folder must keep it.
+
+    Examples:
+        >>> EmbedSettings(text_column="body", dim=256, dtype="int8").vector_column
+        'vector'
     """
 
     model: str | None = None
@@ -54,7 +58,7 @@ class EmbedPlan(NamedTuple):
 
 @dataclass
 class EmbedReport:
-    """What a run did.
+    r"""What a run did.
 
     Attributes:
         parts: Output files that exist now.
@@ -65,6 +69,13 @@ class EmbedReport:
         seconds: Duration of the run.
         new_rows: Vectors of this run.
         cpu_seconds: Processor time that they took, summed over the workers.
+
+    Examples:
+        >>> from konayuki.scale import embed
+        >>> _ = Path("a.jsonl").write_text('{"text": "雪"}\n{"text": null}\n', encoding="utf-8")
+        >>> report = embed("a.jsonl", "vectors", workers=1)
+        >>> report.parts, report.rows, report.failed_rows
+        (1, 1, 1)
     """
 
     parts: int = 0
@@ -99,7 +110,7 @@ def embed(
     address: str | None = None,
     show_progress: bool = False,
 ) -> EmbedReport:
-    """Write the rows of Parquet and JSON Lines files with a vector each.
+    r"""Write the rows of Parquet and JSON Lines files with a vector each.
 
     An output file holds the columns of its input and the vector, in the order of its input. Output
     files appear when they are whole. A second run makes only the parts that are missing or whose
@@ -120,6 +131,15 @@ def embed(
         NotFoundError: The input or the model does not exist.
         FormatError: An input file is not Parquet.
         MissingExtraError: pyarrow or Ray is not installed.
+
+    Examples:
+        >>> import pyarrow.parquet
+        >>> from konayuki.scale import EmbedSettings
+        >>> _ = Path("a.jsonl").write_text('{"text": "雪"}\n{"text": "山"}\n', encoding="utf-8")
+        >>> embed("a.jsonl", "vectors", EmbedSettings(dim=256, dtype="int8"), workers=1).rows
+        2
+        >>> pyarrow.parquet.read_table("vectors/a.jsonl.00000.parquet").column_names
+        ['text', 'vector']
     """
     _check(engine, workers, address)
     started = time.perf_counter()

@@ -14,6 +14,7 @@ from konayuki.errors import DatasetError, InputError
 from konayuki.extras import require
 from konayuki.scale.storage import find_files
 from konayuki.scale.vector_columns import as_matrix
+from konayuki.search.document import keywords_of
 from konayuki.search.documents import Documents
 from konayuki.search.prepared import searched_text
 from konayuki.search.settings import checked
@@ -33,6 +34,12 @@ class EmbeddedPassage:
         heading: Path of the headings above it.
         metadata: Anything else, as JSON values.
         vector: float32 (dim,), of length one; zeros for an empty text.
+
+    Examples:
+        >>> from konayuki.scale import open_passages
+        >>> passage = next(iter(open_passages("notes.konayuki")))
+        >>> passage.id, passage.title, passage.vector.shape
+        ('fuji', '富士山', (512,))
     """
 
     id: str
@@ -44,8 +51,8 @@ class EmbeddedPassage:
 
     @property
     def searched_text(self) -> str:
-        """Title, heading and text, as an index sees them."""
-        return searched_text(self.title, self.heading, self.text)
+        """Title, heading, text and keywords, as an index sees them."""
+        return searched_text(self.title, self.heading, self.text, *keywords_of(self.metadata))
 
 
 class PassageSource(Protocol):
@@ -76,6 +83,11 @@ def open_passages(
         NotFoundError: The source is neither.
         InputError: The files hold bits, or vectors of different settings.
         DatasetError: A column is missing.
+
+    Examples:
+        >>> passages = open_passages("notes.konayuki")
+        >>> len(passages), passages.dim, [passage.id for passage in passages]
+        (3, 512, ['fuji', 'biwa', 'miso'])
     """
     if "://" not in source and (Path(source) / "documents.db").is_file():
         return IndexPassages(Path(source))

@@ -27,6 +27,12 @@ def connect(address: str, api_key: str | None = None) -> "QdrantClient":
 
     A folder and `:memory:` are the client's own local mode, which runs the same calls without a
     server; it compares every point, so it is meant for tests and for some ten thousand passages.
+
+    Examples:
+        >>> client = connect(":memory:")
+        >>> client.collection_exists("notes")
+        False
+        >>> client.close()
     """
     client: type[QdrantClient] = require("qdrant_client", "qdrant").QdrantClient
     if address == ":memory:":
@@ -53,6 +59,14 @@ class QdrantSink:
 
     Raises:
         InputError: The quantisation is unknown.
+
+    Examples:
+        >>> from konayuki.scale import connect, open_passages
+        >>> client = connect(":memory:")
+        >>> sink = QdrantSink(client, "notes", quantization="none", filters=["kind"])
+        >>> sink.write(open_passages("notes.konayuki"))
+        3
+        >>> client.close()
     """
 
     def __init__(
@@ -78,6 +92,13 @@ class QdrantSink:
 
         Raises:
             InputError: The collection holds vectors of another model.
+
+        Examples:
+            >>> from konayuki.scale import connect, open_passages
+            >>> client = connect(":memory:")
+            >>> QdrantSink(client, "notes").write(open_passages("notes.konayuki"))
+            3
+            >>> client.close()
         """
         client, collection = self._client, self._collection
         if self._recreate and client.collection_exists(collection):
@@ -152,6 +173,13 @@ def push(
 
     Raises:
         InputError: The quantisation is unknown, or the collection holds another model's vectors.
+
+    Examples:
+        >>> from konayuki.scale import connect, open_passages
+        >>> client = connect(":memory:")
+        >>> push(client, "notes", open_passages("notes.konayuki"))
+        3
+        >>> client.close()
     """
     sink = QdrantSink(
         client, collection, quantization=quantization, filters=filters, recreate=recreate

@@ -29,6 +29,17 @@ class QdrantHit:
         text: The passage.
         title: Title of its document.
         metadata: The metadata stored with it.
+
+    Examples:
+        >>> from konayuki.scale import connect, open_passages, push
+        >>> client = connect(":memory:")
+        >>> push(client, "notes", open_passages("notes.konayuki"))
+        3
+        >>> from konayuki.scale import QdrantSearch
+        >>> hit = QdrantSearch(client, "notes").search("いちばん大きな湖", k=1)[0]
+        >>> hit.title, hit.metadata["kind"]
+        ('琵琶湖', '湖')
+        >>> client.close()
     """
 
     id: str
@@ -49,6 +60,15 @@ class QdrantSearch:
     Raises:
         NotFoundError: The collection does not exist.
         ModelMismatchError: The collection was filled with another model.
+
+    Examples:
+        >>> from konayuki.scale import connect, open_passages, push
+        >>> client = connect(":memory:")
+        >>> push(client, "notes", open_passages("notes.konayuki"))
+        3
+        >>> QdrantSearch(client, "notes").search("いちばん大きな湖", k=1)[0].id
+        'biwa'
+        >>> client.close()
     """
 
     def __init__(
@@ -91,6 +111,17 @@ class QdrantSearch:
 
         Raises:
             InputError: An argument cannot be used.
+
+        Examples:
+            >>> from konayuki.scale import connect, open_passages, push
+            >>> client = connect(":memory:")
+            >>> push(client, "notes", open_passages("notes.konayuki"))
+            3
+            >>> search = QdrantSearch(client, "notes")
+            >>> hits = search.search("日本でいちばん", where={"kind": "山"}, fusion="rrf")
+            >>> [hit.id for hit in hits]
+            ['fuji']
+            >>> client.close()
         """
         if fusion not in FUSIONS:
             raise InputError(f"fusion is {fusion!r}: expected one of {', '.join(FUSIONS)}")

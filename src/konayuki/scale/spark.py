@@ -32,6 +32,11 @@ def embed_udf(model: str | None = None, *, dim: int | None = None, dtype: Dtype 
         InputError: The dtype is unknown.
         DimensionError: The model has fewer dimensions.
         MissingExtraError: pyspark or pandas is not installed.
+
+    Examples:
+        >>> to_vectors = embed_udf(dim=256, dtype="int8")
+        >>> to_vectors.returnType.simpleString()
+        'array<tinyint>'
     """
     functions = require("pyspark.sql.functions", "spark")
     types = require("pyspark.sql.types", "spark")
@@ -83,11 +88,7 @@ def embed_series(
         present = texts.notna()
         vectors = loaded.encode(texts[present].tolist(), dim=dim, dtype=dtype)
         column = pd.Series([None] * len(texts), index=texts.index, dtype=object)
-        column[present] = list(_widened(vectors, dtype))
+        # Spark has no type for these two.
+        wider = {"float16": "float32", "ubinary": "int16"}.get(dtype)
+        column[present] = list(vectors if wider is None else vectors.astype(wider))
         yield column
-
-
-def _widened(vectors: Any, dtype: Dtype) -> Any:  # noqa: ANN401 - numpy of any dtype
-    """Return the vectors in a type that Spark has."""
-    wider = {"float16": "float32", "ubinary": "int16"}.get(dtype)
-    return vectors if wider is None else vectors.astype(wider)

@@ -11,11 +11,11 @@ from pathlib import Path
 from konayuki.errors import IndexFormatError, KonayukiError
 from konayuki.search.document import Document
 from konayuki.search.documents import Clock, Documents
-from konayuki.search.encoder import Encoder
+from konayuki.search.encoder import Encoder, TokenEncoder
 from konayuki.search.lexical import LexicalIndex, Mark
 from konayuki.search.ranking import View
 from konayuki.search.terms import ANALYZER_VERSION
-from konayuki.search.token_ids import TokenEncoder, TokenFiles, TokenState, TokenView
+from konayuki.search.token_ids import TokenFiles, TokenState, TokenView
 from konayuki.search.vectors import VectorFiles, VectorState
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ class Derived:
         self._dim = model.dim
         self._index_id = index_id
         self._lexical = LexicalIndex(folder / "lexical", mirrored=mirrored)
+        # Something that changes with every commit, also of another process.
+        self.version = self._lexical.version
         self._vectors = VectorFiles(folder / "vectors")
         self._state = VectorState(dim=model.dim)
         self._tokens = (
@@ -137,10 +139,6 @@ class Derived:
                         self._token_state, dead, self._mark.generation
                     )
                 self._documents.purge(self._mark.generation)
-
-    def version(self) -> tuple[int, ...]:
-        """Return something that changes with every commit, also of another process."""
-        return self._lexical.version()
 
     def view(self) -> View:
         """Return the newest published generation.

@@ -22,6 +22,8 @@ from konayuki.text import is_encodable
 
 # Made once: json.dumps makes a new encoder for every call with settings of its own.
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+KEYWORDS = "keywords"  # the metadata key whose words are searched
+_MOST_KEYWORDS = 1000
 FIELDS = ("id", "text", "title", "metadata", "chunk_of", "heading", "position")
 
 
@@ -34,9 +36,15 @@ class Document:
         text: The passage.
         title: Title of the document that it comes from; searched like the text.
         metadata: Anything that JSON can hold; scalars and lists of scalars can be filtered by.
+            `keywords`, a string or a list of strings, is searched like the text.
         chunk_of: Key of the document that this passage was cut from, None for a whole document.
         heading: Path of headings above the passage, as in "Setup > Linux"; searched like the text.
         position: Place of the passage in its document, counted from 0.
+
+    Examples:
+        >>> document = index.get("fuji")
+        >>> document.title, document.metadata["kind"], document.chunk_of
+        ('富士山', '山', None)
     """
 
     id: str
@@ -49,13 +57,20 @@ class Document:
 
     @property
     def searched_text(self) -> str:
-        """Title, heading and text, as both halves of the index see them."""
-        return searched_text(self.title, self.heading, self.text)
+        """Title, heading, text and keywords, as both halves of the index see them."""
+        return searched_text(self.title, self.heading, self.text, *keywords_of(self.metadata))
 
     @property
     def stored_metadata(self) -> str:
         """The metadata as JSON text."""
         return _JSON.encode(self.metadata) if self.metadata else "{}"
+
+
+def keywords_of(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the words that a document is found by although its text may not have them."""
+    words = metadata.get(KEYWORDS)
+    listed = words if isinstance(words, list) else [words]
+    return [word for word in listed[:_MOST_KEYWORDS] if isinstance(word, str)]
 
 
 def read_document(record: object, number: int) -> Document:
@@ -188,6 +203,17 @@ def is_deep(value: object) -> bool:
             children = item.values() if isinstance(item, Mapping) else item
             stack.extend((child, depth + 1) for child in children)
     return False
+
+
+def flattened(value: object, room: int = MAX_METADATA_DEPTH) -> object:
+    """Return a JSON value in which an ellipsis replaces what is deeper than `room` levels."""
+    if isinstance(value, dict | list) and room == 0:
+        return "…"
+    if isinstance(value, dict):
+        return {key: flattened(item, room - 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [flattened(item, room - 1) for item in value]
+    return value
 
 
 def _shortened(value: object) -> str:

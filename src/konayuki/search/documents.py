@@ -4,14 +4,22 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.search.database import LATER_TABLES, Database, create_database
-from konayuki.search.document import Document, facts_of, is_deep
-from konayuki.search.limits import MAX_METADATA_DEPTH
+from konayuki.search.document import Document, facts_of, flattened, is_deep
+from konayuki.search.notes import (
+    Source,
+    has_table,
+    read_note,
+    read_sources,
+    write_note,
+    write_sources,
+)
 
 _COLUMNS = "row, id, text, title, metadata, chunk_of, heading, position"
 _Value = TypeVar("_Value")
@@ -34,18 +42,6 @@ class Row(NamedTuple):
     document: Document
     vector: bytes
     died: int | None
-
-
-class Source(NamedTuple):
-    """A file that was indexed.
-
-    Attributes:
-        digest: Of its content and of how it was read; "" if it must be read again.
-        place: Its absolute path, whatever folder it was named from; "" if that was not noted.
-    """
-
-    digest: str
-    place: str = ""
 
 
 class Clock(NamedTuple):
@@ -171,7 +167,7 @@ class Documents:
                     f"{self.path}: another process has written to this index: expected no other "
                     "writer\nhint: writer.lock must not be removed while a writer is at work"
                 )
-            _note(connection, change.sources)
+            write_sources(connection, change.sources)
             if not (change.documents or change.ids or change.filter is not None):
                 return Written(clock, [], 0)
             clock = clock._replace(generation=clock.generation + 1, commit=_new_commit())
@@ -229,16 +225,8 @@ class Documents:
 
     def by_row(self, rows: Sequence[int]) -> dict[int, Document]:
         """Return the documents of these rows; a row that was removed is left out."""
-        documents = {}
-        with self._database.reading() as connection:
-            for part in _parts(rows):
-                query = (
-                    f"SELECT {_COLUMNS} FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
-                    " AND id != ''"
-                )
-                lines = connection.execute(query, part)
-                documents.update({line[0]: self._document(line) for line in lines})
-        return documents
+        lines = self._chosen(_COLUMNS, "row", rows, "id != ''")
+        return {line[0]: self._document(line) for line in lines}
 
     def matching(self, conditions: Filter) -> list[int]:
         """Return the rows, dead ones included, whose metadata satisfies a filter; ascending."""
@@ -247,28 +235,12 @@ class Documents:
 
     def ids_of(self, rows: Sequence[int]) -> list[str]:
         """Return the ids of those rows that live."""
-        ids: list[str] = []
-        with self._database.reading() as connection:
-            for part in _parts(rows):
-                query = (
-                    f"SELECT id FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
-                    " AND died IS NULL"
-                )
-                ids.extend(identity for (identity,) in connection.execute(query, part))
-        return ids
+        return [identity for (identity,) in self._chosen("id", "row", rows, "died IS NULL")]
 
     def metadata_of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the metadata of the living documents among these."""
-        by_id = {}
-        with self._database.reading() as connection:
-            for part in _parts(ids):
-                query = (
-                    f"SELECT id, metadata FROM documents WHERE id IN ({_marks(part)})"  # noqa: S608
-                    " AND died IS NULL"
-                )
-                lines = connection.execute(query, part)
-                by_id.update({identity: self._metadata(text) for identity, text in lines})
-        return by_id
+        lines = self._chosen("id, metadata", "id", ids, "died IS NULL")
+        return {identity: self._metadata(text) for identity, text in lines}
 
     def values(self, key: str) -> list[Any]:
         """Return the different scalars that living documents have under a metadata key."""
@@ -288,11 +260,17 @@ class Documents:
     def sources(self) -> dict[str, Source]:
         """Return every file that was indexed, by the path that it was named with."""
         with self._database.reading() as connection:
-            digests = dict(connection.execute("SELECT path, digest FROM sources"))
-            places: dict[str, str] = {}
-            if _has_table(connection, "places"):
-                places = dict(connection.execute("SELECT path, place FROM places"))
-        return {path: Source(digest, places.get(path, "")) for path, digest in digests.items()}
+            return read_sources(connection)
+
+    def note(self, name: str) -> str:
+        """Return a note about the index, "" if there is none."""
+        with self._database.reading() as connection:
+            return _typed(read_note(connection, name), str, self.path)
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Store a note about the index."""
+        with self._database.writing() as connection:
+            write_note(connection, name, text)
 
     def dead(self, generation: int) -> tuple[list[int], int]:
         """Return the rows that died up to a generation, and the generation last purged."""
@@ -330,6 +308,10 @@ class Documents:
         with self._database.reading() as connection:
             return [row for (row,) in connection.execute(query, (generation, up_to))]
 
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend a connection that only reads."""
+        return self._database.reading()
+
     def tidy(self) -> None:
         """Give free pages back to the system and empty the log."""
         self._database.tidy()
@@ -337,6 +319,20 @@ class Documents:
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
+
+    def _chosen(
+        self, columns: str, key: str, values: Sequence[_Value], condition: str
+    ) -> list[tuple[Any, ...]]:
+        """Return columns of those documents whose key is among the values."""
+        lines: list[tuple[Any, ...]] = []
+        with self._database.reading() as connection:
+            for part in _parts(values):
+                query = (
+                    f"SELECT {columns} FROM documents WHERE {key} IN ({_marks(part)})"  # noqa: S608
+                    f" AND {condition}"
+                )
+                lines += connection.execute(query, part)
+        return lines
 
     def _clock(self, connection: sqlite3.Connection) -> Clock:
         query = _CLOCK if self._knows_commits(connection) else _FORMAT_1_CLOCK
@@ -351,7 +347,7 @@ class Documents:
 
     def _knows_commits(self, connection: sqlite3.Connection) -> bool:
         if not self._has_commits:  # another process may make the table while we read
-            self._has_commits = _has_table(connection, "commits")
+            self._has_commits = has_table(connection, "commits")
         return self._has_commits
 
     def _document(self, line: Sequence[Any]) -> Document:
@@ -374,7 +370,7 @@ class Documents:
         except ValueError as error:
             raise IndexFormatError(f"{self.path}: metadata: {error}: expected JSON") from error
         if is_deep(metadata):
-            metadata = _flattened(metadata)
+            metadata = flattened(metadata)
         return dict(_typed(metadata, dict, self.path))
 
 
@@ -388,24 +384,6 @@ def _typed(value: Any, kind: type[_Value], path: Path) -> _Value:  # noqa: ANN40
 
 def _new_commit() -> int:
     return secrets.randbelow(2**62) + 1
-
-
-def _has_table(connection: sqlite3.Connection, name: str) -> bool:
-    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    return connection.execute(query, (name,)).fetchone() is not None
-
-
-def _note(connection: sqlite3.Connection, sources: Mapping[str, Source | None]) -> None:
-    """Note files; None forgets one."""
-    if sources:
-        connection.execute(LATER_TABLES[0])
-    for path, source in sources.items():
-        if source is None:
-            connection.execute("DELETE FROM sources WHERE path = ?", (path,))
-            connection.execute("DELETE FROM places WHERE path = ?", (path,))
-        else:
-            connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, source.digest))
-            connection.execute("REPLACE INTO places VALUES (?, ?)", (path, source.place))
 
 
 def _remove(connection: sqlite3.Connection, change: Change, generation: int) -> int:
@@ -481,17 +459,6 @@ def _matching(connection: sqlite3.Connection, conditions: Filter) -> set[int]:
         if not matching:
             break
     return matching or set()
-
-
-def _flattened(value: object, room: int = MAX_METADATA_DEPTH) -> object:
-    """Return a JSON value in which an ellipsis stands for what is deeper than `room` levels."""
-    if isinstance(value, dict | list) and room == 0:
-        return "…"
-    if isinstance(value, dict):
-        return {key: _flattened(item, room - 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_flattened(item, room - 1) for item in value]
-    return value
 
 
 def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:

@@ -3,11 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from operator import add
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.terms import has_words, other_spellings, query_terms, tokens_of
+from konayuki.search.terms import has_words, other_spellings, query_terms, query_words, tokens_of
 from konayuki.text import fold, sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
@@ -23,6 +25,12 @@ class Snippet(NamedTuple):
     Attributes:
         text: The part; "…" replaces what was cut off.
         spans: (start, end) offsets of matching words in it, ascending, not touching.
+
+    Examples:
+        >>> from konayuki.search import snippet
+        >>> text, spans = snippet("標高は3776メートルである。", "標高")
+        >>> [text[start:end] for start, end in spans]
+        ['標高']
     """
 
     text: str
@@ -35,7 +43,14 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
     Matching is that of the lexical half: width and case do not matter, nor does a line break
     inside a Japanese word. Spans that touch are one. Takes time linear in the length of the text,
     however many terms the query has.
+
+    Examples:
+        >>> text = "標高は3776メートルである。"
+        >>> [text[start:end] for start, end in highlight(text, "標高　３７７６")]
+        ['標高', '3776']
     """
+    if not text:
+        return []
     visible, offsets = traced(text)
     folded, starts = _fold(visible)
     marked = bytearray(len(folded) + 1)
@@ -46,12 +61,30 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
     return _joined([span_of(text, offsets, a, b) for a, b in spans if a < b])
 
 
+class _Wanted(NamedTuple):
+    """The terms of a query that are looked for in a text."""
+
+    grams: frozenset[str]
+    lone: frozenset[str]
+    has_words: bool
+
+
+@lru_cache(maxsize=32)
+def _wanted(query: str) -> _Wanted:
+    """Return the terms of a query; remembered, for every hit of an answer asks it."""
+    query = prepared(query)
+    terms = query_terms(query)
+    spellings = [one.text for _, others in query_words(query) for one in others]
+    grams = frozenset(terms.grams).union(*other_spellings(query).values())
+    grams = grams.union(map("".join, (pair for word in spellings for pair in pairwise(word))))
+    lone = frozenset([*terms.lone, *(word for word in spellings if len(word) == 1)])
+    return _Wanted(grams, lone, has_words(terms))
+
+
 def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
     """Yield the (start, end) offsets of terms of a query in a folded text."""
-    terms = query_terms(prepared(query))
-    grams = frozenset(terms.grams).union(*other_spellings(prepared(query)).values())
-    lone = frozenset(terms.lone)
-    if len(grams) + len(lone) <= _FEW_TERMS and not has_words(terms):
+    grams, lone, with_words = _wanted(query)
+    if len(grams) + len(lone) <= _FEW_TERMS and not with_words:
         # Looking for each term takes a tenth of the time of looking at each pair of characters.
         for term in grams | lone:
             place = folded.find(term)
@@ -76,6 +109,11 @@ def snippet(text: str, query: str, width: int = 120) -> Snippet:
 
     It starts with a sentence if that keeps the matches in it. Without any match it is the
     beginning of the text. Single line breaks between kana and kanji are left out.
+
+    Examples:
+        >>> text = "富士山は静岡県と山梨県にまたがる。標高は3776メートルで、日本の最高峰である。"
+        >>> snippet(text, "日本の最高峰", width=24).text
+        '…標高は3776メートルで、日本の最高峰である。'
     """
     text = unwrapped(text)
     if len(text) <= width:
@@ -99,6 +137,8 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     candidates = sentence_starts | {max(0, start - width // 6) for start, _ in spans}
     latest = max(0, len(text) - width // 2)
     words = [text[start:end] for start, end in spans]
+    # A longer match says more than two short ones, and the same one again says little.
+    weights = {word: len(word) ** 1.5 for word in words}
     counts: dict[str, int] = {}  # of the matches in the window, which moves to the right
     first = last = 0
     total = 0.0
@@ -112,8 +152,13 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
             counts[words[first]] -= 1
             first += 1
         if before != (first, last):
-            # A longer match says more than two short ones, and the same one again says little.
-            total = sum([len(word) ** 1.5 * 1.1 ** (n - 1) for word, n in counts.items() if n])
+            total = sum(
+                [
+                    weights[word] if n == 1 else weights[word] * 1.1 ** (n - 1)
+                    for word, n in counts.items()
+                    if n
+                ]
+            )
             if len(counts) > width:
                 counts = {word: n for word, n in counts.items() if n}
         best = max(best, (total, start in sentence_starts, start))

@@ -19,13 +19,14 @@ from konayuki.errors import (
     ReadOnlyError,
 )
 from konayuki.files import FileLock, file_rights, read_regular, replace_file, replacing
+from konayuki.model.dtypes import quantize_vectors
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document
-from konayuki.search.documents import Change, Documents, Filter, Source
+from konayuki.search.documents import Change, Documents, Filter
 from konayuki.search.encoder import Encoder
 from konayuki.search.failures import failure
+from konayuki.search.notes import Source
 from konayuki.search.ranking import View
-from konayuki.search.scan import quantize
 from konayuki.search.settings import (
     as_json,
     check_model,
@@ -155,6 +156,19 @@ class Store:
                 if self._n_unpublished >= _PUBLISH_EVERY:
                     self._publish()
         return written.n_removed
+
+    def lock(self) -> None:
+        """Become the writer, see `Index.lock`."""
+        with self._writing:
+            self.check_open()
+            self._acquire()
+
+    def remember_note(self, name: str, text: str) -> None:
+        """Store a note about the index, see `Index.remember_note`."""
+        with self._writing:
+            self.check_open()
+            self._acquire()
+            self.documents.remember_note(name, text)
 
     def current(self, *, force: bool = False) -> View:
         """Return the newest published view; one thread renews it, others go on with the old."""
@@ -303,7 +317,9 @@ class Store:
         codes: list[bytes] = []
         texts = (document.searched_text for document in documents)
         while batch := list(islice(texts, _BATCH)):
-            codes.extend(row.tobytes() for row in quantize(self.model.encode(batch)))
+            codes.extend(
+                row.tobytes() for row in quantize_vectors(self.model.encode(batch), "int8")
+            )
         return codes
 
     def _publish(self) -> None:

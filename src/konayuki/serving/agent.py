@@ -14,8 +14,9 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field, ValidationError
 
 import konayuki
+from konayuki.choices import Sort
 from konayuki.errors import KonayukiError
-from konayuki.search import Document, Hit, Index, Mode, snippet
+from konayuki.search import Document, Hit, Index, Mode, Query, snippet
 from konayuki.serving import api
 from konayuki.serving.budget import LEAST_TOKENS, Passage, Passages, fit, heading_of, shorten
 from konayuki.serving.engine import Engine
@@ -75,7 +76,15 @@ class Status(BaseModel):
 
 
 def build_agent(engine: Engine) -> MCPServer:
-    """Return the MCP server; a read-only index has no tool that writes."""
+    """Return the MCP server; a read-only index has no tool that writes.
+
+    Examples:
+        >>> import asyncio
+        >>> from konayuki.serving import Engine
+        >>> agent = build_agent(Engine(model, index=index, read_only=True))
+        >>> sorted(tool.name for tool in asyncio.run(agent.list_tools()))
+        ['embed', 'get', 'list_files', 'search', 'similarity', 'status']
+    """
     server = MCPServer(
         "konayuki", instructions=INSTRUCTIONS, version=konayuki.__version__, log_level="WARNING"
     )
@@ -90,7 +99,13 @@ def build_agent(engine: Engine) -> MCPServer:
 def _add_search_tools(server: MCPServer, engine: Engine) -> None:
     @server.tool(annotations=_READS)
     def search(
-        query: Annotated[str, Field(description="A question or a few words.")],
+        query: Annotated[
+            str,
+            Field(
+                description='A question or a few words. May hold "exact phrase", -word, tag:X, '
+                "path:X, kind:pdf, after:2024-04 and before:2024-04-30; anything else is text."
+            ),
+        ],
         k: Annotated[int, Field(ge=1, le=50, description="How many passages at most.")] = 5,
         max_tokens: MaxTokens = 2000,
         mode: Annotated[
@@ -100,12 +115,27 @@ def _add_search_tools(server: MCPServer, engine: Engine) -> None:
             Filter | None,
             Field(description="Metadata that a hit must have; a list means any of its values."),
         ] = None,
+        min_relevance: Annotated[
+            float, Field(ge=0, le=1, description="Leave out less relevant hits; in mode hybrid.")
+        ] = 0.0,
+        sort: Annotated[
+            Sort, Field(description="Order of the hits; date: newest first.")
+        ] = "score",
+        plain: Annotated[bool, Field(description="Take the query as text only.")] = False,
     ) -> Annotated[CallToolResult, Passages]:
         """Find passages of the user's documents that answer a question, best first."""
         with reported():
             request = SearchRequest(query=query, k=k, mode=mode, where=where)
-            hits = engine.open_index().search(query, k=k, mode=mode, where=request.where)
-        return as_result(excerpts(query, hits, max_tokens))
+            parsed = Query(query) if plain else Query.parse(query)
+            hits = engine.open_index().search(
+                parsed,
+                k=k,
+                mode=mode,
+                where=request.where,
+                min_relevance=min_relevance,
+                sort=sort,
+            )
+        return as_result(excerpts(parsed.text, hits, max_tokens))
 
     @server.tool(annotations=_READS)
     def get(

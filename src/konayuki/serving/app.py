@@ -1,5 +1,6 @@
 """The service as an ASGI application: parses, limits, answers; what is done is in `api`."""
 
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -15,16 +16,17 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from konayuki.errors import KonayukiError
+from konayuki.serving.bulk import add_lines, has_lines
 from konayuki.serving.connections import Gate
 from konayuki.serving.engine import Engine
 from konayuki.serving.guards import HostGuard, KeyGuard, respond
-from konayuki.serving.intake import Received, parse, receive
-from konayuki.serving.metrics import CONTENT_TYPE, Metrics
+from konayuki.serving.intake import Received, check_encoding, parse, receive
 from konayuki.serving.observe import ROUTE, Observe
 from konayuki.serving.openapi import openapi_document
 from konayuki.serving.operations import OPERATIONS, Operation
 from konayuki.serving.page import FOLDER, PageFile, page_files, page_route
 from konayuki.serving.problems import Problem, problem_of
+from konayuki.serving.prometheus import CONTENT_TYPE, Metrics
 from konayuki.serving.settings import Settings
 from konayuki.serving.work import WorkPool
 
@@ -58,6 +60,12 @@ def build_app(
         settings: Limits and guards.
         keys: Accepted API keys; none means that no key is asked for.
         gate: Of the connections, whose refusals are counted with the requests.
+
+    Examples:
+        >>> from konayuki.serving import Engine, Settings
+        >>> app = build_app(Engine(model, index=index), Settings(read_only=True))
+        >>> {"/search", "/v1/embeddings"} <= {route.path for route in app.routes}
+        True
     """
     reading = WorkPool("read", settings.threads, settings.pending, settings.timeout_s)
     # One thread: writes take turns anyway, and must not take the threads of searches meanwhile.
@@ -124,10 +132,32 @@ class Endpoint:
         """Answer one request."""
         scope[ROUTE] = self._operation.path
         http_request = HttpRequest(scope, receive_message)
-        received = await receive(self._operation, http_request, self._most_bytes)
-        body = await self._pool.run(answer, self._operation, self._engine, received)
+        if self._operation.takes_lines and has_lines(http_request):
+            check_encoding(http_request.headers.get("content-encoding", ""))
+            body = await add_lines(self._engine, self._pool, http_request, self._most_bytes)
+        else:
+            received = await receive(self._operation, http_request, self._most_bytes)
+            body = await self._pool.run(answer, self._operation, self._engine, received)
         response = HttpResponse(body, media_type="application/json")
+        if self._operation.tagged:
+            response = tagged(response, http_request.headers.get("if-none-match", ""))
         await response(scope, receive_message, send)
+
+
+def tagged(response: HttpResponse, known: str) -> HttpResponse:
+    """Return a response with its ETag, or 304 if the client knows it.
+
+    Args:
+        response: The response.
+        known: The header If-None-Match.
+    """
+    tag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    tags = [part.strip().removeprefix("W/") for part in known.split(",")]
+    if tag in tags or known.strip() == "*":
+        return HttpResponse(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
 
 
 def answer(operation: Operation, engine: Engine, received: Received) -> bytes:

@@ -18,6 +18,7 @@ from konayuki.serving.problems import Problem, busy
 HEAD_BYTES = 64 * 1024  # request line and headers, or the trailer of a chunked body
 URL_BYTES = 32 * 1024  # the longest query takes 18 KB when its kanji are percent-encoded
 PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
+TAKEN = "konayuki.taken"  # in the scope: what an endpoint calls with the bytes that it has done
 _HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[^\[\]:/?#@\s\x00-\x1f]*)(:[0-9]{0,5})?")
 _NON_ASCII = re.compile(rb"[\x80-\xff]+")
 _URL = re.compile(rb"[A-Z]+ (\S+) HTTP/1\.[01]\r?\n")
@@ -82,6 +83,13 @@ class Gate:
             self.release(victim)
             victim.refuse(busy("overloaded", "too many bytes of bodies: expected fewer at a time"))
 
+    def take(self, protocol: "GuardedProtocol", n_bytes: int) -> None:
+        """Count bytes of an unfinished body no longer: what they said has been done."""
+        n_bytes = min(n_bytes, self.body_bytes.get(protocol, 0))
+        if n_bytes:
+            self.body_bytes[protocol] -= n_bytes
+            self.total_bytes -= n_bytes
+
     def release(self, protocol: "GuardedProtocol") -> None:
         """Stop counting the body of a connection."""
         self.total_bytes -= self.body_bytes.pop(protocol, 0)
@@ -134,6 +142,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self.scope[TAKEN] = self.took  # type: ignore[literal-required] # a key of ours
         self.phase = Phase.HEAD
         self._head_bytes = 0
         self._await_client(self._gate.head_s)
@@ -174,6 +183,12 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
         if not self._answered_early:
             self._gate.collect(self, len(body))
+
+    def took(self, n_bytes: int) -> None:
+        """Go on waiting for a body whose beginning has been dealt with."""
+        self._gate.take(self, n_bytes)
+        if self.phase is Phase.BODY:
+            self._await_client(self._gate.timeout_s)
 
     def on_message_complete(self) -> None:
         """End a request."""

@@ -30,6 +30,11 @@ class Engine:
         read_only: Whether writing is refused.
         shares_index: Whether other processes write to the index too, see `Settings.share_index`.
         strict_model: Whether embeddings under a name that is not in `names` are refused.
+
+    Examples:
+        >>> engine = Engine(model, index=index)
+        >>> engine.writable, engine.index is index
+        (True, True)
     """
 
     model: StaticModel
@@ -48,6 +53,13 @@ class Engine:
         Raises:
             NotFoundError: The model or the index does not exist.
             KonayukiError: One of their files cannot be used.
+
+        Examples:
+            >>> from konayuki.serving import Settings
+            >>> engine = Engine.open(Settings(index="notes.konayuki", read_only=True))
+            >>> len(engine.open_index()), engine.writable
+            (3, False)
+            >>> engine.close()
         """
         model = StaticModel.load(settings.model)
         index, path = None, None
@@ -79,6 +91,10 @@ class Engine:
 
         Raises:
             Problem: This server has none.
+
+        Examples:
+            >>> len(Engine(model, index=index).open_index())
+            3
         """
         if self.index is None:
             raise Problem(
@@ -88,6 +104,21 @@ class Engine:
             )
         return self.index
 
+    def check_writable(self) -> Index:
+        """Return the index, if it may be written to.
+
+        Raises:
+            Problem: This server has no index, or does not change it.
+
+        Examples:
+            >>> Engine(model, index=index).check_writable() is index
+            True
+        """
+        index = self.open_index()
+        if self.read_only:
+            raise Problem(403, "read_only", "this server does not change its index")
+        return index
+
     @contextmanager
     def writer(self) -> Iterator[Index]:
         """Lend the index for one change, when no other writer of this or another process uses it.
@@ -95,10 +126,13 @@ class Engine:
         Raises:
             Problem: This server has no index, or does not change it.
             IndexLockedError: Another writer did not finish within ten seconds.
+
+        Examples:
+            >>> with Engine(model, index=index).writer() as writer:
+            ...     writer.delete(["miso"])
+            1
         """
-        index = self.open_index()
-        if self.read_only:
-            raise Problem(403, "read_only", "this server does not change its index")
+        index = self.check_writable()
         with self._writing:
             if not self.shares_index:
                 yield index
@@ -111,12 +145,22 @@ class Engine:
 
         Raises:
             DimensionError: The model has fewer than `dim` outputs.
+
+        Examples:
+            >>> vectors, n_pieces = Engine(model).encode(["粉雪が舞う", "雪"], dim=64)
+            >>> vectors.shape, n_pieces
+            ((2, 64), 6)
         """
         batch = self.model.tokenize(texts)
         return self.model.encode(texts, dim=dim), len(batch.ids)
 
     def close(self) -> None:
-        """Let the index go."""
+        """Let the index go.
+
+        Examples:
+            >>> engine = Engine(model, index=Index.open("notes.konayuki"))
+            >>> engine.close()
+        """
         if self.index is not None:
             self.index.close()
 
@@ -128,7 +172,7 @@ class Engine:
         with Index.open(self.index_path, self.model) as writer:
             while True:
                 try:
-                    writer.remember_sources({})  # takes the lock and changes nothing
+                    writer.lock()
                     break
                 except IndexLockedError:
                     if time.monotonic() > deadline:

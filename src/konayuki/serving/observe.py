@@ -11,8 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from konayuki.serving.guards import respond
-from konayuki.serving.metrics import Metrics
 from konayuki.serving.problems import problem_of
+from konayuki.serving.prometheus import Metrics
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger("konayuki.access")

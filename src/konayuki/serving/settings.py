@@ -38,6 +38,10 @@ class Settings:
         allowed_hosts: Names besides localhost that clients may use for a server without keys.
         cors_origins: Web origins whose pages may call the service.
         access_log: Whether each request is logged.
+
+    Examples:
+        >>> Settings(index="notes.konayuki", read_only=True, port=0).workers
+        1
     """
 
     index: str | None = None

@@ -14,6 +14,7 @@ from konayuki.training.finish import Parameters, mean_of_runs
 from konayuki.training.job import Job, Outcome, score_line
 from konayuki.training.network import TrainedSSE
 from konayuki.training.optimisation import Optimisation
+from konayuki.training.recipe import TrainingSettings
 
 RUN_FOLDER = "run-"  # and a number: what one of several runs needs to be resumed
 
@@ -65,6 +66,8 @@ def _run(job: Job, number: int) -> Optimisation:
     progress, done = run.progress, run.progress.step
     start = time.perf_counter() - progress.seconds
     name = f", run {number + 1} of {settings.runs}" if several else ""
+    # Otherwise this score and those that are printed in the end seem to contradict each other.
+    note = _still_to_come(settings)
     steps = track(
         run.steps(), "train", total=run.n_steps - done, unit="step", enabled=job.show_progress
     )
@@ -79,11 +82,19 @@ def _run(job: Job, number: int) -> Optimisation:
         if prepared.tasks and (_is_due(step, settings.evaluation_steps) or last):
             progress.history.append(_scores(job, step))
             if job.show_progress:
-                say(score_line(progress.history, run.n_steps, name))
+                say(score_line(progress.history, run.n_steps, name) + note)
         # The end of one of several runs is kept, too: the mean needs it after a resume.
         if _is_due(step, settings.checkpoint_steps) or (last and several):
             run.save(folder)
     return run
+
+
+def _still_to_come(settings: TrainingSettings) -> str:
+    """Return what changes the weights after the last step of a run, for the line of its score."""
+    later = ["before the mean of all runs"] if settings.runs > 1 else []
+    if settings.start_share:
+        later.append(f"before {settings.start_share:.0%} of the start is mixed in")
+    return f" ({', '.join(later)})" if later else ""
 
 
 def _is_due(step: int, every: int) -> bool:

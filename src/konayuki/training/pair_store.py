@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.errors import DatasetError
-from konayuki.model.tokens import TokenBatch
+from konayuki.model.tokens import TokenBatch, Tokenizer
 from konayuki.progress import track
 from konayuki.training.sources import Pair, PairSource
 
@@ -37,19 +37,6 @@ NEWLINE = ord("\n")  # inside a text JSON writes it as \\n
 SUMMARY = "store.json"
 ARRAYS = ("ids", "offsets", "pairs")
 TEXTS = "texts.txt"
-
-
-class Tokenize(Protocol):
-    """Turns texts into ids: a tokenizer of `konayuki.model`."""
-
-    @property
-    def vocab_size(self) -> int:
-        """Return one more than the largest id."""
-        ...
-
-    def encode(self, texts: Sequence[str]) -> TokenBatch:
-        """Return the token ids of the texts."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -190,7 +177,7 @@ def store_key(
 
 def build_store(
     sources: Sequence[tuple[PairSource, Iterable[Pair]]],
-    tokenizer: Tokenize,
+    tokenizer: Tokenizer,
     folder: Path,
     key: str,
     dropped: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
@@ -261,14 +248,14 @@ def open_store(folder: Path, key: str) -> PairStore:
     )
 
 
-def _write_tokens(texts: Sequence[str], tokenizer: Tokenize, folder: Path) -> None:
+def _write_tokens(texts: Sequence[str], tokenizer: Tokenizer, folder: Path) -> None:
     dtype = np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.int32
     ids, lengths = [], []
     remaining = iter(texts)
     blocks = iter(lambda: list(islice(remaining, TEXTS_AT_ONCE)), [])
     with (folder / TEXTS).open("w", encoding="utf-8", newline="\n") as file:
         for block in track(blocks, "tokenise", total=-(-len(texts) // TEXTS_AT_ONCE), unit="block"):
-            batch = tokenizer.encode(block)
+            batch = tokenizer.tokenize(block)
             ids.append(batch.ids.astype(dtype))
             lengths.append(np.diff(batch.offsets))
             file.writelines(json.dumps(text, ensure_ascii=True) + "\n" for text in block)

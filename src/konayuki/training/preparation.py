@@ -12,13 +12,13 @@ from konayuki.errors import CheckpointError, InputError, NotFoundError
 from konayuki.files import replacing
 from konayuki.model.static import BUNDLED
 from konayuki.model.tokenizer import build_tokenizer
+from konayuki.model.tokens import Tokenizer
 from konayuki.training.decontamination import Decontaminator
 from konayuki.training.development import Task, hold_out
 from konayuki.training.distillation import TaughtTexts
 from konayuki.training.network import TrainedSSE, fresh_network
 from konayuki.training.pair_store import (
     PairStore,
-    Tokenize,
     build_store,
     open_store,
     store_key,
@@ -94,7 +94,7 @@ def prepare(
 
 
 def _store(
-    recipe: Recipe, data: Path, cache: Path, tokenizer_json: bytes, tokenizer: Tokenize
+    recipe: Recipe, data: Path, cache: Path, tokenizer_json: bytes, tokenizer: Tokenizer
 ) -> PairStore:
     sources = find_sources(recipe.sources, data)
     evaluation = [data / name for name in recipe.decontaminate]

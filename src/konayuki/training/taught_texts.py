@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from konayuki.model.tokens import Tokenizer
 from konayuki.training.distillation import Numbers, TaughtTexts, TextSet
 from konayuki.training.gathered_texts import (
     CROSSED,
@@ -22,7 +23,7 @@ from konayuki.training.gathered_texts import (
     Gathered,
     Numbering,
 )
-from konayuki.training.pair_store import PairStore, Tokenize
+from konayuki.training.pair_store import PairStore
 from konayuki.training.recipe import DistillationSettings
 from konayuki.training.teacher_cache import Encoder, TeacherCache
 from konayuki.training.teacher_head import learned_head
@@ -34,7 +35,7 @@ def taught_texts(
     store: PairStore,
     rows: Numbers,
     settings: DistillationSettings,
-    tokenizer: Tokenize,
+    tokenizer: Tokenizer,
     teacher: Encoder,
     cache: Path,
     *,
@@ -72,11 +73,13 @@ def taught_texts(
         second_vectors = _vectors(taught, kinds, second, cache / SECOND, show_progress)
     joined = _JoinedTeachers(vectors, second_vectors, gathered.paraphrases, settings, seed)
     sets = [
-        joined.with_vectors(text_set) for text_set in gathered.all_sets() if _is_large(text_set)
+        joined.with_vectors(text_set)
+        for text_set in gathered.all_sets()
+        if min(len(text_set.queries), len(text_set.candidates)) > 1
     ]
     crossed = gathered.crossed_set()
     return TaughtTexts(
-        tokenizer.encode(taught.texts),
+        tokenizer.tokenize(taught.texts),
         vectors,
         tuple(sets),
         tokenizer.vocab_size,
@@ -149,7 +152,3 @@ def _vectors(
         units = functional.normalize(wide - wide.mean(dim=0), dim=1)
         table[torch.from_numpy(numbers)] = units.bfloat16()
     return table
-
-
-def _is_large(text_set: TextSet) -> bool:
-    return min(len(text_set.queries), len(text_set.candidates)) > 1

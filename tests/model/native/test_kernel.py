@@ -1,3 +1,5 @@
+"""Whether the kernel is built and used, and with which instructions."""
+
 import os
 import subprocess
 import sys

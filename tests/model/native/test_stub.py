@@ -1,3 +1,5 @@
+"""The stub of the compiled kernel names what it has."""
+
 import ast
 from pathlib import Path
 

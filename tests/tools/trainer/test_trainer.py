@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ from konayuki.training.start import Run, read_start, started_network  # noqa: E4
 from trainer.__main__ import main  # noqa: E402
 from trainer.data import data_sets  # noqa: E402
 from trainer.engine import last_checkpoint, nested_loss  # noqa: E402
-from trainer.run import check_recipe_for_trainer, train  # noqa: E402
+from trainer.run import check_recipe_for_trainer, trainer_loop  # noqa: E402
+
+train = partial(train_fused, loop=trainer_loop())
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPES = ROOT / "recipes"
@@ -182,7 +185,7 @@ def test_a_run_killed_behind_its_last_step_takes_no_other(
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("trainer.run.write_results", die)
+        patch.setattr("konayuki.training.run.write_results", die)
         train(recipe, RECIPES, out)
     kept = load_file(out / TRAINER_CHECKPOINTS / "checkpoint-4" / "model.safetensors")
     record = train(recipe, RECIPES, out, resume=True)
@@ -289,7 +292,7 @@ def test_the_stock_loss_is_the_fused_loss(run: Path, kind: str) -> None:
     assert start is not None
     network = started_network(start, model[0].tokenizer, 64)
     tokenizer = build_tokenizer((run / "float" / "tokenizer.json").read_bytes(), run)
-    wanted = LOSSES[kind](network, Sides(*(tokenizer.encode(side) for side in texts)), recipe)
+    wanted = LOSSES[kind](network, Sides(*(tokenizer.tokenize(side) for side in texts)), recipe)
 
     torch.testing.assert_close(loss, wanted, rtol=1e-4, atol=1e-5)
 

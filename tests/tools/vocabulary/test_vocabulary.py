@@ -76,7 +76,7 @@ def test_the_tokenizer_never_joins_two_scripts_and_reads_in_the_runtime():
     pieces = learn_pieces(dict(count_runs(TEXTS)), VocabularySettings(size=36, threads=1))
     content = json.dumps(tokenizer_json(pieces)).encode()
     tokenizer = build_tokenizer(content, Path("tokenizer.json"))
-    ids = tokenizer.encode(TEXTS).ids
+    ids = tokenizer.tokenize(TEXTS).ids
 
     assert len(pieces) == 36
     assert all(len(runs_of(pieces[number][0])) == 1 for number in set(ids.tolist()) - {0})

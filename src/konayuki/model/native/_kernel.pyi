@@ -1,6 +1,6 @@
 """Types of the compiled module. Arrays arrive as the addresses of their data; see module.c.
 
-`binding.py`, `tokenizing.py`, `scan.py` and `late.py` are the only callers: they check dtypes,
+`binding.py`, `tokenizing.py`, `scan.py` and `../late.py` are the only callers: they check dtypes,
 shapes and contiguity and keep the arrays alive.
 """
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from unicodedata import category
 
 import numpy as np
-from numpy.typing import NDArray
 
 from konayuki.errors import DimensionError, InputError
 from konayuki.model.native.binding import (
@@ -16,6 +15,7 @@ from konayuki.model.native.binding import (
     default_threads,
     result_array,
 )
+from konayuki.model.tokens import TokenBatch
 
 # What splits words; Python's own notion adds U+001C to U+001F.
 WHITE_SPACE = (
@@ -130,21 +130,18 @@ class Unigram:
         self._module.add_triggers(self._handle, rules.first_characters)
         self._fold_characters_of(pieces)
 
-    def tokenize(
-        self, texts: Sequence[str], *, threads: int | None = None
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Return ids int32 (n_tokens,) and offsets int64 (n_texts + 1,).
-
-        Text i owns ids[offsets[i]:offsets[i + 1]]; a text without words owns nothing.
+    def tokenize(self, texts: Sequence[str], *, threads: int | None = None) -> TokenBatch:
+        """Return the ids of the texts; a text without words owns none.
 
         Raises:
             TypeError: An item is not a string.
             UnicodeEncodeError: A text holds a lone surrogate.
         """
+        texts = texts if isinstance(texts, list) else list(texts)
         ids, offsets = self._module.tokenize(
-            self._handle, _as_list(texts), self._prepare, self._split, threads or default_threads()
+            self._handle, texts, self._prepare, self._split, threads or default_threads()
         )
-        return np.frombuffer(ids, np.int32), np.frombuffer(offsets, np.int64)
+        return TokenBatch(np.frombuffer(ids, np.int32), np.frombuffer(offsets, np.int64))
 
     def encode(
         self,
@@ -169,7 +166,7 @@ class Unigram:
         """
         if not 1 <= dim <= table.width:
             raise DimensionError(f"dim is {dim}: expected 1 to {table.width}")
-        texts = _as_list(texts)
+        texts = texts if isinstance(texts, list) else list(texts)
         out = result_array(out, (len(texts), dim))
         try:
             self._module.encode(
@@ -244,7 +241,3 @@ def depends_on_context(character: str) -> bool:
         or ord(character) in HANGUL_JAMO
         or 0xD800 <= ord(character) < 0xE000
     )
-
-
-def _as_list(texts: Sequence[str]) -> list[str]:
-    return texts if isinstance(texts, list) else list(texts)

@@ -1,0 +1,97 @@
+"""Archives of XML parts, as Office files and e-books are: read with the standard library."""
+
+import io
+import posixpath
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import NoReturn
+from xml.etree import ElementTree
+
+from konayuki.errors import FormatError
+
+MAX_BYTES = 256 << 20  # unpacked: a few kilobytes can hold gigabytes of zeros
+
+
+class Archive:
+    """The parts of a file.
+
+    Args:
+        content: The bytes of the file.
+        name: What errors call it.
+        kind: What it should be: "an Office file".
+
+    Raises:
+        FormatError: It is not an archive; the methods raise it for a part that cannot be read.
+    """
+
+    def __init__(self, content: bytes, name: str, kind: str) -> None:
+        self._name = name
+        self._kind = kind
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(content))
+        except (zipfile.BadZipFile, ValueError, OSError) as error:
+            self._refuse(error)
+        self._names = set(self._zip.namelist())
+        self._n_left = MAX_BYTES
+
+    def __contains__(self, part: str) -> bool:
+        return part in self._names
+
+    def events(self, part: str) -> Iterator[tuple[str, ElementTree.Element]]:
+        """Yield ("start" or "end", element) of a part, with tags without name spaces."""
+        data = self.read(part)
+        if b"<!DOCTYPE" in data or b"<!ENTITY" in data or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise FormatError(f"{self._name}: {part}: expected UTF-8 XML without entities")
+        try:
+            parser = ElementTree.iterparse(io.BytesIO(data), ("start", "end"))  # noqa: S314
+            for event, node in parser:
+                node.tag = node.tag.rpartition("}")[2]
+                yield event, node
+                if event == "end" and node.tag in ("p", "row", "si", "txBody"):
+                    node.clear()
+        except ElementTree.ParseError as error:
+            self._refuse(error)
+
+    def read(self, part: str) -> bytes:
+        """Return the bytes of a part."""
+        try:
+            with self._zip.open(part) as file:
+                data = file.read(self._n_left + 1)
+        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
+                RuntimeError, OSError) as error:  # fmt: skip
+            self._refuse(error)
+        self._n_left -= len(data)
+        if self._n_left < 0:
+            raise FormatError(f"{self._name}: {part}: expected at most {MAX_BYTES >> 20} MB of XML")
+        return data
+
+    def nodes(self, part: str, tag: str) -> Iterator[ElementTree.Element]:
+        """Yield the elements of a part with a tag."""
+        return (node for event, node in self.events(part) if event == "end" and node.tag == tag)
+
+    def related(self, part: str) -> dict[str, str]:
+        """Return the parts that a part refers to, by the id that it uses."""
+        folder, file = posixpath.split(part)
+        relations = f"{folder}/_rels/{file}.rels"
+        if relations not in self:
+            return {}
+        return {
+            node.get("Id", ""): posixpath.normpath(
+                posixpath.join(folder, node.get("Target", ""))
+            ).lstrip("/")
+            if not node.get("Target", "").startswith("/")
+            else node.get("Target", "").lstrip("/")
+            for node in self.nodes(relations, "Relationship")
+        }
+
+    def title(self) -> str:
+        """Return the title that the file gives itself."""
+        if "docProps/core.xml" not in self:
+            return ""
+        return next(
+            (node.text or "" for node in self.nodes("docProps/core.xml", "title")), ""
+        ).strip()
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        raise FormatError(f"{self._name}: not {self._kind} that can be read: {error}") from error
