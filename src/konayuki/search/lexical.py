@@ -264,13 +264,15 @@ class LexicalIndex:
             entry.add_text("characters", " ".join(terms.characters))
             for key, value in facts_of(document.metadata):
                 entry.add_text("facts", _fact_term(key, value))
-            writer.add_document(entry)
+            with _tantivy(self.folder):
+                writer.add_document(entry)
 
     def remove(self, rows: Iterable[int]) -> None:
         """Take documents out; `commit` makes it visible."""
         writer = self._writing()
-        for row in rows:
-            writer.delete_documents_by_term("row", row)
+        with _tantivy(self.folder):
+            for row in rows:
+                writer.delete_documents_by_term("row", row)
 
     def commit(self, mark: Mark) -> None:
         """Make what was added and removed visible and durable, together with its mark."""
