@@ -412,7 +412,12 @@ class Index:
         return self._documents.get(identity) if is_key(identity) else None
 
     def documents(self) -> Iterator[Document]:
-        """Yield every document of the newest state, in the order in which they were stored."""
+        """Yield every document of the newest state, in the order in which they were stored.
+
+        Examples:
+            >>> [document.id for document in index.documents()]
+            ['fuji', 'biwa', 'miso']
+        """
         self._store.check_open()
         generation, row = self._documents.clock().generation, 0
         while lines := self._documents.after(row, generation, n_most=_BATCH_DOCUMENTS):
