@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from konayuki.errors import (
 )
 
 _FULL = ("disk is full", "no space left", "os error 28", "quota exceeded")
+# What SQLite and tantivy make of a full disk, among other things.
+_PERHAPS_FULL = ("disk i/o error", "index writer was killed")
+_LITTLE_ROOM = 1 << 20
 _FORBIDDEN = ("readonly", "read-only", "permission denied", "os error 13", "os error 30")
 _BUSY = ("is locked", "lockbusy", "failed to acquire lockfile")
 _CLOSED = ("closed database",)
@@ -45,7 +49,8 @@ def failure(path: Path, error: BaseException) -> KonayukiError:
         return error
     number = error.errno if isinstance(error, OSError) else None
     reason = _BY_NUMBER.get(number or 0, "") + f" {error}".lower()
-    if any(sign in reason for sign in _FULL):
+    perhaps_full = any(sign in reason for sign in _PERHAPS_FULL)
+    if any(sign in reason for sign in _FULL) or (perhaps_full and _has_little_room(path)):
         return WriteError(
             f"{path}: {error}: expected room on the disk\n"
             "hint: nothing that was stored is lost; make room and try again"
@@ -76,6 +81,15 @@ def failure(path: Path, error: BaseException) -> KonayukiError:
             f"{path}: {error}: expected the documents of an index\nhint: {BACKUP}"
         )
     return IndexFormatError(f"{path}: {error}")
+
+
+def _has_little_room(path: Path) -> bool:
+    """Return whether the disk of a file or folder is full, or nearly so."""
+    try:
+        folder = next(part for part in (path, *path.absolute().parents) if part.is_dir())
+        return shutil.disk_usage(folder).free < _LITTLE_ROOM
+    except (OSError, StopIteration):
+        return False
 
 
 def _unreadable(path: Path) -> Path | None:

@@ -15,8 +15,7 @@ from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.files import folder_rights
 from konayuki.search import tantivy_files
-from konayuki.search.bm25 import K1, B
-from konayuki.search.clauses import MAX_QUERY_TERMS, OTHER_SPELLING, Clauses
+from konayuki.search.clauses import Clauses
 from konayuki.search.document import Document, facts_of
 from konayuki.search.documents import Filter
 from konayuki.search.failures import failure
@@ -24,16 +23,6 @@ from konayuki.search.terms import ANALYZER_VERSION, terms_of
 
 _WRITER_BYTES = 128_000_000
 _LONGEST_FACT = 1024
-
-
-def rules() -> dict[str, float]:
-    """Return the constants of a lexical query, for runtimes that do the same."""
-    return {
-        "k1": K1,
-        "b": B,
-        "most_terms": MAX_QUERY_TERMS,
-        "other_spelling": OTHER_SPELLING,
-    }
 
 
 class Mark(NamedTuple):
@@ -275,13 +264,15 @@ class LexicalIndex:
             entry.add_text("characters", " ".join(terms.characters))
             for key, value in facts_of(document.metadata):
                 entry.add_text("facts", _fact_term(key, value))
-            writer.add_document(entry)
+            with _tantivy(self.folder):
+                writer.add_document(entry)
 
     def remove(self, rows: Iterable[int]) -> None:
         """Take documents out; `commit` makes it visible."""
         writer = self._writing()
-        for row in rows:
-            writer.delete_documents_by_term("row", row)
+        with _tantivy(self.folder):
+            for row in rows:
+                writer.delete_documents_by_term("row", row)
 
     def commit(self, mark: Mark) -> None:
         """Make what was added and removed visible and durable, together with its mark."""
