@@ -19,7 +19,7 @@ from konayuki import Index
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
 API_PAGE = ROOT / "docs/reference/api.md"
-ROOMS = ("model", "search", "ingest", "evaluation", "scale", "integrations", "serving")
+ROOMS = ("model", "search", "ingest", "evaluation", "scale", "site", "integrations", "serving")
 # With the reason.
 NOT_SHOWN = {
     "konayuki.serving.service.serve": "serves until a signal",

@@ -48,6 +48,10 @@ class Settings:
 
     Raises:
         InputError: Another number of bits.
+
+    Examples:
+        >>> Settings(dim=256).bits
+        8
     """
 
     dim: int = 128
@@ -82,6 +86,12 @@ def build_site(
         DimensionError: The model has fewer dimensions than the settings want.
         InputError: Two documents have one id, or the tokenizer is one that the runtime lacks.
         WriteError: A file cannot be written.
+
+    Examples:
+        >>> from konayuki.search import Document
+        >>> page = Document("fuji", "標高は3776メートルである。", metadata={"url": "fuji.html"})
+        >>> build_site([page], Path("site/konayuki"), model).passages
+        1
     """
     model = StaticModel.load() if model is None else model
     narrow = site_model(model, settings.dim)

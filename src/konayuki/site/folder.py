@@ -39,6 +39,13 @@ def add_search(
         InputError: It holds no page, or a setting cannot be used.
         DimensionError: The model has fewer dimensions than the settings want.
         WriteError: A file cannot be written.
+
+    Examples:
+        >>> Path("site").mkdir()
+        >>> page = "<title>山</title><main><h1>富士山</h1><p>標高は3776メートルである。</p></main>"
+        >>> _ = Path("site/index.html").write_text(page, encoding="utf-8")
+        >>> add_search(Path("site"), model=model).pages
+        1
     """
     reading = read_pages(folder, include=include, exclude=exclude)
     passages = passages_of(reading.pages, cutting)

@@ -22,6 +22,10 @@ class Summary:
         vector_bytes: Bytes of the vectors.
         skipped: Pages that could not be read, with reasons.
         left_out: Numbers of pages that were left out on purpose, by reason.
+
+    Examples:
+        >>> Summary("site/konayuki", pages=3, passages=8).skipped
+        []
     """
 
     out: str
