@@ -23,11 +23,11 @@ import corpus
 import konayuki
 import synthetic
 from environment import environment
+from konayuki.choices import MODES, Mode
 from konayuki.model.native import describe
 from konayuki.progress import track
 from konayuki.search import Index
 from konayuki.search.fusion import fuse
-from konayuki.search.index import MODES, Mode
 from konayuki.search.ranking import Question, View
 from neighbours import Truth
 
@@ -43,7 +43,7 @@ def tell(what: str) -> None:
 
 
 def records(texts: Sequence[str]) -> Iterator[dict[str, object]]:
-    """Yield passages as an index takes them; a hundredth of them lie in each part."""
+    """Yield passages as an index takes them; a hundredth of them are in each part."""
     for number, text in enumerate(texts):
         yield {"id": str(number), "text": text, "metadata": {"part": number % 100}}
 

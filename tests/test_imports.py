@@ -32,10 +32,12 @@ ALLOWED = {
     "evaluation": BASE | {"model", "search"},
     "training": BASE | {"model", "search", "evaluation"},
     "serving": BASE | {"model", "search", "ingest", "evaluation"},
+    "site": BASE | {"model", "search", "ingest"},
     "scale": BASE | {"model", "search", "evaluation"},
     "integrations": BASE | {"model", "search", "evaluation"},
 }
-MOST_LINES = 500
+# Without docstrings: an example that runs makes no file harder to follow.
+MOST_LINES = 420
 MOST_FUNCTION_LINES = 60
 
 
@@ -72,13 +74,26 @@ def test_rooms_import_downwards_only(path: Path) -> None:
     assert set(imported_rooms(path)) <= ALLOWED[room] | {room}
 
 
+def lines_of_docstrings(tree: ast.AST) -> set[int]:
+    """Return the numbers of the lines that docstrings take."""
+    lines: set[int] = set()
+    for node in ast.walk(tree):
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            lines.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return lines
+
+
 @pytest.mark.parametrize("path", MODULES, ids=names)
 def test_files_and_functions_stay_short(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= MOST_LINES
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    prose = lines_of_docstrings(tree)
+    assert len(source.splitlines()) - len(prose) <= MOST_LINES
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < MOST_FUNCTION_LINES, node.name
+            lines = set(range(node.lineno, (node.end_lineno or 0) + 1))
+            assert len(lines - prose) < MOST_FUNCTION_LINES, node.name
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,52 @@ def test_a_filter_is_read_from_conditions(
         read_where(["a"])
 
 
+def found(model: Path, capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict]:
+    capsys.readouterr()
+    assert run(model, "search", "i", *arguments, "--json") == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_phrases_exclusions_and_filters_are_understood(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    ids = [hit["id"] for hit in found(model, capsys, '"日本一広い"')]
+    assert ids == ["notes/lake.txt#0"]
+    assert {hit["id"] for hit in found(model, capsys, "本 -琵琶湖 －富士山")} == {"r1"}
+    assert found(model, capsys, "kind:csv")[0]["place"].startswith("notes/rows.csv")
+    assert found(model, capsys, "tag:nothing") == []
+    assert len(found(model, capsys, "kind:csv", "--plain")) == 3
+
+
+def test_hits_are_put_together_by_file_and_sorted_by_date(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    for month in (1, 3, 2):
+        head = f"---\ndate: 2024-0{month}-05\n---\n# 日記{month}\n"
+        (notes / f"{month}.md").write_text(f"{head}## 朝\n富士山へ。\n## 夜\n富士山で。", "utf-8")
+    run(model, "index", notes, "--out", "i")
+    hits = found(model, capsys, "富士山 path:/1.md,/2.md,/3.md", "--by-file", "--sort", "date")
+    assert [hit["metadata"]["path"] for hit in hits] == ["notes/3.md", "notes/2.md", "notes/1.md"]
+    assert [hit["more"] for hit in hits] == [1, 1, 1]
+    run(model, "search", "i", "富士山", "--by-file", "-k", "5")
+    assert "    1 more in this file" in capsys.readouterr().out.splitlines()
+    run(model, "search", "i", "kind:md after:2024-03")
+    assert "    2024-03-05" in capsys.readouterr().out.splitlines()
+
+
+def test_what_is_like_a_passage_is_found(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    ids = [hit["id"] for hit in found(model, capsys, "--like", "notes/lake.txt#0")]
+    assert set(ids) == {"notes/fuji.md#0", "r1"}
+    assert run(model, "search", "i", "--like", "nothing") == 1
+    assert "there is no document 'nothing'" in capsys.readouterr().err
+    assert run(model, "search", "i") == 2
+    assert run(model, "search", "i", "富士山", "--like", "r1") == 2
+
+
 def test_a_file_that_cannot_be_read_fails_the_run_but_not_the_others(
     model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -162,7 +208,7 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
     assert run(model, "index", notes, "--out", "i") == 0
     captured = capsys.readouterr()
     assert captured.out.endswith(
-        "0 removed, 1 empty rows left out, 1 files of other kinds left out (.zip)\n"
+        "0 removed, 1 empty row left out, 1 file of other kinds left out (.zip)\n"
     )
     assert captured.err == "warning: notes/rows.csv: id '1' more than once: the last row counts\n"
 
@@ -177,6 +223,12 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
         ),
         (["index", "notes/bad.txt", "--out", "i"], 1, "holds zero bytes"),
         (["search", "nowhere", "富士山"], 1, "documents.db does not exist"),
+        (
+            ["search", "富士山", "の 高さ", "found"],
+            2,
+            "富士山 is not an index, but found is: expected the index first\n"
+            "hint: konayuki search found '富士山' 'の 高さ'",
+        ),
         (["index", "nowhere", "--out", "i"], 1, "nowhere does not exist"),
         (["index", "notes", "--out", "notes"], 2, "notes already exists"),
         (["index", "notes", "--out", "i", "--chunk-size", "0"], 2, "expected a positive size"),
@@ -187,5 +239,23 @@ def test_mistakes_are_told_in_a_line(
 ):
     (notes / "bad.csv").write_text("a,b\n1,2\n", "utf-8")
     (notes / "bad.txt").write_bytes(b"\0")
+    if "found" in arguments:
+        run(model, "index", notes / "rows.csv", "--out", "found")
     assert run(model, *arguments) == code
     assert message in capsys.readouterr().err
+
+
+def test_numbers_agree_with_their_nouns(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes / "rows.csv", "--out", "i")
+    assert capsys.readouterr().out == "i: 1 passage; 1 new from 1 file (0 unchanged), 0 removed\n"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_search_for_no_hits_is_refused(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str], number: str
+):
+    with pytest.raises(SystemExit, match="2"):
+        run(model, "search", "i", "山", "-k", number)
+    assert f"argument -k: {number!r}: expected a whole number above 0" in capsys.readouterr().err

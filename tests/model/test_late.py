@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konayuki.errors import InputError
-from konayuki.model.late import LateKernel, LateTable, Passages, QueryTokens
+from konayuki.model.late import LateKernel, LateTable, PassageTokens, QueryTokens
 from konayuki.model.packed import PackedTable, quantize
 from konayuki.model.weights import Weights
 
@@ -20,8 +20,8 @@ def weights_of(rows: np.ndarray) -> Weights:
 
 def passages(
     rng: np.random.Generator, vocabulary: int, count: int, dtype: type, table: LateTable
-) -> Passages:
-    """Passages of a few sentences, some empty, in which sentences may be empty too."""
+) -> PassageTokens:
+    """PassageTokens of a few sentences, some empty, in which sentences may be empty too."""
     sizes = rng.integers(0, 30, count)
     ids = rng.integers(0, vocabulary, sizes.sum()).astype(dtype)
     ends = np.cumsum(sizes)
@@ -33,10 +33,10 @@ def passages(
     sentence_ends = np.array(cuts, np.uint32).reshape(-1)
     last = 3 * np.arange(1, count + 1, dtype=np.int64)
     starts = (ends - sizes).astype(np.int64)
-    return Passages(ids, sentence_ends, lengths, starts, ends.astype(np.int64), last - 3, last)
+    return PassageTokens(ids, sentence_ends, lengths, starts, ends.astype(np.int64), last - 3, last)
 
 
-def by_definition(rows: np.ndarray, query: QueryTokens, mean: np.ndarray, asked: Passages):
+def by_definition(rows: np.ndarray, query: QueryTokens, mean: np.ndarray, asked: PassageTokens):
     """Late interaction and best sentence in double precision, as the formulas say."""
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     scores = []
@@ -103,7 +103,7 @@ def test_every_level_gives_the_same_bits(level):
 def test_a_token_id_outside_the_table_is_refused():
     table = LateTable(weights_of(np.eye(4, dtype=np.float32)))
     place = np.array([0], np.int64)
-    asked = Passages(
+    asked = PassageTokens(
         np.array([7], np.uint16), np.array([1], np.uint32), np.ones(1, np.float32), place,
         place + 1, place, place + 1,
     )  # fmt: skip

@@ -157,10 +157,10 @@ def test_an_error_names_its_real_cause(error: Exception, kind: type, hint: str):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
 def test_a_full_disk_loses_nothing_and_says_so(fresh, monkeypatch: pytest.MonkeyPatch):
     """The vectors meet it first; the documents are stored, and found when there is room again."""
-    import konayuki.search.vectors as vectors
+    import konayuki.search.append_only as append_only
 
     folder = fresh()
-    opened = vectors.open_regular
+    opened = append_only.open_regular
 
     def full(path: Path, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
         if flags & os.O_RDWR:
@@ -170,7 +170,7 @@ def test_a_full_disk_loses_nothing_and_says_so(fresh, monkeypatch: pytest.Monkey
     with Index.open(folder, MODEL) as index:
         index.add(records(5))
         with monkeypatch.context() as patch:
-            patch.setattr(vectors, "open_regular", full)
+            patch.setattr(append_only, "open_regular", full)
             with pytest.raises(WriteError, match="make room"):
                 index.add([{"id": "late", "text": "遅れて届いた文書"}])
         index.add([{"id": "later", "text": "もっと遅れて届いた文書"}])
@@ -184,14 +184,14 @@ def linear(call, sizes: tuple[int, ...] = (50_000, 100_000, 200_000)) -> bool:
     """Return whether four times the size takes at most about eight times the time."""
     times = []
     for size in sizes:
-        started = time.perf_counter()
+        started = time.process_time()
         call(size)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return times[-1] < 0.1 + 8 * times[0]
 
 
 @pytest.mark.parametrize(
-    "unit", ["雪。", "雪", "富士山の高さ。", "」", "a ", "ﾌﾞ", "雪\n", "雪\u200b"]
+    "unit", ["雪。", "雪", "富士山の高さ。", "」", "a ", "ﾌﾞ", "雪\n", "雪\u200b", "\u0301\u0316"]
 )
 def test_snippets_take_time_linear_in_the_text(unit: str):
     query = "雪 富士山の高さ a ブ"

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from konayuki.cli import main
-from konayuki.serving.run import warnings_of
+from konayuki.serving.service import warnings_of
 from konayuki.serving.settings import Settings
 from serving.live import ROOT, Live, command, serving
 from serving.records import FUJI
@@ -57,7 +57,7 @@ BUSY = """
 from konayuki.search import Index
 search = Index.search
 def slow_search(self, query, *args, **kwargs):
-    if query == "slow":
+    if getattr(query, "text", query) == "slow":
         while True:
             pass
     return search(self, query, *args, **kwargs)
@@ -212,6 +212,17 @@ def test_metrics_count_requests_by_route_and_status(shared: Live) -> None:
     assert samples(shared, "process_resident_memory_bytes")[()] > 1e6
 
 
+def test_metrics_count_what_is_refused_before_a_route(shared: Live) -> None:
+    before = samples(shared, "konayuki_refused_total")
+    long_url = b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for request in (b"nonsense\r\n\r\n", long_url, long_url):
+        assert shared.send(request).startswith(b"HTTP/1.1 4")
+    after = samples(shared, "konayuki_refused_total")
+
+    grown = {code: count - before.get(code, 0) for code, count in after.items()}
+    assert grown == {("malformed_request",): 1, ("url_too_long",): 2}
+
+
 @pytest.mark.slow
 def test_workers_share_the_index_the_counters_and_the_end(
     tmp_path: Path, model_folder: Path
@@ -229,10 +240,14 @@ def test_workers_share_the_index_the_counters_and_the_end(
         for _ in range(8):  # whichever process answers
             assert live.call("GET", "/info").json["documents"] == 8
         counted = samples(live, "konayuki_requests_total")
+        for _ in range(8):
+            live.send(b"nonsense\r\n\r\n")
+        refused = samples(live, "konayuki_refused_total")
         code = live.stop()
 
     assert counted["POST", "/documents", "200"] == 8
     assert counted["GET", "/info", "200"] == 8
+    assert refused["malformed_request",] == 8
     assert code == 0
 
 
@@ -244,7 +259,7 @@ def test_workers_that_cannot_start_end_the_server(tmp_path: Path, model_folder: 
     arguments = ("--model", str(model_folder), "--workers", "2", "--api-key-file", str(keys))
     # The parent reads the keys before its workers do.
     sabotage = (
-        "import konayuki.serving.run as run, os\n"
+        "import konayuki.serving.service as run, os\n"
         "supervise = run.Supervisor.run\n"
         f"run.Supervisor.run = lambda self: (os.remove({str(keys)!r}), supervise(self))"
     )

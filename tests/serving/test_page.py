@@ -1,7 +1,6 @@
 """The page in a real browser: typing, keys, filters, adding, comparing, and attacks."""
 
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,24 +8,14 @@ from typing import Any
 
 import pytest
 
+from serving.browsing import CHROMIUM, Opened, launched, until
 from serving.live import Live, serving
 from serving.records import BIWA, CAT, FUJI, KEY
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
-    pytest.skip("no Chromium on this machine", allow_module_level=True)
+    pytest.skip("no playwright or no Chromium on this machine", allow_module_level=True)
 
 pytestmark = pytest.mark.slow
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 ATTACKS = [
     "<script>document.title='owned'</script>",
     "<img src=x onerror=\"document.title='owned'\">",
@@ -40,10 +29,8 @@ ATTACKS = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -52,47 +39,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterat
     with serving(str(index), "--create", "--model", str(model_folder)) as live:
         live.add(FUJI, BIWA, CAT)
         yield live
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait until an expression holds; the policy of the page forbids playwright's own way."""
-    deadline = time.monotonic() + 10
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, expression
-        page.wait_for_timeout(20)
-
-
-class Opened:
-    """A page and whatever went wrong in it."""
-
-    def __init__(self, browser: Any, live: Live, **options: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
-        self.wrongs: list[str] = []
-        self.requested: list[str] = []
-        self.page.on("pageerror", lambda error: self.wrongs.append(str(error)))
-        self.page.on("console", self._note)
-        self.page.on("dialog", self._refuse)
-        self.page.on("request", lambda request: self.requested.append(request.url))
-        self.page.goto(live.url)
-        until(self.page, "document.getElementById('about').textContent")
-
-    def _note(self, message: Any) -> None:
-        refused = (
-            "status of 422" in message.text
-        )  # the browser tells of every answer that is no 200
-        if message.type in {"error", "warning"} and not refused:
-            self.wrongs.append(message.text)
-
-    def _refuse(self, dialog: Any) -> None:
-        self.wrongs.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def ask(self, query: str, *, first: str | None = None) -> None:
-        self.page.fill("#query", query)
-        if first is not None:
-            self.page.locator(".hit h2").first.get_by_text(first, exact=True).wait_for()
 
 
 @pytest.fixture
@@ -110,8 +56,9 @@ def test_hits_come_while_typing_with_marks_and_reasons(opened: Opened) -> None:
     page.locator(".hit h2").first.get_by_text("富士山", exact=True).wait_for()
 
     hit = page.locator(".hit").first
-    assert "富士山の高さ" in hit.locator("mark").all_inner_texts()
+    hit.locator("mark").get_by_text("富士山の高さ", exact=True).wait_for()
     assert [label.strip() for label in hit.locator(".reason .label").all_inner_texts()] == [
+        "関連度",
         "ことば",
         "意味",
     ]

@@ -33,13 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the pairs")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--tasks", type=Path, default=TASKS, help="default: tasks.toml beside this")
+    parser.add_argument(
+        "--tasks", type=Path, default=TASKS, help="default: tasks.toml next to this script"
+    )
     options = parser.parse_args(arguments)
     tasks = tomllib.loads(options.tasks.read_text(encoding="utf-8"))["tasks"]
     rows = [_build_task(task, options.data, options.out / "tasks") for task in tasks]
     held = {name for task in tasks for name in (task["file"], *task.get("keep", []))}
     left = _link_training_files(options.data, options.out / "train", held)
-    _link(options.out / "eval", options.data.parent / "eval")
+    link(options.out / "eval", options.data.parent / "eval")
     _write_readme(options.out / "README.md", rows, held, left)
     print(f"{len(rows)} tasks, {len(held)} files held out, {len(left)} left to train on")
     return 0
@@ -87,7 +89,7 @@ def _link_training_files(data: Path, folder: Path, held: set[str]) -> list[str]:
         sys.exit(f"{data}: no file for {', '.join(missing)}: expected the pairs of tasks.toml")
     left = sorted(known - held)
     for name in left:
-        _link(folder / f"{name}.parquet", data / f"{name}.parquet")
+        link(folder / f"{name}.parquet", data / f"{name}.parquet")
     with (data / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     with (folder / "SOURCES.tsv").open("w", encoding="utf-8", newline="") as file:
@@ -96,7 +98,8 @@ def _link_training_files(data: Path, folder: Path, held: set[str]) -> list[str]:
     return left
 
 
-def _link(place: Path, target: Path) -> None:
+def link(place: Path, target: Path) -> None:
+    """Make a link, in the place of an older one."""
     place.parent.mkdir(parents=True, exist_ok=True)
     place.unlink(missing_ok=True)
     place.symlink_to(target.resolve())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 COMMON = ("news1", "ichi1", "spec1", "gai1")
-HELD_OUT_SHARE = 20  # one entry in so many
+HELD_OUT_SHARE = 20  # one entry in N
 MOST_FORMS = 6  # of one entry: a few have dozens
 _DOCTYPE = re.compile(rb"<!DOCTYPE.*?\]>", re.DOTALL)
 _ENTITY = re.compile(rb"&([\w-]+);")
@@ -32,6 +32,8 @@ class Entry:
         usually_kana: Whether it is usually written in kana.
         rank: Its five hundred among the most frequent words of newspapers, 1 to 48; 49 for other
             common words, 99 for the rest.
+        kana_first: Whether its first sense is usually written in kana.
+        ichidan: Whether it is a verb that keeps its stem in all forms (教える, 教えて).
     """
 
     number: int
@@ -40,6 +42,8 @@ class Entry:
     common: bool
     usually_kana: bool
     rank: int
+    kana_first: bool = False
+    ichidan: bool = False
 
 
 def read_entries(file: IO[bytes]) -> Iterator[Entry]:
@@ -68,6 +72,8 @@ def read_entries(file: IO[bytes]) -> Iterator[Entry]:
             common,
             any(mark.text == "uk" for mark in node.iter("misc")),
             min(ranks, default=49 if common else 99),
+            kana_first=any(mark.text == "uk" for mark in node.findall("sense[1]/misc")),
+            ichidan=any(mark.text == "v1" for mark in node.findall("sense[1]/pos")),
         )
 
 

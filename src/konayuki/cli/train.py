@@ -9,7 +9,7 @@ from konayuki.cli.options import path_of
 from konayuki.extras import require
 
 if TYPE_CHECKING:
-    from konayuki.training.run import Engine
+    from konayuki.training.run import Loop
 
 # The rows of the tables of scores, by their names in the record of a run.
 MODELS = {
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
 
 
-def train_as_asked(args: argparse.Namespace, engine: "Engine | None" = None) -> dict[str, Any]:
+def train_as_asked(args: argparse.Namespace, loop: "Loop | None" = None) -> dict[str, Any]:
     """Train a model as the arguments say; return the record of the run."""
     from konayuki.training.run import FUSED, train
 
@@ -55,7 +55,7 @@ def train_as_asked(args: argparse.Namespace, engine: "Engine | None" = None) -> 
         cache=args.cache,
         changes=args.set,
         resume=args.resume,
-        engine=engine or FUSED,
+        loop=loop or FUSED,
     )
 
 

@@ -3,8 +3,12 @@
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 from konayuki.cli.options import path_of
+
+if TYPE_CHECKING:
+    from konayuki.evaluation.ranker_learning import RankerTask
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +40,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "judged (default: all)",
     )
     parser.add_argument(
+        "--same-source",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="names of sets of one source, which are left out together when the weights are "
+        "judged; may be given several times",
+    )
+    parser.add_argument(
         "--queries", type=int, default=150, metavar="N", help="questions of each set at most"
     )
     parser.add_argument("--out", required=True, type=path_of, metavar="FILE", help="file to write")
+    parser.add_argument(
+        "--report",
+        type=path_of,
+        metavar="FILE",
+        help="also write what each feature is worth and how well the relevance is calibrated, on "
+        "sets left out, as JSON",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,22 +76,58 @@ def run(args: argparse.Namespace) -> int:
         model = StaticModel.load(name)
         tasks += learning.ask_tasks(model, chosen, args.queries, show_progress=not args.no_progress)
     weights = learning.learn_weights(tasks)
-    ranker = Ranker(StaticModel.load(args.target).fingerprint, weights, {"bias": 0.0})
-    whole = [task for task in tasks if not args.calibrate or task.name in args.calibrate]
-    judged = learning.judge(whole, ranker)
+    calibrated = [task.name for task in tasks if not args.calibrate or task.name in args.calibrate]
+    fingerprint = StaticModel.load(args.target).fingerprint
+    judged = learning.judge(
+        [task for task in tasks if task.name in calibrated],
+        Ranker(fingerprint, weights, {"bias": 0.0}),
+    )
     relevance = learning.learn_relevance(judged)
+    report = _left_out(tasks, calibrated, args.same_source)
     notes = {
         "learned_from": [task.name for task in tasks],
-        "calibrated_on": [task.name for task in whole],
+        "calibrated_on": calibrated,
         "ndcg@10": _rounded(learning.quality(tasks, weights)),
-        "ndcg@10_left_out": _rounded(learning.leave_one_out(tasks)),
-        "relevance_quality": learning.relevance_quality(judged, relevance),
+        "ndcg@10_left_out": report["ndcg@10"]["all"],
+        "relevance_quality_left_out": {
+            name: value for name, value in report["relevance"].items() if name != "diagram"
+        },
     }
-    replace_file(args.out, Ranker(ranker.fingerprint, weights, relevance).as_json(notes))
+    replace_file(args.out, Ranker(fingerprint, weights, relevance).as_json(notes))
+    if args.report:
+        content = {"fingerprint": fingerprint, "weights": weights, **notes, "left_out": report}
+        replace_file(args.report, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     print(json.dumps({"out": str(args.out), "weights": weights, "relevance": relevance}))
     for key, values in notes.items():
         print(f"{key}: {json.dumps(values, ensure_ascii=False)}", file=sys.stderr)
     return 0
+
+
+def _left_out(
+    tasks: "list[RankerTask]", calibrated: list[str], same_source: list[list[str]]
+) -> dict[str, Any]:
+    """Return what weights and relevance are worth on sets that they were not learned from."""
+    from konayuki.evaluation import ranker_learning as learning
+    from konayuki.search.ranker import FEATURES
+
+    weights = learning.weights_left_out(tasks, same_source)
+    scores = {"all": _rounded(learning.quality_left_out(tasks, weights))}
+    for name in FEATURES:
+        rest = [other for other in FEATURES if other != name]
+        without = learning.weights_left_out(tasks, same_source, rest)
+        scores[f"without {name}"] = _rounded(learning.quality_left_out(tasks, without))
+    for name in ("dense", "lexical", "late"):
+        alone = {task.name: {other: float(other == name) for other in FEATURES} for task in tasks}
+        scores[f"{name} alone"] = _rounded(learning.quality_left_out(tasks, alone))
+    results = learning.judged_left_out(tasks, weights, calibrated, same_source)
+    return {
+        "ndcg@10": scores,
+        "relevance": learning.relevance_quality(*learning.pooled(results)),
+        "relevance_by_task": {
+            name: learning.relevance_quality(judged, chances)
+            for name, (judged, chances) in results.items()
+        },
+    }
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

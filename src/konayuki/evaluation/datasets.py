@@ -101,7 +101,8 @@ def _find_sets(folder: Path, *, look_below: bool = True) -> Iterator[_SetFolder]
     if any(find_table(folder, part) for part in PARTS):
         yield _SetFolder(name, folder, "beir")
     elif all((folder / part).is_dir() for part in PARTS):
-        for split in sorted(_splits(folder / "corpus")):
+        shards = (folder / "corpus").glob("*.parquet")
+        for split in sorted({SHARD.sub("", shard.stem) for shard in shards}):
             yield _SetFolder(split, folder, "nano")
     elif look_below:
         for below in sorted(path for path in folder.iterdir() if path.is_dir()):
@@ -127,10 +128,6 @@ def _table_of(source: _SetFolder, part: str) -> Path:
             f"expected {part}.parquet, {part}.jsonl, {part}.tsv ..."
         )
     return path
-
-
-def _splits(folder: Path) -> set[str]:
-    return {SHARD.sub("", path.stem) for path in folder.glob("*.parquet")}
 
 
 def _read_nano(source: _SetFolder, strict: bool) -> RetrievalSet:

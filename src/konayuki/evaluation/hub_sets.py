@@ -26,7 +26,7 @@ def read_hub_sets(dataset_id: str, only: Sequence[str], *, strict: bool) -> Iter
         DatasetError: The data set cannot be reached or has another layout.
         InputError: `only` names a set that does not exist.
     """
-    configs = _configs(dataset_id)
+    configs = list(_ask(dataset_id, "get_dataset_config_names", dataset_id))
     name = dataset_id.rpartition("/")[2]
     if not {"corpus", "queries"} <= set(configs):
         yield build_similarity_set(
@@ -51,10 +51,6 @@ def _read_set(
         for config, split in zip(("corpus", "queries", qrels), splits, strict=True)
     )
     return build_retrieval_set(name, corpus, queries, judgements, strict=strict)
-
-
-def _configs(dataset_id: str) -> list[str]:
-    return list(_ask(dataset_id, "get_dataset_config_names", dataset_id))
 
 
 def _splits(dataset_id: str, config: str) -> list[str]:

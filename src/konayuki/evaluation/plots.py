@@ -160,13 +160,14 @@ def draw_architecture(
         straight: Whether no tanh follows the mean.
     """
     patches = require("matplotlib.patches", "eval")
+    first = f", or the first\n{', '.join(map(str, shorter))}" if shorter else ""
     stages = [
         ("text", "any length"),
         ("Unigram tokenizer", f"{vocab_size:,} pieces"),
         ("table rows", f"{vocab_size:,} x {dim}\n{bits} bits, one scale per row"),
         ("mean", f"x: {dim} numbers"),
         ("separable tanh", r"$y_k = c_k \tanh(a_k x_k + b_k)$"),
-        ("vector", f"{dim} numbers{_or_first(shorter)}; length 1"),
+        ("vector", f"{dim} numbers{first}; length 1"),
     ]
     if straight:
         del stages[4]
@@ -187,7 +188,3 @@ def draw_architecture(
                 axes.annotate(
                     "", (left - 0.05, 1.0), (left - 0.37, 1.0), arrowprops={"arrowstyle": "->"}
                 )
-
-
-def _or_first(shorter: Sequence[int]) -> str:
-    return f", or the first\n{', '.join(map(str, shorter))}" if shorter else ""

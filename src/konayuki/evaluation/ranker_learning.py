@@ -50,7 +50,9 @@ class Asked:
     @cached_property
     def matrix(self) -> Matrix:
         """Return the features as distances from their mean in standard deviations: (n, 5)."""
-        return _scaled(self.candidates)
+        unit = Ranker("", dict.fromkeys(FEATURES, 1.0), {"bias": 0.0})
+        parts = unit.parts(self.candidates, len(self.candidates.dense))
+        return np.stack([parts[name] for name in FEATURES], axis=1).astype(np.float64)
 
     def without_answers(self) -> "Asked":
         """Return the question as it is asked if the right passages are not stored."""
@@ -100,13 +102,18 @@ def _ask(index: Index, text: str, gains: Mapping[str, int]) -> Asked:
     return Asked(candidates, values, sorted(gains.values(), reverse=True))
 
 
-def learn_weights(tasks: Sequence[RankerTask], l2: float = L2) -> dict[str, float]:
+def learn_weights(
+    tasks: Sequence[RankerTask], l2: float = L2, features: Sequence[str] = FEATURES
+) -> dict[str, float]:
     """Return the weights with the least listwise loss; every task counts the same.
+
+    Features that are not named weigh nothing.
 
     The loss of a question is the cross-entropy between a softmax over its candidates and its right
     passages, which share the target. It is convex: Newton's method, with bounded steps.
     """
-    even = np.array([EVEN[name] for name in FEATURES])
+    used = np.array([name in features for name in FEATURES])
+    even = np.where(used, [EVEN[name] for name in FEATURES], 0.0)
     weights = even.copy()
     for _ in range(_STEPS):
         gradient, curvature = 2 * l2 * (weights - even), 2 * l2 * np.eye(len(FEATURES))
@@ -115,7 +122,7 @@ def learn_weights(tasks: Sequence[RankerTask], l2: float = L2) -> dict[str, floa
             for asked in answered:
                 share = 1 / (len(answered) * len(tasks))
                 target = (asked.gains > 0) / np.count_nonzero(asked.gains)
-                matrix = asked.matrix
+                matrix = asked.matrix * used
                 odds = np.exp(matrix @ weights - (matrix @ weights).max())
                 odds /= odds.sum()
                 mean = odds @ matrix
@@ -147,13 +154,36 @@ def _ndcg(asked: Asked, scores: NDArray[np.floating]) -> float:
     return ndcg([str(place) for place in order], gains, at=10)
 
 
-def leave_one_out(tasks: Sequence[RankerTask]) -> dict[str, float]:
-    """Return the nDCG@10 of each task with weights learned on the others."""
-    scores: dict[str, float] = {}
-    for task in tasks:
-        weights = learn_weights([other for other in tasks if other is not task])
-        scores |= quality([task], weights)
-    return scores
+def weights_left_out(
+    tasks: Sequence[RankerTask],
+    same_source: Sequence[Sequence[str]] = (),
+    features: Sequence[str] = FEATURES,
+) -> dict[str, dict[str, float]]:
+    """Return by task the weights learned on the tasks of other sources.
+
+    Args:
+        tasks: At least two, of two sources.
+        same_source: Names of tasks whose passages come from one source.
+        features: Those that may be used; the others weigh nothing.
+    """
+    return {
+        task.name: learn_weights(_of_other_sources(tasks, task, same_source), features=features)
+        for task in tasks
+    }
+
+
+def _of_other_sources(
+    tasks: Sequence[RankerTask], task: RankerTask, same_source: Sequence[Sequence[str]]
+) -> list[RankerTask]:
+    kin = {task.name, *(name for names in same_source if task.name in names for name in names)}
+    return [other for other in tasks if other.name not in kin]
+
+
+def quality_left_out(
+    tasks: Sequence[RankerTask], weights: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
+    """Return the nDCG@10 of each task with the weights learned without it."""
+    return {task.name: quality_of(task.answered, weights[task.name]) for task in tasks}
 
 
 @dataclass(frozen=True)
@@ -230,26 +260,63 @@ def _logistic(
     return slopes, float(beta[-1] - slopes @ mean)
 
 
-def relevance_quality(judged: Judged, relevance: Mapping[str, float]) -> dict[str, Any]:
-    """Return how well the relevance of first hits tells answerable questions from others."""
+def chances_of(judged: Judged, relevance: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the relevance of each hit: (n,)."""
     slopes = np.array([relevance[name] for name in RAW_FEATURES])
+    chances: NDArray[np.float64] = 1 / (1 + np.exp(-(judged.raw @ slopes + relevance["bias"])))
+    return chances
+
+
+def judged_left_out(
+    tasks: Sequence[RankerTask],
+    weights: Mapping[str, Mapping[str, float]],
+    calibrated: Sequence[str],
+    same_source: Sequence[Sequence[str]] = (),
+) -> dict[str, tuple[Judged, NDArray[np.float64]]]:
+    """Return the hits of each task with the relevance that was learned without its source.
+
+    Args:
+        tasks: Those that the weights were learned from.
+        weights: By task, those learned without its source (`weights_left_out`).
+        calibrated: Names of the tasks that the relevance is learned and judged on.
+        same_source: Names of tasks whose passages come from one source.
+    """
+    results = {}
+    for task in tasks:
+        if task.name not in calibrated:
+            continue
+        ranker = Ranker("", weights[task.name], {"bias": 0.0})
+        others = _of_other_sources(tasks, task, same_source)
+        relevance = learn_relevance(judge([o for o in others if o.name in calibrated], ranker))
+        judged = judge([task], ranker)
+        results[task.name] = (judged, chances_of(judged, relevance))
+    return results
+
+
+def pooled(
+    results: Mapping[str, tuple[Judged, NDArray[np.float64]]],
+) -> tuple[Judged, NDArray[np.float64]]:
+    """Return the hits of several tasks as one; every task counts the same."""
+    judged = [part for part, _ in results.values()]
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in judged])
+        for name in ("raw", "right", "weight", "kind", "first")
+    }
+    return Judged(**columns), np.concatenate([chances for _, chances in results.values()])
+
+
+def relevance_quality(judged: Judged, chances: NDArray[np.float64]) -> dict[str, Any]:
+    """Return how well the relevance of first hits tells answerable questions from others.
+
+    Args:
+        judged: The hits.
+        chances: Their relevance, float64 (n,).
+    """
     first = judged.first
-    chance = 1 / (1 + np.exp(-(judged.raw[first] @ slopes + relevance["bias"])))
+    chance = chances[first]
     right, kind = judged.right[first], judged.kind[first]
     weight = judged.weight[first]
-    bins = np.minimum((chance * _BINS).astype(int), _BINS - 1)
-    diagram = []
-    for number in range(_BINS):
-        inside = bins == number
-        if inside.any():
-            share = weight[inside] / weight[inside].sum()
-            diagram.append(
-                {
-                    "mean": round(float(share @ chance[inside]), 4),
-                    "right": round(float(share @ right[inside]), 4),
-                    "weight": round(float(weight[inside].sum() / weight.sum()), 4),
-                }
-            )
+    diagram = _reliability(chance, right, weight)
     error = sum(point["weight"] * abs(point["mean"] - point["right"]) for point in diagram)
     return {
         "auroc_other_corpus": auroc(chance[kind == 0], chance[kind == 2]),
@@ -260,14 +327,27 @@ def relevance_quality(judged: Judged, relevance: Mapping[str, float]) -> dict[st
     }
 
 
+def _reliability(
+    chance: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64]
+) -> list[dict[str, float]]:
+    """Return mean relevance, share of right hits and weight of each tenth of the scale."""
+    bins = np.minimum((chance * _BINS).astype(int), _BINS - 1)
+    diagram = []
+    for number in range(_BINS):
+        inside = bins == number
+        if inside.any():
+            share = weight[inside] / weight[inside].sum()
+            point = {
+                "mean": float(share @ chance[inside]),
+                "right": float(share @ right[inside]),
+                "weight": float(weight[inside].sum() / weight.sum()),
+            }
+            diagram.append({name: round(value, 4) for name, value in point.items()})
+    return diagram
+
+
 def auroc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
     """Return the chance that a positive value lies above a negative one; ties count one half."""
     above = np.searchsorted(np.sort(negative), positive, side="left").sum()
     not_below = np.searchsorted(np.sort(negative), positive, side="right").sum()
     return round(float((above + not_below) / 2 / max(1, len(positive) * len(negative))), 4)
-
-
-def _scaled(candidates: Candidates) -> Matrix:
-    unit = Ranker("", dict.fromkeys(FEATURES, 1.0), {"bias": 0.0})
-    parts = unit.parts(candidates, len(candidates.dense))
-    return np.stack([parts[name] for name in FEATURES], axis=1).astype(np.float64)

@@ -174,7 +174,8 @@ def _metrics_table(report: Report, setting: Setting) -> str:
 
 def _settings_table(report: Report, metric: str, title: str) -> str:
     """Return one metric: a row per setting, a column per set, their mean last."""
-    settings = [setting for setting in report.settings if _has(report, setting, metric)]
+    with_metric = {s.setting for s in report.scores if metric in s.metrics}
+    settings = [setting for setting in report.settings if setting in with_metric]
     names = list(dict.fromkeys(s.set_name for s in report.scores if metric in s.metrics))
     with_mean = metric == MAIN_METRIC and len(names) > 1
     rows = []
@@ -184,10 +185,6 @@ def _settings_table(report: Report, metric: str, title: str) -> str:
         mean = [f"{report.mean(setting)[metric]:.4f}"] if with_mean else []
         rows.append([setting.label, *values, *mean])
     return format_table([title, *names, *(["mean"] if with_mean else [])], rows)
-
-
-def _has(report: Report, setting: Setting, metric: str) -> bool:
-    return any(metric in s.metrics for s in report.scores if s.setting == setting)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

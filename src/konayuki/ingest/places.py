@@ -1,4 +1,4 @@
-"""Where a passage stands, in words, and the file and the passages that people ask for."""
+"""The file and the passages that people ask for."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,24 +12,6 @@ from konayuki.search.index import Index
 _NUMBERS = ("line", "page", "slide", "row")  # what a passage may be counted by
 _WITH_NUMBER = re.compile(r"(.+):([1-9][0-9]{0,8})")
 _MOST_SHOWN = 5
-
-
-def place_in_words(metadata: Mapping[str, Any]) -> str:
-    """Return where a passage stands: "a.md:12", "a.pdf p.3", "a.xlsx 家計!7"; "" without a file."""
-    path = metadata.get("path")
-    if not isinstance(path, str):
-        return ""
-    if (page := metadata.get("page")) is not None:
-        return f"{path} p.{page}"
-    if (slide := metadata.get("slide")) is not None:
-        return f"{path} slide {slide}"
-    if (row := metadata.get("row")) is not None:
-        return f"{path} {metadata.get('sheet', '')}!{row}"
-    if (time := metadata.get("time")) is not None:
-        return f"{path} {time}"
-    if (line := metadata.get("line")) is not None:
-        return f"{path}:{line}"
-    return path
 
 
 def passages_at(index: Index, where: str, n_neighbours: int = 1) -> list[Document]:

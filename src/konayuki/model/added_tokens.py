@@ -96,7 +96,9 @@ class AddedTokens:
             place = places[match.group()]
             token = self.tokens[place]
             start, end = match.span()
-            if token.single_word and (_ends_in_word(text[:start]) or _begins_word(text[end:])):
+            if token.single_word and any(
+                map(_is_word, text[max(start - 1, 0) : start] + text[end : end + 1])
+            ):
                 continue
             before, after = text[done:start], text[end:]
             if start < done:  # the last token took it as white space
@@ -130,14 +132,6 @@ def _read_tokens(definitions: Sequence[Definition]) -> list[AddedToken]:
 def _pattern(contents: dict[str, int]) -> re.Pattern[str]:
     longest_first = sorted(contents, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if contents else NEVER
-
-
-def _ends_in_word(text: str) -> bool:
-    return bool(text) and _is_word(text[-1])
-
-
-def _begins_word(text: str) -> bool:
-    return bool(text) and _is_word(text[0])
 
 
 def _is_word(character: str) -> bool:

@@ -1,7 +1,6 @@
 """Vectors in fewer bytes: float16, int8, uint8 and bits, as vector engines take them."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,7 @@ _STEPS = np.float32(255)
 _LARGEST = np.float32(127)
 
 
-@dataclass(frozen=True)
-class EncodeOptions:
+class EncodeOptions(NamedTuple):
     """What the vectors of one call look like.
 
     Attributes:

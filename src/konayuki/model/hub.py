@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,22 @@ def read_hub_id(name: str) -> HubId | None:
     if "--" in match["repo"] or ".." in match["repo"] or match["repo"].endswith(".git"):
         return None
     return HubId(match["repo"], match["revision"])
+
+
+def find_folder(
+    name: str | PathLike[str], *, revision: str | None, token: str | bool | None
+) -> Path:
+    """Return the folder that a name is, or that of the hub model if it is an id.
+
+    Raises:
+        NotFoundError: There is no such folder or hub model.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if isinstance(name, str) and looks_like_hub_id(name):
+        return download(name, revision=revision, token=token)
+    raise missing_folder(str(name))
 
 
 def looks_like_hub_id(name: str) -> bool:

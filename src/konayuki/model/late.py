@@ -6,7 +6,7 @@ scores come of it, both from the first `COLUMNS` columns of the 4-bit rows:
 - late interaction: sum over the question's tokens t of w_t * max over the passage's tokens u of
   cos(row_t, row_u), with weights w_t that sum up to 1;
 - best sentence: the largest cosine of the mean row of the question with that of a sentence. The
-  tanh of a model is left out: where it is a straight line, this is the cosine of the vectors.
+  tanh of a model is left out: if it is a straight line, this is the cosine of the vectors.
 """
 
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ class QueryTokens(NamedTuple):
     shares: FloatVector
 
 
-class Passages(NamedTuple):
+class PassageTokens(NamedTuple):
     """Tokens and sentences of all stored passages, and which of them are asked for.
 
     Attributes:
@@ -149,7 +149,7 @@ class LateTable:
         ]
         return np.array(lengths, dtype=np.float32)
 
-    def score(self, query: QueryTokens, passages: Passages) -> tuple[FloatVector, FloatVector]:
+    def score(self, query: QueryTokens, passages: PassageTokens) -> tuple[FloatVector, FloatVector]:
         """Return late interaction and best sentence of each passage asked for: float32 (n,) each.
 
         A passage without tokens, and every passage for a question without tokens, has 0 in both.
@@ -162,7 +162,7 @@ class LateTable:
         return self._score_in_numpy(query, passages)
 
     def _score_in_numpy(
-        self, query: QueryTokens, passages: Passages
+        self, query: QueryTokens, passages: PassageTokens
     ) -> tuple[FloatVector, FloatVector]:
         scores = np.zeros((len(passages.starts), 2), np.float32)
         if not len(query.ids):
@@ -266,7 +266,7 @@ class LateKernel:
         self._call(self._module.sum_sentences, *arrays, len(lengths), address_of(lengths))
         return lengths
 
-    def score(self, query: QueryTokens, passages: Passages) -> tuple[FloatVector, FloatVector]:
+    def score(self, query: QueryTokens, passages: PassageTokens) -> tuple[FloatVector, FloatVector]:
         """See `LateTable.score`."""
         _check(query, passages)
         count = len(passages.starts)
@@ -296,7 +296,7 @@ class LateKernel:
             raise InputError(str(error)) from None
 
 
-def _check(query: QueryTokens, passages: Passages) -> None:
+def _check(query: QueryTokens, passages: PassageTokens) -> None:
     expect(query.ids, "query.ids", np.int32, (None,))
     for name in ("weights", "shares"):
         expect(getattr(query, name), f"query.{name}", np.float32, (len(query.ids),))

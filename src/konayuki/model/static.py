@@ -104,9 +104,13 @@ class StaticModel:
             >>> StaticModel.load(dim=128).encode("粉雪").shape
             (128,)
         """
-        folder = model_folder(_folder(folder_or_hub_id, revision=revision, token=token))
+        folder = BUNDLED
+        if folder_or_hub_id is not None:
+            folder = hub.find_folder(folder_or_hub_id, revision=revision, token=token)
+        folder = model_folder(folder)
         weights = layout_of(folder).read(folder)
-        weights = weights.crop(_checked_dim(dim, weights.dim))
+        if dim is not None:
+            weights = weights.crop(_checked_dim(dim, weights.dim))
         return cls(weights, read_model_file(folder / TOKENIZER_FILE, LARGEST_TOKENIZER), folder)
 
     @property
@@ -128,6 +132,11 @@ class StaticModel:
     def weights(self) -> Weights:
         """Return the numbers, for code that trains or measures; do not change them."""
         return self._weights
+
+    @property
+    def tokenizer_json(self) -> bytes:
+        """Return the bytes of the `tokenizer.json`."""
+        return self._tokenizer_json
 
     @property
     def source(self) -> Path | None:
@@ -234,7 +243,7 @@ class StaticModel:
             >>> model.encode(["粉雪"], dtype="ubinary").nbytes
             64
         """
-        dim = _checked_dim(dim, self._dim)
+        dim = self._dim if dim is None else _checked_dim(dim, self._dim)
         if dtype != "float32" or ranges is not None:
             ranges = checked_ranges(ranges, dtype, dim)
         options = EncodeOptions(dim, normalize, strict, dtype, ranges)
@@ -397,22 +406,7 @@ class StaticModel:
         return f"StaticModel({self.vocab_size} x {self.dim}, {self.layout}, {self._source})"
 
 
-def _folder(
-    name: str | PathLike[str] | None, *, revision: str | None, token: str | bool | None
-) -> Path:
-    if name is None:
-        return BUNDLED
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if isinstance(name, str) and hub.looks_like_hub_id(name):
-        return hub.download(name, revision=revision, token=token)
-    raise hub.missing_folder(str(name))
-
-
-def _checked_dim(dim: int | None, available: int) -> int:
-    if dim is None:
-        return available
+def _checked_dim(dim: int, available: int) -> int:
     whole = isinstance(dim, (int, np.integer)) and not isinstance(dim, bool)
     if not whole or not 1 <= dim <= available:
         raise DimensionError(f"cannot cut to {dim!r} dimensions: the model has {available}")

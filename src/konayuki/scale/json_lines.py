@@ -56,10 +56,12 @@ def read_table(
             else:
                 records.append(record)
         if records:
-            tables.append(_table(records, arrow))
+            columns = dict.fromkeys(name for record in records for name in record)
+            cells = {name: _array([r.get(name) for r in records], arrow) for name in columns}
+            tables.append(arrow.table(cells))
     if names and not tables:
-        columns = ", ".join(map(repr, names))
-        raise DatasetError(f"no column {column!r}: expected one of {columns}")
+        known = ", ".join(map(repr, names))
+        raise DatasetError(f"no column {column!r}: expected one of {known}")
     return _joined(tables, column, arrow), failed
 
 
@@ -80,11 +82,6 @@ def _record(line: bytes, column: str) -> tuple[dict[str, Any], str]:
     if b"\\u" in line and not is_encodable(json.dumps(record, ensure_ascii=False)):
         return {}, "a lone surrogate, which is not Unicode text"
     return record, ""
-
-
-def _table(records: list[dict[str, Any]], arrow: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
-    names = dict.fromkeys(name for record in records for name in record)
-    return arrow.table({name: _array([r.get(name) for r in records], arrow) for name in names})
 
 
 def _array(values: list[Any], arrow: Any) -> Any:  # noqa: ANN401 - pyarrow has no types

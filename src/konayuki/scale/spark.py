@@ -88,11 +88,7 @@ def embed_series(
         present = texts.notna()
         vectors = loaded.encode(texts[present].tolist(), dim=dim, dtype=dtype)
         column = pd.Series([None] * len(texts), index=texts.index, dtype=object)
-        column[present] = list(_widened(vectors, dtype))
+        # Spark has no type for these two.
+        wider = {"float16": "float32", "ubinary": "int16"}.get(dtype)
+        column[present] = list(vectors if wider is None else vectors.astype(wider))
         yield column
-
-
-def _widened(vectors: Any, dtype: Dtype) -> Any:  # noqa: ANN401 - numpy of any dtype
-    """Return the vectors in a type that Spark has."""
-    wider = {"float16": "float32", "ubinary": "int16"}.get(dtype)
-    return vectors if wider is None else vectors.astype(wider)

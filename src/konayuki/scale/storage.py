@@ -77,7 +77,9 @@ class Store:
         try:
             with self.filesystem.open_output_stream(partial) as stream:
                 yield stream
-            if self._keeps_targets and self.filesystem.get_file_info(path).is_file:
+            # fsspec leaves to each store whether a move onto an existing file fails.
+            is_fsspec = str(self.filesystem.type_name).startswith("py::")
+            if is_fsspec and self.filesystem.get_file_info(path).is_file:
                 self.filesystem.delete_file(path)
             self.filesystem.move(partial, path)
         except BaseException:
@@ -90,11 +92,6 @@ class Store:
         for file in self._below(hidden=True):
             if file.name.endswith(".partial"):
                 self.filesystem.delete_file(file.path)
-
-    @property
-    def _keeps_targets(self) -> bool:
-        """Whether a move onto an existing file may fail: fsspec leaves it to each store."""
-        return str(self.filesystem.type_name).startswith("py::")
 
     def _below(self, *, hidden: bool = False) -> list[StoredFile]:
         fs = require("pyarrow.fs", EXTRA)

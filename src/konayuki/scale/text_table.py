@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +127,7 @@ def _write_parquet(table: TextTable, path: Path, change: Change) -> int:
                     added.append({k: v for k, v in changed.items() if k not in values})
             number += batch.num_rows
             part = arrow.Table.from_batches([batch.take(arrow.array(rows, arrow.int64()))])
-            for name in _names(added):
+            for name in dict.fromkeys(name for new in added for name in new):
                 part = part.append_column(name, arrow.array([new[name] for new in added]))
             writer = writer or parquet.ParquetWriter(path, part.schema)
             writer.write_table(part)
@@ -137,10 +137,6 @@ def _write_parquet(table: TextTable, path: Path, change: Change) -> int:
         else:
             writer.close()
     return n_rows
-
-
-def _names(records: list[dict[str, Any]]) -> Mapping[str, None]:
-    return dict.fromkeys(name for record in records for name in record)
 
 
 _WRITERS = {

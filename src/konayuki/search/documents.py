@@ -4,14 +4,14 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.search.database import LATER_TABLES, Database, create_database
-from konayuki.search.document import Document, facts_of, is_deep
-from konayuki.search.limits import MAX_METADATA_DEPTH
+from konayuki.search.document import Document, facts_of, flattened, is_deep, read_fact
 from konayuki.search.notes import (
     Source,
     has_table,
@@ -225,16 +225,8 @@ class Documents:
 
     def by_row(self, rows: Sequence[int]) -> dict[int, Document]:
         """Return the documents of these rows; a row that was removed is left out."""
-        documents = {}
-        with self._database.reading() as connection:
-            for part in _parts(rows):
-                query = (
-                    f"SELECT {_COLUMNS} FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
-                    " AND id != ''"
-                )
-                lines = connection.execute(query, part)
-                documents.update({line[0]: self._document(line) for line in lines})
-        return documents
+        lines = self._chosen(_COLUMNS, "row", rows, "id != ''")
+        return {line[0]: self._document(line) for line in lines}
 
     def matching(self, conditions: Filter) -> list[int]:
         """Return the rows, dead ones included, whose metadata satisfies a filter; ascending."""
@@ -243,28 +235,12 @@ class Documents:
 
     def ids_of(self, rows: Sequence[int]) -> list[str]:
         """Return the ids of those rows that live."""
-        ids: list[str] = []
-        with self._database.reading() as connection:
-            for part in _parts(rows):
-                query = (
-                    f"SELECT id FROM documents WHERE row IN ({_marks(part)})"  # noqa: S608
-                    " AND died IS NULL"
-                )
-                ids.extend(identity for (identity,) in connection.execute(query, part))
-        return ids
+        return [identity for (identity,) in self._chosen("id", "row", rows, "died IS NULL")]
 
     def metadata_of(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the metadata of the living documents among these."""
-        by_id = {}
-        with self._database.reading() as connection:
-            for part in _parts(ids):
-                query = (
-                    f"SELECT id, metadata FROM documents WHERE id IN ({_marks(part)})"  # noqa: S608
-                    " AND died IS NULL"
-                )
-                lines = connection.execute(query, part)
-                by_id.update({identity: self._metadata(text) for identity, text in lines})
-        return by_id
+        lines = self._chosen("id, metadata", "id", ids, "died IS NULL")
+        return {identity: self._metadata(text) for identity, text in lines}
 
     def values(self, key: str) -> list[Any]:
         """Return the different scalars that living documents have under a metadata key."""
@@ -273,7 +249,8 @@ class Documents:
             " WHERE key = ? AND died IS NULL ORDER BY value"
         )
         with self._database.reading() as connection:
-            return [json.loads(value) for (value,) in connection.execute(query, (key,))]
+            facts = [value for (value,) in connection.execute(query, (key,))]
+        return [read_fact(value, self.path) for value in facts]
 
     def sources(self) -> dict[str, Source]:
         """Return every file that was indexed, by the path that it was named with."""
@@ -326,6 +303,10 @@ class Documents:
         with self._database.reading() as connection:
             return [row for (row,) in connection.execute(query, (generation, up_to))]
 
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend a connection that only reads."""
+        return self._database.reading()
+
     def tidy(self) -> None:
         """Give free pages back to the system and empty the log."""
         self._database.tidy()
@@ -334,11 +315,27 @@ class Documents:
         """Close every connection."""
         self._database.close()
 
+    def _chosen(
+        self, columns: str, key: str, values: Sequence[_Value], condition: str
+    ) -> list[tuple[Any, ...]]:
+        """Return columns of those documents whose key is among the values."""
+        lines: list[tuple[Any, ...]] = []
+        with self._database.reading() as connection:
+            for part in _parts(values):
+                query = (
+                    f"SELECT {columns} FROM documents WHERE {key} IN ({_marks(part)})"  # noqa: S608
+                    f" AND {condition}"
+                )
+                lines += connection.execute(query, part)
+        return lines
+
     def _clock(self, connection: sqlite3.Connection) -> Clock:
         query = _CLOCK if self._knows_commits(connection) else _FORMAT_1_CLOCK
         line = connection.execute(query).fetchone()
         try:
             generation, purged, erased, commit = (int(value or 0) for value in line)
+            if not max(purged, erased) <= generation:
+                raise ValueError("dead of the future")
         except (TypeError, ValueError) as error:
             raise IndexFormatError(f"{self.path}: clock is {line!r}: expected numbers") from error
         return Clock(generation, purged, max(purged, erased), commit)
@@ -368,7 +365,7 @@ class Documents:
         except ValueError as error:
             raise IndexFormatError(f"{self.path}: metadata: {error}: expected JSON") from error
         if is_deep(metadata):
-            metadata = _flattened(metadata)
+            metadata = flattened(metadata)
         return dict(_typed(metadata, dict, self.path))
 
 
@@ -457,17 +454,6 @@ def _matching(connection: sqlite3.Connection, conditions: Filter) -> set[int]:
         if not matching:
             break
     return matching or set()
-
-
-def _flattened(value: object, room: int = MAX_METADATA_DEPTH) -> object:
-    """Return a JSON value in which an ellipsis stands for what is deeper than `room` levels."""
-    if isinstance(value, dict | list) and room == 0:
-        return "…"
-    if isinstance(value, dict):
-        return {key: _flattened(item, room - 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_flattened(item, room - 1) for item in value]
-    return value
 
 
 def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:

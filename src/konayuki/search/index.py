@@ -1,43 +1,40 @@
 """Index: documents in, ranked hits out."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from konayuki.arrays import IntVector
-from konayuki.choices import Mode
-from konayuki.errors import IndexFormatError, InputError, NotFoundError
+from konayuki.arrays import FloatVector
+from konayuki.choices import Mode, Sort
+from konayuki.errors import InputError, NotFoundError
 from konayuki.progress import track
 from konayuki.search.arguments import (
+    check_count,
+    check_per_document,
     check_records,
     check_relevance,
     check_search,
     checked_ids,
     checked_sources,
+    checked_vector,
     is_key,
 )
 from konayuki.search.document import Document, read_document, read_filter
-from konayuki.search.documents import Filter
-from konayuki.search.encoder import Encoder, TokenEncoder
-from konayuki.search.hits import Hit, as_hits
+from konayuki.search.encoder import Encoder
 from konayuki.search.notes import Source
-from konayuki.search.prepared import prepared
-from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Question, Ranked, View, leading
+from konayuki.search.query import Query
+from konayuki.search.ranker import Candidates
+from konayuki.search.ranking import Hit
+from konayuki.search.searcher import Searcher, Wanted
 from konayuki.search.settings import FORMAT_VERSION
 from konayuki.search.store import Store
+from konayuki.search.suggestions import Suggester, Suggestion
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 4_000_000
-_ATTEMPTS = 20
-_MORE_ROWS = 20
 
 
 class Replaced(NamedTuple):
@@ -75,6 +72,8 @@ class Index:
         self._store = store
         self._folder = store.folder
         self._documents = store.documents
+        self._searcher = Searcher(store)
+        self._suggester = Suggester(store.documents)
 
     @classmethod
     def create(cls, path: str | Path, model: Encoder | None = None) -> "Index":
@@ -123,6 +122,10 @@ class Index:
             (3, True)
         """
         folder = Path(path)
+        if folder.is_dir() and not os.access(folder, os.X_OK):
+            raise NotFoundError(
+                f"{folder}: permission denied: expected the right to look into the folder"
+            )
         if not os.path.lexists(folder / "documents.db"):
             hint = (
                 f"konayuki index {folder} --out NEW makes an index of its files"
@@ -135,6 +138,11 @@ class Index:
             )
         model = _bundled() if model is None else model
         return cls(Store.open(folder, model, read_only=read_only))
+
+    @property
+    def model(self) -> Encoder:
+        """Return what turns texts into vectors."""
+        return self._store.model
 
     @property
     def read_only(self) -> bool:
@@ -281,33 +289,42 @@ class Index:
 
     def search(
         self,
-        query: str,
+        query: str | Query,
         k: int = 10,
         mode: Mode = "hybrid",
         where: Mapping[str, Any] | None = None,
         *,
         min_relevance: float = 0.0,
         distinct: bool | None = None,
+        per_document: int | None = None,
         rerank: bool = True,
+        sort: Sort = "score",
     ) -> list[Hit]:
         """Return the best `k` documents, best first; equal scores are ordered by id.
 
         Args:
-            query: A question or a few words; an empty one finds nothing.
+            query: A question or a few words; an empty one finds nothing. A string is text,
+                whatever it holds; `Query.parse` reads phrases, exclusions and filters from it. A
+                query with nothing but those finds all that satisfy them, the newest first.
             k: How many hits; fewer if the index holds fewer, or in mode "lexical" if fewer match.
                 A document without a token that the model knows is found by words only.
             mode: "hybrid", "dense" (meaning alone) or "lexical" (words alone).
             where: Metadata that a hit must have: `{"lang": "ja", "year": [2023, 2024]}`. A list
                 means any of its values; metadata that is itself a list matches by any member.
             min_relevance: Leave out hits that are less relevant, from 0 to 1.
-            distinct: Of documents with the same title, heading and text, show only the first.
+            distinct: Of passages with the same title, heading and text, show only the first.
                 Default: if there is a second look; a plain ranking shows all.
+            per_document: At most this many passages of one document (`Hit.document`). Default: all.
             rerank: Look at the best candidates a second time, token by token, in mode "hybrid".
                 Without it, or with a model that has no rows of tokens, the score is the cosine and
                 what the words add to it, and hits have no relevance.
+            sort: "date" orders the hits that were found by their date, newest first.
+
+        Words of the query are also found under other spellings (とうきょう in 東京), for less.
 
         Raises:
-            InputError: An argument cannot be used.
+            InputError: An argument cannot be used, or there is a `min_relevance` and the index may
+                only be read and lacks the tokens for a second look.
 
         Examples:
             >>> hit = index.search("国内最高峰はどこ？", k=1)[0]
@@ -318,25 +335,101 @@ class Index:
             >>> index.search("いちばん大きな湖", min_relevance=0.1)[0].id
             'biwa'
         """
-        check_search(query, k, mode)
-        ranker = self._ranker if rerank and mode == "hybrid" else None
-        check_relevance(min_relevance, has_relevance=ranker is not None)
-        distinct = ranker is not None if distinct is None else distinct
+        check_search(query, k, mode, sort)
+        has_relevance = rerank and mode == "hybrid" and self._searcher.ranker is not None
+        check_relevance(min_relevance, has_relevance=has_relevance)
+        check_per_document(per_document)
+        self._store.check_open()
+        wanted = Wanted(
+            k=k,
+            mode=mode,
+            where=() if where is None else read_filter(where),
+            min_relevance=min_relevance,
+            distinct=has_relevance if distinct is None else distinct,
+            per_document=per_document,
+            rerank=rerank,
+            sort=sort,
+        )
+        return self._searcher.search(query if isinstance(query, Query) else Query(query), wanted)
+
+    def similar(
+        self,
+        identity: str,
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        *,
+        same_document: bool = False,
+    ) -> list[Hit]:
+        """Return the documents that are most like another one, best first, by words and meaning.
+
+        Args:
+            identity: The id of a document or passage, such as that of a hit.
+            k: How many hits.
+            where: Metadata that a hit must have, as in `search`.
+            same_document: Whether other passages of its own document may be among them.
+
+        Raises:
+            NotFoundError: There is no such document.
+            InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.similar("fuji", k=1)[0].id
+            'biwa'
+        """
+        check_count(k)
         conditions = read_filter(where)
         self._store.check_open()
-        query = prepared(query)
-        if k == 0 or not query.strip():
-            return []
-        vector = None if mode == "lexical" else self._store.model.encode([query])[0]
-        tokens = self._tokens_of(query) if ranker else None
-        for attempt in range(_ATTEMPTS):
-            view = self._store.current(force=attempt > 0)
-            question = Question(query, vector, conditions, self._allowed(conditions, mode), tokens)
-            hits = self._hits(view, question, k, mode, ranker, distinct=distinct)
-            # The dead of this view may have been removed meanwhile: then there is a newer one.
-            if self._documents.clock().erased <= view.generation:
-                return [hit for hit in hits if (hit.relevance or 0.0) >= min_relevance]
-        raise IndexFormatError(f"{self._folder}: the index changes faster than it can be read")
+        if not is_key(identity):
+            raise InputError(f"id is {identity!r}: expected the id of a document")
+        return self._searcher.similar(identity, k, conditions, same_document=same_document)
+
+    def nearest(
+        self,
+        vector: FloatVector | Sequence[float],
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+    ) -> list[Hit]:
+        """Return the documents whose vectors are nearest, best first; their score is the cosine.
+
+        Args:
+            vector: float32 (dim,), as the model of the index makes it; of any length.
+            k: How many hits.
+            where: Metadata that a hit must have, as in `search`.
+
+        Raises:
+            InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.nearest(index.model.encode("日本でいちばん高い山"), k=1)[0].id
+            'fuji'
+        """
+        check_count(k)
+        conditions = read_filter(where)
+        self._store.check_open()
+        return self._searcher.nearest(checked_vector(vector, self._store.model.dim), k, conditions)
+
+    def suggest(self, prefix: str, k: int = 8) -> list[Suggestion]:
+        """Return ways in which a query may go on: the likeliest first.
+
+        They come from titles, headings and frequent words of the index, and behind `tag:`, `path:`
+        and `kind:` from tags, folders and kinds of files. Width, case and the kind of kana make no
+        difference. The first call after a write reads the index, which takes some hundred
+        milliseconds for 100,000 passages.
+
+        Args:
+            prefix: What was typed so far.
+            k: How many.
+
+        Raises:
+            InputError: An argument cannot be used.
+
+        Examples:
+            >>> [suggestion.text for suggestion in index.suggest("富士")]
+            ['富士山']
+        """
+        check_search(prefix, k, "hybrid")
+        self._store.check_open()
+        return self._suggester.suggest(self._store.current(), prefix, k)
 
     def get(self, identity: str) -> Document | None:
         """Return the document with this id, or None.
@@ -349,6 +442,23 @@ class Index:
         """
         self._store.check_open()
         return self._documents.get(identity) if is_key(identity) else None
+
+    def documents(self) -> Iterator[Document]:
+        """Yield all documents of the newest generation, in the order in which they were stored.
+
+        One that is removed meanwhile may be among them.
+
+        Examples:
+            >>> "fuji" in [document.id for document in index.documents()]
+            True
+        """
+        self._store.check_open()
+        view = self._store.current()
+        living = view.vectors.rows[view.vectors.living(view.vectors.rows)].tolist()
+        for start in range(0, len(living), _BATCH_DOCUMENTS):
+            rows = living[start : start + _BATCH_DOCUMENTS]
+            by_row = self._documents.by_row(rows)
+            yield from (by_row[row] for row in rows if row in by_row)
 
     def ids(self, where: Mapping[str, Any]) -> list[str]:
         """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
@@ -419,11 +529,26 @@ class Index:
         self._store.check_writable()
         self._store.write((), sources=checked_sources(sources))
 
+    def lock(self) -> None:
+        """Take the writer lock now instead of with the first write; `close` gives it back.
+
+        Raises:
+            IndexLockedError: Another writer holds the index.
+            WriteError: The index may only be read.
+
+        Examples:
+            >>> index.lock()
+            >>> index.add([{"id": "new", "text": "新しい文書"}])
+            1
+        """
+        self._store.check_writable()
+        self._store.lock()
+
     def note(self, name: str) -> str:
         """Return what was noted about the index under a name, "" for nothing.
 
         Examples:
-            >>> index.note("anything")
+            >>> index.note("owner")
             ''
         """
         self._store.check_open()
@@ -440,19 +565,14 @@ class Index:
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> index.remember_note("owner", "図書係")
+            >>> index.note("owner")
+            '図書係'
         """
         self._store.check_writable()
         self._store.remember_note(name, text)
-
-    def lock(self) -> None:
-        """Take the writer lock now instead of with the first write; `close` gives it back.
-
-        Raises:
-            IndexLockedError: Another writer holds the index.
-            WriteError: The index may only be read.
-        """
-        self._store.check_writable()
-        self._store.lock()
 
     def __len__(self) -> int:
         """Return the number of documents."""
@@ -531,74 +651,8 @@ class Index:
             ('fuji', True)
         """
         check_search(query, 0, "hybrid")
-        view = self._store.current()
-        if self._ranker is None or view.tokens is None:
-            raise InputError("the model has no rows of tokens: expected a static model")
-        query = prepared(query)
-        vector = self._store.model.encode([query])[0]
-        question = Question(query, vector, tokens=self._tokens_of(query))
-        rows, candidates, _ = view.candidates(question)
-        documents = self._documents.by_row(rows.tolist())
-        return [documents[row].id for row in rows.tolist()], candidates
-
-    @cached_property
-    def _ranker(self) -> Ranker | None:
-        """The weights of the second look; None if the model has no rows of tokens."""
-        model = self._store.model
-        return ranker_of(model) if isinstance(model, TokenEncoder) else None
-
-    def _tokens_of(self, query: str) -> NDArray[np.int32]:
-        model = self._store.model
-        assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
-        return model.tokenize([query]).ids
-
-    def _hits(
-        self,
-        view: View,
-        question: Question,
-        k: int,
-        mode: Mode,
-        ranker: Ranker | None,
-        *,
-        distinct: bool,
-    ) -> list[Hit]:
-        """Return the best `k` hits of a view; more rows are looked at if some are equal."""
-        n_rows = len(view.vectors)
-        n_wanted = min(k, n_rows)
-        while True:
-            ranked = _rank(view, question, n_wanted, mode, ranker)
-            best = leading(ranked, n_wanted)
-            documents = self._documents.by_row([line.row for line in best])
-            if not set(documents).issuperset(line.row for line in best):
-                return []  # some were removed meanwhile: the caller looks again
-            hits = as_hits(best, documents)
-            if distinct:
-                hits = _without_repetitions(hits)
-            if len(hits) >= min(k, n_rows) or n_wanted >= n_rows or len(best) < n_wanted:
-                return hits[:k]
-            n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
-
-    def _allowed(self, conditions: Filter, mode: Mode) -> IntVector | None:
-        if not conditions or mode == "lexical":
-            return None
-        return np.asarray(self._documents.matching(conditions), dtype=np.int64)
-
-
-def _rank(
-    view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
-) -> list[Ranked]:
-    if mode == "lexical":
-        return view.rank_lexical(question, k)
-    if mode == "dense":
-        return view.rank_dense(question, k)
-    if ranker and view.tokens is not None:
-        return view.rank_with_second_look(question, k, ranker)
-    return view.rank_fused(question, k)
-
-
-def _without_repetitions(hits: list[Hit]) -> list[Hit]:
-    first = {(hit.title, hit.heading, hit.text): hit for hit in reversed(hits)}
-    return [hit for hit in hits if first[hit.title, hit.heading, hit.text] is hit]
+        self._store.check_open()
+        return self._searcher.candidates(query)
 
 
 def _batches(records: Iterable[object]) -> Iterator[list[Document]]:

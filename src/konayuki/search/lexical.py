@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,17 +13,15 @@ from tantivy import Occur, Query
 
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError, IndexLockedError
+from konayuki.files import folder_rights
 from konayuki.search import tantivy_files
-from konayuki.search.bm25 import K1, idf
+from konayuki.search.clauses import Clauses
 from konayuki.search.document import Document, facts_of
 from konayuki.search.documents import Filter
 from konayuki.search.failures import failure
-from konayuki.search.spelling import is_kana
-from konayuki.search.terms import ANALYZER_VERSION, other_spellings, query_terms, terms_of
+from konayuki.search.terms import ANALYZER_VERSION, terms_of
 
 _WRITER_BYTES = 128_000_000
-_MAX_QUERY_TERMS = 512
-OTHER_SPELLING = 0.8  # of the weight of a term: exact spellings come first
 _LONGEST_FACT = 1024
 
 
@@ -83,7 +79,8 @@ class LexicalView:
     def __init__(self, searcher: tantivy.Searcher, schema: tantivy.Schema) -> None:
         self._searcher = searcher
         self._schema = schema
-        self.mark, self._n_counted = self._read_mark()
+        self.mark, n_counted = self._read_mark()
+        self._clauses = Clauses(searcher, schema, n_counted)
 
     @_tantivy(None)
     def best(
@@ -133,72 +130,38 @@ class LexicalView:
         return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
     @_tantivy(None)
+    def rows_with(self, terms: Sequence[tuple[str, str]]) -> IntVector:
+        """Return the rows, dead ones too, that have all of these (field, term) pairs, ascending.
+
+        Returns:
+            int64 (n,).
+        """
+        clauses = [
+            (Occur.Must, Query.const_score_query(Query.term_query(self._schema, *term, "basic"), 0))
+            for term in terms
+        ]
+        hits = self._search(Query.boolean_query(clauses), self._searcher.num_docs)
+        return np.sort(self._rows_of(hits)[0])
+
+    @_tantivy(None)
     def ceiling(self, text: str) -> float:
         """Return the BM25 that no document exceeds: every term of the query without end.
 
         Terms that no document holds count as well, so it is 0 only for a query without terms.
         """
-        others = other_spellings(text)
-        weights = [
-            count * self._weight(field, term, others.get(term, ()))
-            for (field, term), count in _counted_terms(text)
-        ]
-        return float((K1 + 1) * sum(weights))
-
-    def _weight(self, field: str, term: str, others: Sequence[str]) -> float:
-        """Return the IDF of a term; if no document holds it, the largest of its spellings'."""
-        if others and not self._searcher.doc_freq(field, term):
-            idfs = [
-                self._idf(field, other) for other in others if self._searcher.doc_freq(field, other)
-            ]
-            if idfs:
-                return OTHER_SPELLING * max(idfs)
-        return self._idf(field, term)
-
-    def _idf(self, field: str, term: str) -> float:
-        return float(idf(self._n_counted, self._searcher.doc_freq(field, term)))
+        return self._clauses.ceiling(text)
 
     def _search(self, query: Query, limit: int) -> list[tuple[Any, Any]]:
         hits: list[tuple[Any, Any]] = self._searcher.search(query, limit, count=False).hits
         return hits
 
     def _query(self, text: str, where: Filter = ()) -> Query | None:
-        others = other_spellings(text)
-        clauses = [
-            (Occur.Should, self._term(field, term, count, others.get(term, ())))
-            for (field, term), count in _counted_terms(text)
-        ]
-        if not clauses:
-            return None
-        matching = Query.boolean_query(clauses)
-        if not where:
+        matching = self._clauses.query(text)
+        if matching is None or not where:
             return matching
         return Query.boolean_query(
             [(Occur.Must, matching), *((Occur.Must, self._fact(*part)) for part in where)]
         )
-
-    def _term(self, field: str, term: str, count: int, others: Sequence[str]) -> Query:
-        """Return the query of a term or, for less, of its best other spelling that occurs.
-
-        A rare spelling must not outrank the one that was asked for, so its IDF counts up to that
-        of the term.
-        """
-        query = Query.term_query(self._schema, field, term, "freq")
-        holding = self._searcher.doc_freq(field, term)
-        if holding and is_kana(term):  # kana that occur are spelled as they should be
-            others = ()
-        spellings = [other for other in others if self._searcher.doc_freq(field, other)]
-        if spellings:
-            term_idf = self._idf(field, term)
-            boosts = [
-                OTHER_SPELLING * min(1.0, term_idf / self._idf(field, other)) for other in spellings
-            ]
-            spelling_queries = [
-                Query.boost_query(Query.term_query(self._schema, field, other, "freq"), boost)
-                for other, boost in zip(spellings, boosts, strict=True)
-            ]
-            query = Query.disjunction_max_query([query, *spelling_queries])
-        return query if count == 1 else Query.boost_query(query, float(count))
 
     def _fact(self, key: str, allowed: Sequence[str]) -> Query:
         terms = [_fact_term(key, value) for value in allowed]
@@ -255,8 +218,7 @@ class LexicalIndex:
             if self.folder is None:
                 self._index = tantivy.Index(build_schema())
             else:
-                rights = self.folder.parent.stat().st_mode & 0o777
-                self.folder.mkdir(mode=rights, exist_ok=True)
+                self.folder.mkdir(mode=folder_rights(self.folder.parent), exist_ok=True)
                 tantivy_files.remove_all(self.folder)
                 self._index = tantivy.Index(build_schema(), path=str(self.folder), reuse=False)
             self._index.config_reader("manual")
@@ -302,13 +264,15 @@ class LexicalIndex:
             entry.add_text("characters", " ".join(terms.characters))
             for key, value in facts_of(document.metadata):
                 entry.add_text("facts", _fact_term(key, value))
-            writer.add_document(entry)
+            with _tantivy(self.folder):
+                writer.add_document(entry)
 
     def remove(self, rows: Iterable[int]) -> None:
         """Take documents out; `commit` makes it visible."""
         writer = self._writing()
-        for row in rows:
-            writer.delete_documents_by_term("row", row)
+        with _tantivy(self.folder):
+            for row in rows:
+                writer.delete_documents_by_term("row", row)
 
     def commit(self, mark: Mark) -> None:
         """Make what was added and removed visible and durable, together with its mark."""
@@ -382,15 +346,6 @@ class LexicalIndex:
         with _tantivy(self.folder):
             # One indexing thread: the other core of a small machine computes vectors.
             return self._opened().writer(_WRITER_BYTES, 1)
-
-
-@lru_cache(maxsize=32)
-def _counted_terms(text: str) -> Sequence[tuple[tuple[str, str], int]]:
-    """Return the distinct (field, term) pairs of a query with their repetitions."""
-    terms = query_terms(text)
-    pairs = [("grams", term) for term in terms.grams]
-    pairs += [("characters", term) for term in terms.lone]
-    return tuple(Counter(pairs).most_common(_MAX_QUERY_TERMS))
 
 
 def _fact_term(key: str, value: str) -> str:

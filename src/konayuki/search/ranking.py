@@ -1,14 +1,15 @@
-"""From a query to ranked rows, on one state of the index that never changes."""
+"""From a question to ranked rows and hits, on one state of the index that never changes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.arrays import IntVector
+from konayuki.search.document import Document
 from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
 from konayuki.search.lexical import LexicalView
@@ -18,6 +19,8 @@ from konayuki.search.terms import query_terms
 from konayuki.search.token_ids import TokenView
 
 _DEPTH = 100
+_FEW_ROWS = 400
+_OTHER_SPELLING = np.float32(0.95)  # of late interaction: exact spellings come first
 _EXACT = 20.0  # more than all features together: rows that hold the only term come first
 
 
@@ -41,6 +44,49 @@ class Ranked(NamedTuple):
     parts: Mapping[str, float] = {}
 
 
+@dataclass(frozen=True)
+class Hit:
+    """One answer.
+
+    Attributes:
+        id: The user's key.
+        score: What the hits are ordered by; comparable within one answer only. Of hybrid search it
+            is that of the second look, see `konayuki.search.ranker`, or without one the cosine and
+            what the words add to it, see `konayuki.search.fusion`.
+        text: The passage.
+        title: Title of its document.
+        metadata: What was stored with it.
+        lexical: BM25, None if the mode does not use it; 0 if no term matches.
+        dense: Cosine, None if the mode does not use it.
+        document: Key of the document that the passage was cut from, or its own.
+        heading: Path of headings above it.
+        position: Its place in the document, from 0.
+        relevance: How likely the passage answers the question, from 0 to 1; comparable between
+            questions. None without a second look.
+        parts: What each feature adds to the score, by name; they sum up to it.
+
+    Examples:
+        >>> hit = index.search("いちばん大きな湖", k=1)[0]
+        >>> hit.id, hit.title, hit.metadata["kind"]
+        ('biwa', '琵琶湖', '湖')
+        >>> 0 < hit.relevance < 1, abs(sum(hit.parts.values()) - hit.score) < 1e-4
+        (True, True)
+    """
+
+    id: str
+    score: float
+    text: str
+    title: str
+    metadata: Mapping[str, Any]
+    lexical: float | None
+    dense: float | None
+    document: str
+    heading: str
+    position: int
+    relevance: float | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
 class Question(NamedTuple):
     """A query as both halves and the second look take it.
 
@@ -49,14 +95,18 @@ class Question(NamedTuple):
         vector: float32 (dim,), None if the dense half is not asked.
         filter: (key, allowed values) pairs that must all hold.
         allowed: int64, rows that satisfy the filter, None without one.
-        tokens: Token ids of the text, None if the model has no rows of tokens.
+        tokens: Token ids of the text, then of the text in other spellings; none if there is no
+            second look.
+        among: int64, ascending: rows that the lexical half is limited to; None if the filter says
+            it all.
     """
 
     text: str
     vector: NDArray[np.float32] | None
     filter: Filter = ()
     allowed: NDArray[np.int64] | None = None
-    tokens: NDArray[np.int32] | None = None
+    tokens: Sequence[NDArray[np.int32]] = ()
+    among: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +149,7 @@ class View:
         # A row that is not among the best by words has at most the BM25 of the last of them.
         most = float(lexical[-1]) if len(rows) >= depth else 0.0
         near_rows, near_dense = self._nearest(question, depth)
-        only_near = ~np.isin(near_rows, rows)
+        only_near = ~is_among(near_rows, np.sort(rows))
         near_rows, near_dense = near_rows[only_near], near_dense[only_near]
         near_lexical = np.zeros_like(near_dense)
         if most > 0 and k > 0:
@@ -136,23 +186,26 @@ class View:
             ranks = np.arange(1, len(rows) - n_pool + 1)
             parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
             scores = scores + parts["beyond"]
-        named = [
-            dict(zip(parts, values, strict=True))
-            for values in zip(*(part.tolist() for part in parts.values()), strict=True)
+        columns = (rows, scores, candidates.lexical, candidates.dense, relevance, *parts.values())
+        if 0 < k < len(scores):  # most candidates are not among the answers
+            leads = scores >= np.partition(scores, -k)[-k]
+            columns = tuple(column[leads] for column in columns)
+        return [
+            Ranked(row, score, words, cosine, share, dict(zip(parts, values, strict=True)))
+            for row, score, words, cosine, share, *values in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
         ]
-        columns = (rows, scores, candidates.lexical, candidates.dense, relevance)
-        lines = zip(*(column.tolist() for column in columns), named, strict=True)
-        return [Ranked(*line) for line in lines]
 
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.
 
         The pool is the best 100 of each half; if `k` is more, the best others of one look follow.
         """
-        assert self.tokens is not None and question.tokens is not None  # noqa: S101 - ours
+        assert self.tokens is not None and question.tokens  # noqa: S101 - ours
         rows, lexical = self._matching(question, _DEPTH)
         near, _ = self._nearest(question, _DEPTH)
-        near = near[~np.isin(near, rows)]
+        near = near[~is_among(near, np.sort(rows))]
         known = self.lexical.scores_of(question.text, near.tolist())
         near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
         rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
@@ -164,7 +217,11 @@ class View:
             rows = np.concatenate([rows, np.array([line.row for line in tail], np.int64)])
             more = np.array([line.lexical for line in tail], np.float32)
             lexical = np.concatenate([lexical, more])
-        late, sentence, n_tokens = self.tokens.score(question.tokens, rows)
+        late, sentence, n_tokens = self.tokens.score(question.tokens[0], rows)
+        for tokens in question.tokens[1:]:
+            other_late, other_sentence, _ = self.tokens.score(tokens, rows)
+            late = np.maximum(late, _OTHER_SPELLING * other_late)
+            sentence = np.maximum(sentence, _OTHER_SPELLING * other_sentence)
         dense = self.vectors.cosines(rows, _vector(question))
         ceiling = self.lexical.ceiling(question.text)
         return rows, Candidates(dense, lexical, late, sentence, n_tokens, ceiling), n_pool
@@ -172,10 +229,42 @@ class View:
     def _matching(
         self, question: Question, k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        return self.lexical.best(question.text, k, self.vectors.living, question.filter)
+        among, living = question.among, self.vectors.living
+        if among is None:
+            return self.lexical.best(question.text, k, living, question.filter)
+        if len(among) <= _FEW_ROWS:
+            return self._matching_of_few(question.text, k, among[living(among)])
+        return self.lexical.best(
+            question.text, k, lambda rows: living(rows) & is_among(rows, among), question.filter
+        )
+
+    def _matching_of_few(
+        self, text: str, k: int, rows: IntVector
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return what `LexicalView.best` does, from few rows: it would look at all others."""
+        known = self.lexical.scores_of(text, rows.tolist())
+        pairs = sorted(known.items(), key=lambda pair: -pair[1])
+        floor = pairs[k - 1][1] if 0 < k <= len(pairs) else 0.0
+        pairs = [pair for pair in pairs if pair[1] >= floor]
+        columns = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+        return columns[0].astype(np.int64), columns[1].astype(np.float32)
 
     def _nearest(self, question: Question, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return self.vectors.nearest(_vector(question), k, question.allowed)
+
+
+def rules() -> dict[str, float]:
+    """Return the constants of hybrid ranking, for runtimes that do the same."""
+    return {"depth": _DEPTH, "exact": _EXACT, "other_spelling": float(_OTHER_SPELLING)}
+
+
+def is_among(rows: IntVector, ascending: IntVector) -> NDArray[np.bool_]:
+    """Return which rows are among others, which must ascend: bool (n,)."""
+    if not len(ascending):
+        return np.zeros(len(rows), np.bool_)
+    places = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
+    inside: NDArray[np.bool_] = ascending[places] == rows
+    return inside
 
 
 def is_one_term(text: str) -> bool:
@@ -196,3 +285,26 @@ def leading(ranked: Sequence[Ranked], k: int) -> list[Ranked]:
         floor = ordered[k - 1].score
         return [line for line in ordered if line.score >= floor]
     return ordered
+
+
+def as_hits(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> list[Hit]:
+    """Return hits, best first; equal scores are ordered by id."""
+    hits = []
+    for line in ranked:
+        document = documents[line.row]
+        hit = Hit(
+            id=document.id,
+            score=line.score,
+            text=document.text,
+            title=document.title,
+            metadata=document.metadata,
+            lexical=line.lexical,
+            dense=line.dense,
+            document=document.chunk_of or document.id,
+            heading=document.heading,
+            position=document.position,
+            relevance=line.relevance,
+            parts=line.parts,
+        )
+        hits.append(hit)
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))

@@ -3,12 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from operator import add
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.terms import has_words, other_spellings, query_terms, tokens_of
-from konayuki.text import sentence_ends
+from konayuki.search.terms import has_words, other_spellings, query_terms, query_words, tokens_of
+from konayuki.text import fold, sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
 _CLUSTER = re.compile("(?s:.)[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
@@ -47,6 +49,8 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
         >>> [text[start:end] for start, end in highlight(text, "標高　３７７６")]
         ['標高', '3776']
     """
+    if not text:
+        return []
     visible, offsets = traced(text)
     folded, starts = _fold(visible)
     marked = bytearray(len(folded) + 1)
@@ -57,12 +61,30 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
     return _joined([span_of(text, offsets, a, b) for a, b in spans if a < b])
 
 
+class _Wanted(NamedTuple):
+    """The terms of a query that are looked for in a text."""
+
+    grams: frozenset[str]
+    lone: frozenset[str]
+    has_words: bool
+
+
+@lru_cache(maxsize=32)
+def _wanted(query: str) -> _Wanted:
+    """Return the terms of a query; remembered, for every hit of an answer asks it."""
+    query = prepared(query)
+    terms = query_terms(query)
+    spellings = [one.text for _, others in query_words(query) for one in others]
+    grams = frozenset(terms.grams).union(*other_spellings(query).values())
+    grams = grams.union(map("".join, (pair for word in spellings for pair in pairwise(word))))
+    lone = frozenset([*terms.lone, *(word for word in spellings if len(word) == 1)])
+    return _Wanted(grams, lone, has_words(terms))
+
+
 def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
     """Yield the (start, end) offsets of terms of a query in a folded text."""
-    terms = query_terms(prepared(query))
-    grams = frozenset(terms.grams).union(*other_spellings(prepared(query)).values())
-    lone = frozenset(terms.lone)
-    if len(grams) + len(lone) <= _FEW_TERMS and not has_words(terms):
+    grams, lone, with_words = _wanted(query)
+    if len(grams) + len(lone) <= _FEW_TERMS and not with_words:
         # Looking for each term takes a tenth of the time of looking at each pair of characters.
         for term in grams | lone:
             place = folded.find(term)
@@ -115,6 +137,8 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     candidates = sentence_starts | {max(0, start - width // 6) for start, _ in spans}
     latest = max(0, len(text) - width // 2)
     words = [text[start:end] for start, end in spans]
+    # A longer match says more than two short ones, and the same one again says little.
+    weights = {word: len(word) ** 1.5 for word in words}
     counts: dict[str, int] = {}  # of the matches in the window, which moves to the right
     first = last = 0
     total = 0.0
@@ -128,8 +152,13 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
             counts[words[first]] -= 1
             first += 1
         if before != (first, last):
-            # A longer match says more than two short ones, and the same one again says little.
-            total = sum([len(word) ** 1.5 * 1.1 ** (n - 1) for word, n in counts.items() if n])
+            total = sum(
+                [
+                    weights[word] if n == 1 else weights[word] * 1.1 ** (n - 1)
+                    for word, n in counts.items()
+                    if n
+                ]
+            )
             if len(counts) > width:
                 counts = {word: n for word, n in counts.items() if n}
         best = max(best, (total, start in sentence_starts, start))
@@ -146,7 +175,7 @@ def _fold(text: str) -> tuple[str, Sequence[int]]:
     parts: list[str] = []
     starts: list[int] = []
     for cluster in _CLUSTER.finditer(text):
-        folded = unicodedata.normalize("NFKC", cluster[0]).lower()
+        folded = fold(cluster[0])
         parts.append(folded)
         starts.extend([cluster.start()] * len(folded))
     starts.append(len(text))

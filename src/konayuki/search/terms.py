@@ -1,13 +1,14 @@
 """Text into the terms that the lexical half matches."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
 from konayuki.search.spelling import alternatives, stems
-from konayuki.text import JAPANESE, fold
+from konayuki.search.words import Spelling, words_in
+from konayuki.text import HIRAGANA, JAPANESE, KATAKANA, fold
 
 # Raise it whenever `prepared` or `terms_of` gives other terms for the same text: an index made with
 # another version is then indexed again from its documents (1: before wrapping was undone; 2: before
@@ -18,7 +19,10 @@ ANALYZER_VERSION = 3
 _UNSPACED = f"{JAPANESE}\u1100-\u11ff\uac00-\ud7af\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff"
 _SYMBOLS = "\u2190-\u2bff\U0001f000-\U0001faff"
 _TOKEN = re.compile(f"([{_UNSPACED}]+)|([^\\W{_UNSPACED}]+|[{_SYMBOLS}])")
-_WORD = re.compile(f"[^\\W{_UNSPACED}]")
+WORD_CHARACTER = f"[^\\W{_UNSPACED}]"  # of scripts with spaces: for a regular expression
+_WORD = re.compile(WORD_CHARACTER)
+_PARTS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_KANA = re.compile(f"[{HIRAGANA}{KATAKANA}]")
 _LONGEST_WORD = 64
 
 
@@ -49,6 +53,19 @@ class Token(NamedTuple):
     start: int
     run: str
     word: str
+
+
+def rules() -> dict[str, str | float]:
+    """Return what cuts a folded text, for runtimes that do the same.
+
+    The classes are the inside of a regular expression's [...].
+    """
+    return {
+        "version": ANALYZER_VERSION,
+        "unspaced": _UNSPACED,
+        "symbols": _SYMBOLS,
+        "longest_word": _LONGEST_WORD,
+    }
 
 
 def tokens_of(folded: str) -> Iterator[Token]:
@@ -98,3 +115,47 @@ def other_spellings(query: str) -> dict[str, tuple[str, ...]]:
         if len(run) > 1:
             others |= alternatives(run)
     return others
+
+
+@lru_cache(maxsize=32)
+def query_words(query: str) -> list[tuple[str, Sequence[Spelling]]]:
+    """Return the words of a prepared query with their usual spellings.
+
+    A word that has no spelling but the one in the query is left out.
+    """
+    words = []
+    for run, _ in _TOKEN.findall(fold(query)):
+        for word in words_in(run) if len(run) > 1 else ():
+            spelled = run[word.start : word.end]
+            if any(spelling.text != spelled for spelling in word.spellings):
+                words.append((spelled, word.spellings))
+    return words
+
+
+@lru_cache(maxsize=32)
+def spelled_parts(query: str) -> list[tuple[str, Sequence[Spelling]]]:
+    """Return a prepared query, folded, as words that are more often spelled otherwise and the rest.
+
+    The usual spellings stand with each of those words; none with the rest.
+    """
+    parts: list[tuple[str, Sequence[Spelling]]] = []
+    for run in _PARTS.findall(fold(query)):
+        start = 0
+        for word in words_in(run) if len(run) > 1 else ():
+            spelled = run[word.start : word.end]
+            if _is_spelled_otherwise(spelled, word.spellings):
+                parts += [(run[start : word.start], ()), (spelled, word.spellings)]
+                start = word.end
+        parts.append((run[start:], ()))
+    return parts
+
+
+def _is_spelled_otherwise(spelled: str, spellings: Sequence[Spelling]) -> bool:
+    """Return whether a word has a more frequent spelling that is the same word for certain.
+
+    That is so if its own spelling is not usual, or differs in kana only: 速い may not become 早い.
+    """
+    usual = spellings[0].text
+    if all(spelled != spelling.text for spelling in spellings):
+        return True
+    return spelled != usual and _KANA.sub("", spelled) == _KANA.sub("", usual)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError
-from konayuki.model.late import LateTable, Passages
+from konayuki.model.late import LateTable, PassageTokens
 from konayuki.search.append_only import EpochFiles, EpochState
 from konayuki.search.bm25 import idf
 from konayuki.search.encoder import TokenEncoder
@@ -191,7 +191,7 @@ class TokenView:
             return nothing, nothing, nothing
         ends = np.where(known, self.ends[positions], 0)
         starts = np.where(known & (positions > 0)[:, np.newaxis], self.ends[positions - 1], 0)
-        passages = Passages(
+        passages = PassageTokens(
             self.ids,
             self.sentences,
             self.lengths,

@@ -102,9 +102,8 @@ class VectorFiles(EpochFiles[VectorState]):
         count = int(np.searchsorted(rows, last_row, side="right"))
         codes, rows = codes[:count], rows[:count]
         view = VectorView(codes, rows, sketches=partial(self._sketches.of, codes, files))
-        dead = view.positions(np.asarray(dead_rows, dtype=np.int64))
-        if not len(dead):
+        if not dead_rows:
             return view
         alive = np.ones(count, dtype=np.bool_)
-        alive[dead] = False
-        return replace(view, alive=alive)
+        alive[view.positions(np.asarray(dead_rows, dtype=np.int64))] = False
+        return view if alive.all() else replace(view, alive=alive)

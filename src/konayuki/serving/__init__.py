@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from konayuki.serving.agent import build_agent
     from konayuki.serving.app import build_app
     from konayuki.serving.engine import Engine
-    from konayuki.serving.run import serve
+    from konayuki.serving.service import serve
 
 __all__ = ["Engine", "Settings", "build_agent", "build_app", "serve"]
 
 # Imported when first used: an agent needs no web server, a web server no MCP package.
-_MODULES = {"Engine": "engine", "build_agent": "agent", "build_app": "app", "serve": "run"}
+_MODULES = {"Engine": "engine", "build_agent": "agent", "build_app": "app", "serve": "service"}
 
 
 def __getattr__(name: str) -> object:

@@ -1,12 +1,10 @@
 """What the service does, without a socket: an engine and a request in, a response out."""
 
 import base64
-import time
 
 import numpy as np
 
 import konayuki
-from konayuki.search import Hit
 from konayuki.serving.engine import Engine
 from konayuki.serving.problems import Problem
 from konayuki.serving.schemas import (
@@ -20,20 +18,35 @@ from konayuki.serving.schemas import (
     EmbeddingsResponse,
     FileUpload,
     HealthResponse,
-    HitResponse,
     InfoResponse,
     Model,
     ModelsResponse,
     NoRequest,
     ReadyResponse,
-    SearchRequest,
-    SearchResponse,
     SimilarityRequest,
     SimilarityResponse,
     Usage,
 )
-from konayuki.serving.snippets import Snippets
 from konayuki.serving.uploads import records_of_upload
+
+
+def check_model(engine: Engine, name: str) -> None:
+    """Refuse a name that is not one of the model, if `--strict-model` is set.
+
+    Clients have the name of the model that they were written for in their settings, and there is
+    one model here: so any name is answered, and the answer repeats it.
+
+    Raises:
+        Problem: The model has another name.
+    """
+    if engine.strict_model and name not in engine.names:
+        raise Problem(
+            404,
+            "model_not_found",
+            f"model {name!r}: expected {' or '.join(engine.names)}\n"
+            "hint: konayuki serve --alias NAME adds a name; without --strict-model any is accepted",
+            param="model",
+        )
 
 
 def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse:
@@ -43,14 +56,7 @@ def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse
         Problem: `--strict-model` is set and the model has another name.
         DimensionError: The model has fewer dimensions.
     """
-    if engine.strict_model and request.model not in engine.names:
-        raise Problem(
-            404,
-            "model_not_found",
-            f"model {request.model!r}: expected {' or '.join(engine.names)}\n"
-            "hint: konayuki serve --alias NAME adds a name; without --strict-model any is accepted",
-            param="model",
-        )
+    check_model(engine, request.model)
     texts = [request.input] if isinstance(request.input, str) else request.input
     vectors, n_tokens = engine.encode(texts, request.dimensions)
     if request.encoding_format == "base64":
@@ -64,37 +70,6 @@ def embeddings(engine: Engine, request: EmbeddingsRequest) -> EmbeddingsResponse
 def models(engine: Engine, _: NoRequest) -> ModelsResponse:
     """Return the names of the model."""
     return ModelsResponse([Model(name) for name in engine.names])
-
-
-def search(engine: Engine, request: SearchRequest) -> SearchResponse:
-    """Return the hits for a query.
-
-    Raises:
-        Problem: This server has no index.
-    """
-    started = time.perf_counter()
-    index = engine.open_index()
-    hits = index.search(request.query, k=request.k, mode=request.mode, where=request.where)
-    snippets = Snippets(request.query)
-    responses = [_hit_response(hit, snippets) for hit in hits]
-    took_ms = round((time.perf_counter() - started) * 1000, 3)
-    return SearchResponse(request.query, request.mode, took_ms, responses)
-
-
-def _hit_response(hit: Hit, snippets: Snippets) -> HitResponse:
-    return HitResponse(
-        id=hit.id,
-        score=hit.score,
-        lexical=hit.lexical,
-        dense=hit.dense,
-        title=hit.title,
-        heading=hit.heading,
-        text=hit.text,
-        metadata=hit.metadata,
-        document=hit.document,
-        position=hit.position,
-        snippet=snippets.segments(hit.text),
-    )
 
 
 def add_documents(engine: Engine, request: DocumentsRequest) -> DocumentsResponse:
@@ -151,8 +126,8 @@ def add_file(engine: Engine, request: FileUpload) -> DocumentsResponse:
     """Store the passages of a file in place of those it had before: no search sees both.
 
     Raises:
-        InputError: The file cannot be read as what its name says.
-        Problem: This server has no index, or does not change it.
+        Problem: The file cannot be read as what its name says, or this server has no index or does
+            not change it.
     """
     records = records_of_upload(request.content, request.name)
     with engine.writer() as index:

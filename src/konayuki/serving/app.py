@@ -1,5 +1,6 @@
 """The service as an ASGI application: parses, limits, answers; what is done is in `api`."""
 
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -15,9 +16,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from konayuki.errors import KonayukiError
+from konayuki.serving.agent_http import AgentEndpoint
+from konayuki.serving.bulk import add_lines, has_lines
+from konayuki.serving.connections import Gate
 from konayuki.serving.engine import Engine
 from konayuki.serving.guards import HostGuard, KeyGuard, respond
-from konayuki.serving.intake import Received, parse, receive
+from konayuki.serving.intake import Received, check_encoding, parse, receive
 from konayuki.serving.observe import ROUTE, Observe
 from konayuki.serving.openapi import openapi_document
 from konayuki.serving.operations import OPERATIONS, Operation
@@ -47,13 +51,16 @@ class KeyConvertor(Convertor[str]):
 register_url_convertor("key", KeyConvertor())
 
 
-def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) -> Starlette:
+def build_app(
+    engine: Engine, settings: Settings, keys: Sequence[bytes] = (), gate: Gate | None = None
+) -> Starlette:
     """Return the service as an ASGI application.
 
     Args:
         engine: Model and index to serve.
         settings: Limits and guards.
         keys: Accepted API keys; none means that no key is asked for.
+        gate: Of the connections, whose refusals are counted with the requests.
 
     Examples:
         >>> from konayuki.serving import Engine, Settings
@@ -65,10 +72,14 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
     # One thread: writes take turns anyway, and must not take the threads of searches meanwhile.
     writing = WorkPool("write", 1, settings.pending, settings.timeout_s)
     metrics = Metrics(engine)
+    if gate is not None:
+        gate.count_refusal = metrics.count_refusal
+    agent = AgentEndpoint(engine, settings.body_bytes)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+        async with agent.running():
+            yield
         for pool in (reading, writing):
             pool.close()
         engine.close()
@@ -79,7 +90,7 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
         endpoint = Endpoint(operation, engine, pool, settings.body_bytes)
         path = operation.path.replace("}", ":key}")
         routes.append(Route(path, endpoint, methods=[operation.method], name=operation.name))
-    routes.append(_metrics_route(metrics, reading))
+    routes += [agent.route, _metrics_route(metrics, reading)]
     routes += [page_route(file) for file in page_files()]
     document = openapi_document(OPERATIONS, keyed=bool(keys))
     routes.append(page_route(PageFile("/openapi.json", document, "application/json")))
@@ -124,10 +135,32 @@ class Endpoint:
         """Answer one request."""
         scope[ROUTE] = self._operation.path
         http_request = HttpRequest(scope, receive_message)
-        received = await receive(self._operation, http_request, self._most_bytes)
-        body = await self._pool.run(answer, self._operation, self._engine, received)
+        if self._operation.takes_lines and has_lines(http_request):
+            check_encoding(http_request.headers.get("content-encoding", ""))
+            body = await add_lines(self._engine, self._pool, http_request, self._most_bytes)
+        else:
+            received = await receive(self._operation, http_request, self._most_bytes)
+            body = await self._pool.run(answer, self._operation, self._engine, received)
         response = HttpResponse(body, media_type="application/json")
+        if self._operation.tagged:
+            response = tagged(response, http_request.headers.get("if-none-match", ""))
         await response(scope, receive_message, send)
+
+
+def tagged(response: HttpResponse, known: str) -> HttpResponse:
+    """Return a response with its ETag, or 304 if the client knows it.
+
+    Args:
+        response: The response.
+        known: The header If-None-Match.
+    """
+    tag = f'"{hashlib.blake2b(response.body, digest_size=16).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    tags = [part.strip().removeprefix("W/") for part in known.split(",")]
+    if tag in tags or known.strip() == "*":
+        return HttpResponse(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
 
 
 def answer(operation: Operation, engine: Engine, received: Received) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from konayuki.serving.problems import Problem, busy
 HEAD_BYTES = 64 * 1024  # request line and headers, or the trailer of a chunked body
 URL_BYTES = 32 * 1024  # the longest query takes 18 KB when its kanji are percent-encoded
 PIPELINED = 32  # requests of one connection that wait for the answer to an earlier one
+TAKEN = "konayuki.taken"  # in the scope: what an endpoint calls with the bytes that it has done
 _HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[^\[\]:/?#@\s\x00-\x1f]*)(:[0-9]{0,5})?")
 _NON_ASCII = re.compile(rb"[\x80-\xff]+")
 _URL = re.compile(rb"[A-Z]+ (\S+) HTTP/1\.[01]\r?\n")
@@ -36,6 +38,10 @@ class Phase(Enum):
     BODY = "body"
 
 
+def _forget(code: str) -> None:
+    """Count nothing."""
+
+
 @dataclass
 class Gate:
     """The connections of one process, as far as they keep it waiting.
@@ -50,6 +56,7 @@ class Gate:
         waiting: Connections that the process waits for, longest first.
         body_bytes: Size of the body that each connection has sent so far.
         total_bytes: The sum of these sizes.
+        count_refusal: Takes the code of every problem that a connection was refused with.
     """
 
     connections: int
@@ -59,6 +66,7 @@ class Gate:
     waiting: dict["GuardedProtocol", None] = field(default_factory=dict)
     body_bytes: dict["GuardedProtocol", int] = field(default_factory=dict)
     total_bytes: int = 0
+    count_refusal: Callable[[str], None] = _forget
 
     def make_room(self, newcomer: "GuardedProtocol") -> None:
         """Cut off the connection that has kept the process waiting longest, or the new one."""
@@ -74,6 +82,13 @@ class Gate:
             victim = max(unfinished, key=self.body_bytes.__getitem__, default=protocol)
             self.release(victim)
             victim.refuse(busy("overloaded", "too many bytes of bodies: expected fewer at a time"))
+
+    def take(self, protocol: "GuardedProtocol", n_bytes: int) -> None:
+        """Count bytes of an unfinished body no longer: what they said has been done."""
+        n_bytes = min(n_bytes, self.body_bytes.get(protocol, 0))
+        if n_bytes:
+            self.body_bytes[protocol] -= n_bytes
+            self.total_bytes -= n_bytes
 
     def release(self, protocol: "GuardedProtocol") -> None:
         """Stop counting the body of a connection."""
@@ -127,6 +142,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self.scope[TAKEN] = self.took  # type: ignore[literal-required] # a key of ours
         self.phase = Phase.HEAD
         self._head_bytes = 0
         self._await_client(self._gate.head_s)
@@ -168,6 +184,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._answered_early:
             self._gate.collect(self, len(body))
 
+    def took(self, n_bytes: int) -> None:
+        """Go on waiting for a body whose beginning has been dealt with."""
+        self._gate.take(self, n_bytes)
+        if self.phase is Phase.BODY:
+            self._await_client(self._gate.timeout_s)
+
     def on_message_complete(self) -> None:
         """End a request."""
         super().on_message_complete()
@@ -208,6 +230,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def refuse(self, problem: Problem) -> None:
         """Answer with a problem and close; if another answer has begun, only close."""
+        self._gate.count_refusal(problem.code)
         cycle = self.cycle
         answering = cycle is not None and not cycle.response_complete
         if answering:

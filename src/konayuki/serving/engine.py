@@ -104,6 +104,21 @@ class Engine:
             )
         return self.index
 
+    def check_writable(self) -> Index:
+        """Return the index, if it may be written to.
+
+        Raises:
+            Problem: This server has no index, or does not change it.
+
+        Examples:
+            >>> Engine(model, index=index).check_writable() is index
+            True
+        """
+        index = self.open_index()
+        if self.read_only:
+            raise Problem(403, "read_only", "this server does not change its index")
+        return index
+
     @contextmanager
     def writer(self) -> Iterator[Index]:
         """Lend the index for one change, when no other writer of this or another process uses it.
@@ -117,9 +132,7 @@ class Engine:
             ...     writer.delete(["miso"])
             1
         """
-        index = self.open_index()
-        if self.read_only:
-            raise Problem(403, "read_only", "this server does not change its index")
+        index = self.check_writable()
         with self._writing:
             if not self.shares_index:
                 yield index

@@ -1,5 +1,6 @@
 """From a request on the wire to a checked value: size, kind and form before meaning."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,9 @@ from starlette.requests import Request as HttpRequest
 
 from konayuki.serving.operations import Operation, RequestSource
 from konayuki.serving.problems import Problem, problem_of
-from konayuki.serving.schemas import FileUpload, Request, SearchRequest
+from konayuki.serving.schemas import FileUpload, Request
 
-_QUERY_FIELDS = {"q": "query", "k": "k", "mode": "mode", "where": "where"}
+_AS_JSON = {"where", "min_relevance", "plain", "by_file"}  # true, false, numbers and objects
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def parse(operation: Operation, received: Received) -> Request:
         if operation.source is RequestSource.BODY:
             return operation.request.model_validate_json(received.body)
         if operation.source is RequestSource.QUERY:
-            return parse_query(received.pairs)
+            return parse_query(operation.request, received.pairs)
         if operation.source is RequestSource.FILE:
             return FileUpload(name=received.key, content=received.body)
         if operation.source is RequestSource.PATH:
@@ -89,6 +90,11 @@ def check_json(content_type: str) -> None:
         )
 
 
+def media_type(content_type: str) -> str:
+    """Return what a body is declared as, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def check_encoding(content_encoding: str) -> None:
     """Refuse compressed bodies: their true size would be known too late.
 
@@ -111,69 +117,90 @@ async def read_body(http_request: HttpRequest, most_bytes: int) -> bytes:
     """
     length = http_request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > most_bytes:
-        raise _too_long(most_bytes)
+        raise too_long(most_bytes, "the body")
     body = bytearray()
-    while True:
+    try:
+        async for chunk in chunks_of(http_request):
+            body += chunk
+            if len(body) > most_bytes:
+                raise too_long(most_bytes, "the body")
+    except Problem:
+        body.clear()  # or the traceback would keep it until the next garbage collection
+        raise
+    return bytes(body)
+
+
+async def chunks_of(http_request: HttpRequest) -> AsyncIterator[bytes]:
+    """Yield the parts of a body as they arrive.
+
+    Raises:
+        Problem: The client leaves.
+    """
+    more = True
+    while more:
         message = await http_request.receive()
         if message["type"] == "http.disconnect":
-            # Or the traceback would keep them until the next garbage collection.
-            del body, message
             raise Problem(400, "incomplete_body", "the client left before its body was whole")
-        body += message.get("body", b"")
-        if len(body) > most_bytes:
-            body.clear()
-            raise _too_long(most_bytes)
-        if not message.get("more_body", False):
-            return bytes(body)
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
 
 
-def _too_long(most_bytes: int) -> Problem:
+def too_long(most_bytes: int, what: str) -> Problem:
+    """Return the problem of a body, or a part of one, that is longer than the server takes."""
     return Problem(
         413,
         "body_too_large",
-        f"the body has more than {most_bytes} bytes: expected fewer\nhint: send it in parts",
+        f"{what} has more than {most_bytes} bytes: expected fewer\nhint: send it in parts",
         headers={"Connection": "close"},
     )
 
 
-def parse_query(pairs: tuple[tuple[str, str], ...]) -> SearchRequest:
-    """Return the search that the parameters of a URL describe: q, k, mode and where, a JSON object.
+def parameters_of(request: type[Request]) -> dict[str, str]:
+    """Return the parameters of a URL that a request is made of, and the field of each."""
+    return {"q" if field == "query" else field: field for field in request.model_fields}
+
+
+def parse_query(request: type[Request], pairs: tuple[tuple[str, str], ...]) -> Request:
+    """Return the request that the parameters of a URL describe.
 
     Raises:
         Problem: A parameter is unknown, given twice or cannot be read.
     """
+    fields = parameters_of(request)
     values: dict[str, Any] = {}
     for name, text in pairs:
-        field = _QUERY_FIELDS.get(name)
+        field = fields.get(name)
         if field is None or field in values:
             fault = "unknown" if field is None else "given twice"
             raise Problem(
                 422,
                 "invalid_value",
-                f"parameter {name!r} is {fault}: expected {', '.join(_QUERY_FIELDS)}",
+                f"parameter {name!r} is {fault}: expected {', '.join(fields)}",
                 param=name,
             )
         values[field] = _parameter(name, text)
     try:
-        return SearchRequest.model_validate(values)
+        return request.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = str(first["loc"][0]) if first["loc"] else ""
-        param = next((name for name, of in _QUERY_FIELDS.items() if of == field), None)
+        param = next((name for name, of in fields.items() if of == field), None)
         raise Problem(422, "invalid_value", first["msg"], param=param) from None
 
 
 def _parameter(name: str, text: str) -> object:
     """Return the value that a parameter of the URL stands for."""
-    if name == "k":
+    if name in ("k", "n"):
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise Problem(422, "invalid_value", f"k {text!r}: expected a whole number", param=name)
+            raise Problem(
+                422, "invalid_value", f"{name} {text!r}: expected a whole number", param=name
+            )
         return int(text)
-    if name == "where":
+    if name in _AS_JSON:
         try:
             return from_json(text, allow_inf_nan=False)
         except ValueError as error:
             raise Problem(
-                422, "invalid_value", f"where: expected JSON: {error}", param=name
+                422, "invalid_value", f"{name}: expected JSON: {error}", param=name
             ) from None
     return text

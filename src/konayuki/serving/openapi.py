@@ -8,8 +8,9 @@ import orjson
 from pydantic import TypeAdapter
 
 import konayuki
+from konayuki.serving.intake import parameters_of
 from konayuki.serving.operations import Operation, RequestSource
-from konayuki.serving.schemas import ErrorResponse, Request, Response, SearchRequest
+from konayuki.serving.schemas import ErrorResponse, Request, Response
 
 _REFERENCE = "#/components/schemas/{model}"
 Json = dict[str, Any]
@@ -63,6 +64,11 @@ def _described(operation: Operation, *, keyed: bool) -> Json:
     }
     if operation.source is RequestSource.BODY:
         described["requestBody"] = _body("application/json", _schema(operation.request))
+        if operation.takes_lines:
+            described["description"] += (
+                " As application/x-ndjson the body holds a document a line, any number of them: "
+                "up to 1,000 at a time are stored while the others arrive."
+            )
     elif operation.source is RequestSource.FILE:
         described["requestBody"] = _body("application/octet-stream", {"type": "string"})
     if parameters := list(_parameters(operation)):
@@ -86,6 +92,8 @@ def _responses(operation: Operation, *, keyed: bool) -> Json:
         statuses.add(401)
     good = {"description": "Done", "content": _content("application/json", operation.response)}
     responses: Json = {"200": good}
+    if operation.tagged:
+        responses["304"] = {"description": "The client knows it: If-None-Match names its ETag"}
     for status in sorted(statuses):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
@@ -101,21 +109,22 @@ def _parameters(operation: Operation) -> list[Json]:
         return [{"name": name, "in": "path", "required": True, "schema": schema}]
     if operation.source is not RequestSource.QUERY:
         return []
-    fields = SearchRequest.model_json_schema()["properties"]
-    where: Json = {
-        "name": "where",
-        "in": "query",
-        "description": fields["where"]["description"] + " A JSON object.",
-        "content": {"application/json": {"schema": _schema_of_filter()}},
-    }
-    query = {"name": "q", "in": "query", "required": True, "schema": fields["query"]}
-    others = [{"name": name, "in": "query", "schema": fields[name]} for name in ("k", "mode")]
-    return [query, *others, where]
-
-
-def _schema_of_filter() -> Json:
-    filter_schema: Json = SearchRequest.model_json_schema()["properties"]["where"]["anyOf"][0]
-    return filter_schema
+    document: Json = operation.request.model_json_schema()
+    parameters: list[Json] = []
+    for name, field in parameters_of(operation.request).items():
+        described = document["properties"][field]
+        parameter: Json = {
+            "name": name,
+            "in": "query",
+            "required": field in document.get("required", ()),
+        }
+        if name == "where":
+            parameter["description"] = f"{described['description']} A JSON object."
+            parameter["content"] = {"application/json": {"schema": described["anyOf"][0]}}
+        else:
+            parameter["schema"] = described
+        parameters.append(parameter)
+    return parameters
 
 
 def _body(media_type: str, schema: Json) -> Json:

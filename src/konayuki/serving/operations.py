@@ -6,8 +6,17 @@ from enum import Enum
 from typing import Any
 
 from konayuki.ingest.kinds import kinds_in_words
-from konayuki.serving import api
+from konayuki.serving import api, ollama, searching
 from konayuki.serving.engine import Engine
+from konayuki.serving.ollama import (
+    OllamaEmbedRequest,
+    OllamaEmbedResponse,
+    OllamaPromptRequest,
+    OllamaPromptResponse,
+    OllamaTagsResponse,
+    OllamaVersionResponse,
+)
+from konayuki.serving.rerank import RerankRequest, RerankResponse, rerank
 from konayuki.serving.schemas import (
     DeletedResponse,
     DocumentKey,
@@ -28,6 +37,16 @@ from konayuki.serving.schemas import (
     SearchResponse,
     SimilarityRequest,
     SimilarityResponse,
+)
+from konayuki.serving.searching import (
+    ContextRequest,
+    ContextResponse,
+    MarkRequest,
+    MarkResponse,
+    SimilarRequest,
+    SimilarResponse,
+    SuggestRequest,
+    SuggestResponse,
 )
 
 
@@ -57,6 +76,9 @@ class Operation:
         writes: Whether it changes the index.
         public: Whether it answers without a key.
         fails: Further statuses that it has.
+        tagged: Whether answers have an ETag, so that a client can ask whether anything changed.
+        takes_lines: Whether it also takes records as JSON lines, see `konayuki.serving.bulk`.
+        variant: Ends the name of a second operation of the same function.
     """
 
     method: str
@@ -70,15 +92,14 @@ class Operation:
     writes: bool = False
     public: bool = False
     fails: tuple[int, ...] = ()
+    tagged: bool = False
+    takes_lines: bool = False
+    variant: str = ""
 
     @property
     def name(self) -> str:
         """The name of the operation: that of its function."""
-        return (
-            self.call.__name__
-            if self.source != RequestSource.QUERY
-            else f"{self.call.__name__}_by_url"
-        )
+        return self.call.__name__ + self.variant
 
 
 OPERATIONS = (
@@ -102,15 +123,111 @@ OPERATIONS = (
         source=RequestSource.NOTHING,
         needs_index=False,
     ),
-    Operation("POST", "/search", "Hits for a question", api.search, SearchRequest, SearchResponse),
+    *(
+        Operation(
+            "POST",
+            f"/{version}/rerank",
+            f"Texts in the order in which they answer a question, as {clients} ask for it",
+            rerank,
+            RerankRequest,
+            RerankResponse,
+            needs_index=False,
+            fails=(404,),
+            variant=variant,
+        )
+        for version, clients, variant in (
+            ("v1", "clients of Cohere and Jina", ""),
+            ("v2", "newer clients of Cohere", "_v2"),
+        )
+    ),
+    Operation(
+        "POST",
+        "/api/embed",
+        "Vectors of texts, as Ollama's clients ask for them",
+        ollama.ollama_embed,
+        OllamaEmbedRequest,
+        OllamaEmbedResponse,
+        needs_index=False,
+        fails=(404,),
+    ),
+    Operation(
+        "POST",
+        "/api/embeddings",
+        "The vector of one text, as older clients of Ollama ask for it",
+        ollama.ollama_embeddings,
+        OllamaPromptRequest,
+        OllamaPromptResponse,
+        needs_index=False,
+        fails=(404,),
+    ),
+    Operation(
+        "GET",
+        "/api/tags",
+        "Names under which the model answers, for clients of Ollama",
+        ollama.ollama_tags,
+        NoRequest,
+        OllamaTagsResponse,
+        source=RequestSource.NOTHING,
+        needs_index=False,
+    ),
+    Operation(
+        "GET",
+        "/api/version",
+        "The version of konayuki, for clients of Ollama",
+        ollama.ollama_version,
+        NoRequest,
+        OllamaVersionResponse,
+        source=RequestSource.NOTHING,
+        needs_index=False,
+    ),
+    Operation(
+        "POST", "/search", "Hits for a question", searching.search, SearchRequest, SearchResponse
+    ),
     Operation(
         "GET",
         "/search",
         "Hits for a question in the URL",
-        api.search,
+        searching.search,
         SearchRequest,
         SearchResponse,
         source=RequestSource.QUERY,
+        variant="_by_url",
+    ),
+    Operation(
+        "GET",
+        "/suggest",
+        "How a query may go on",
+        searching.suggest,
+        SuggestRequest,
+        SuggestResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/similar",
+        "What is like a passage",
+        searching.similar,
+        SimilarRequest,
+        SimilarResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/context",
+        "The passages before and behind one",
+        searching.context,
+        ContextRequest,
+        ContextResponse,
+        source=RequestSource.QUERY,
+    ),
+    Operation(
+        "POST",
+        "/mark",
+        "Texts with the words of a query marked",
+        searching.mark,
+        MarkRequest,
+        MarkResponse,
+        needs_index=False,
     ),
     Operation(
         "POST",
@@ -120,6 +237,7 @@ OPERATIONS = (
         DocumentsRequest,
         DocumentsResponse,
         writes=True,
+        takes_lines=True,
     ),
     Operation(
         "GET",
@@ -129,6 +247,7 @@ OPERATIONS = (
         DocumentKey,
         DocumentResponse,
         source=RequestSource.PATH,
+        tagged=True,
     ),
     Operation(
         "DELETE",

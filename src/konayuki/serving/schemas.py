@@ -5,7 +5,8 @@ what we send is ours, and checking each hit again would cost more than finding i
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from pydantic import (
     field_validator,
 )
 
-from konayuki.choices import Mode
+from konayuki.choices import Mode, Sort
 
 TEXTS_AT_ONCE = 2048  # as OpenAI's
 TEXT_CHARACTERS = 1_000_000
@@ -34,6 +35,7 @@ ID_CHARACTERS = 512
 TITLE_CHARACTERS = 2_000
 
 Text = Annotated[str, Field(max_length=TEXT_CHARACTERS)]
+Texts = Annotated[list[Text], Field(min_length=1, max_length=TEXTS_AT_ONCE)]
 Sentence = Annotated[str, Field(max_length=QUERY_CHARACTERS)]
 Identity = Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS)]
 Title = Annotated[str, Field(max_length=TITLE_CHARACTERS)]
@@ -60,6 +62,13 @@ Vector = Annotated[
 Metadata = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
 
 
+Verdict = Literal["relevant", "doubtful", "nothing"]
+Parts = Annotated[
+    Mapping[str, float],
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "number"}}),
+]
+
+
 class Request(BaseModel):
     """What a client sends: a misspelt field is an error, not a default."""
 
@@ -75,11 +84,9 @@ class Response:
             return orjson.dumps(self, option=orjson.OPT_SERIALIZE_NUMPY)
         except orjson.JSONEncodeError:
             # Whole numbers of more than 64 bits, or deeper than orjson goes: rare, and slower.
-            return _to_json_slowly(self)
-
-
-def _to_json_slowly(response: Response) -> bytes:
-    return json.dumps(response, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
+            separators = (",", ":")
+            text = json.dumps(self, default=_plain, ensure_ascii=False, separators=separators)
+            return text.encode()
 
 
 def _plain(value: object) -> object:
@@ -112,9 +119,7 @@ class EmbeddingsRequest(Request):
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=TEXTS_AT_ONCE)] = Field(
-        description="One text or a list of texts."
-    )
+    input: Text | Texts = Field(description="One text or a list of texts.")
     model: str = Field(
         default="konayuki",
         description="Any name: this server has one model. `--strict-model` accepts listed names.",
@@ -188,6 +193,23 @@ class SearchRequest(Request):
     where: Filter | None = Field(
         default=None, description="Metadata that a hit must have; a list means any of its values."
     )
+    plain: bool = Field(
+        default=False,
+        description='Take the query as text: no "exact phrase", -word, tag:, path:, kind:, after: '
+        "or before: in it.",
+    )
+    min_relevance: Number = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Leave out hits that are less relevant; in mode hybrid.",
+    )
+    sort: Sort = Field(
+        default="score", description="Order of the hits that were found; date: newest first."
+    )
+    by_file: bool = Field(
+        default=False, description="One hit for each file, with others of the same file in it."
+    )
 
 
 @dataclass(frozen=True)
@@ -200,12 +222,16 @@ class Segment(Response):
 
 @dataclass(frozen=True)
 class HitResponse(Response):
-    """One answer, with the two parts of its score: BM25 and cosine."""
+    """One answer, and what its score is made of."""
 
     id: str
     score: float
-    lexical: float | None
-    dense: float | None
+    relevance: Annotated[
+        float | None, Field(description="How likely it is an answer, 0 to 1; in mode hybrid.")
+    ]
+    lexical: Annotated[float | None, Field(description="BM25.")]
+    dense: Annotated[float | None, Field(description="Cosine.")]
+    parts: Annotated[Parts, Field(description="What each feature adds to the score.")]
     title: str
     heading: str
     text: str
@@ -214,7 +240,18 @@ class HitResponse(Response):
         str, Field(description="Document that the passage was cut from, or its own id.")
     ]
     position: int
+    place: Annotated[str, Field(description="File, with the page or line if it is known.")]
+    date: Annotated[str | None, Field(description="YYYY-MM-DD, if the metadata has one.")]
+    title_pieces: Annotated[list[Segment], Field(description="The title, in pieces.")]
     snippet: Annotated[list[Segment], Field(description="The part of the text to show, in pieces.")]
+    more: Annotated[
+        int, Field(description="With by_file: how many other hits of the file follow.")
+    ] = 0
+    others: Annotated[
+        list[Any],
+        WithJsonSchema({"type": "array", "items": {"type": "object"}}),
+        Field(description="With by_file: the next hits of the file, in this form."),
+    ] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -225,6 +262,9 @@ class SearchResponse(Response):
     mode: Mode
     took_ms: float
     hits: list[HitResponse]
+    verdict: Annotated[
+        Verdict, Field(description="Whether an answer is likely to be among the hits.")
+    ] = "relevant"
 
 
 class DocumentRecord(Request):

@@ -2,7 +2,7 @@
 
 import re
 
-from konayuki.search.snippet import Snippet, snippet
+from konayuki.search.snippet import Snippet, highlight, snippet
 from konayuki.serving.schemas import Segment
 
 _HIRAGANA = re.compile("[\u3041-\u3096\u30fc\\s]+")
@@ -21,7 +21,13 @@ class Snippets:
 
     def segments(self, text: str, width: int = SNIPPET_CHARACTERS) -> list[Segment]:
         """Return a snippet in pieces, so that no client has to count characters as we do."""
-        part = snippet(text[:SHOWN_CHARACTERS], self._query, width)
+        return self._pieces(snippet(text[:SHOWN_CHARACTERS], self._query, width))
+
+    def marked(self, text: str) -> list[Segment]:
+        """Return a whole text in pieces."""
+        return self._pieces(Snippet(text, highlight(text, self._query)))
+
+    def _pieces(self, part: Snippet) -> list[Segment]:
         segments = []
         last_end = 0
         for start, end in self._marked_spans(part):

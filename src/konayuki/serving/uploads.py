@@ -1,7 +1,8 @@
 """Text files that arrive over the wire: into the passages of an index."""
 
-from konayuki.errors import FormatError, InputError, MissingExtraError
+from konayuki.errors import FormatError, MissingExtraError
 from konayuki.ingest.records import Record, records_of
+from konayuki.serving.problems import Problem
 
 
 def records_of_upload(content: bytes, name: str) -> list[Record]:
@@ -13,10 +14,12 @@ def records_of_upload(content: bytes, name: str) -> list[Record]:
             content is read; an unknown one is read as plain text.
 
     Raises:
-        InputError: The bytes are not what the name says, or the server lacks the extra that reads
+        Problem: The bytes are not what the name says, or the server lacks the extra that reads
             this kind; the message names the file.
     """
     try:
         return list(records_of(content, name))
-    except (FormatError, MissingExtraError) as error:
-        raise InputError(str(error)) from error
+    except MissingExtraError as error:
+        raise Problem(422, "missing_extra", str(error)) from error
+    except FormatError as error:
+        raise Problem(422, "unreadable_file", str(error)) from error

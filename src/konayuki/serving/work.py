@@ -4,11 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from konayuki.serving.problems import Problem, busy
 
 Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 class WorkPool:
@@ -28,10 +29,10 @@ class WorkPool:
 
     async def run(
         self,
-        function: Callable[Arguments, bytes],
+        function: Callable[Arguments, Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
-    ) -> bytes:
+    ) -> Result:
         """Return the result of a call.
 
         Raises:
@@ -55,5 +56,5 @@ class WorkPool:
         """Finish the calls that run, drop those that wait."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def _release_slot(self, _: "Future[bytes]") -> None:
+    def _release_slot(self, _: "Future[Any]") -> None:
         self._slots.release()

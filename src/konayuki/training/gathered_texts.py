@@ -47,9 +47,12 @@ class Gathered:
         """Take what the settings ask of one source, whose pairs are text numbers (n, 2)."""
         some = pairs[_sample(len(pairs), source.rows, self._rng)]
         if source.paraphrases:
-            self._add_paraphrases(some)
+            sides = [self._numbers(PARAPHRASE, side) for side in some.T]
+            self.paraphrases.append(np.stack(sides, axis=1))
         if source.crossed:
-            self._add_crossed(pairs, source.crossed)
+            texts = [(self._known[one], self._known[other]) for one, other in pairs]
+            groups = crossed_groups(texts, source.crossed, self._crossing_rng)
+            self._crossed += [self.taught.numbers(CROSSED, group) for group in groups]
         if source.pairs:
             queries, passages = self._numbers(QUERY, some[:, 0]), self._numbers(PASSAGE, some[:, 1])
             self._sets.append(TextSet(name, queries, passages, aligned=True))
@@ -64,15 +67,6 @@ class Gathered:
             if not source.pairs:
                 self._apart.append(numbers)
                 self._sets.append(TextSet(name, numbers, numbers))
-
-    def _add_paraphrases(self, pairs: Numbers) -> None:
-        sides = [self._numbers(PARAPHRASE, side) for side in pairs.T]
-        self.paraphrases.append(np.stack(sides, axis=1))
-
-    def _add_crossed(self, pairs: Numbers, n_groups: int) -> None:
-        texts = [(self._known[one], self._known[other]) for one, other in pairs]
-        groups = crossed_groups(texts, n_groups, self._crossing_rng)
-        self._crossed += [self.taught.numbers(CROSSED, group) for group in groups]
 
     def _texts(self, known: Numbers) -> Iterable[str]:
         return (self._known[number] for number in np.unique(known))

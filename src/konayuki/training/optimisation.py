@@ -105,7 +105,9 @@ class Optimisation:
             self._set_rate(settings.learning_rate * rate(step, self.n_steps, settings))
             loss = sum(self._gradient(next(batches), step, parts) for _ in range(parts))
             check_loss(loss, step + 1, settings)
-            self._add_distillation(step)
+            if self._distillation and step % self._recipe.distillation.every == 0:
+                rng = np.random.default_rng((settings.seed, LATER_DRAWS, step))
+                self._distillation.weighted_loss(self.network, rng).backward()
             if settings.max_grad_norm:
                 torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_grad_norm)
             self._optimiser.step()
@@ -125,12 +127,6 @@ class Optimisation:
             distillation.loss(self.network, rng).backward()
             self._optimiser.step()
             self._optimiser.zero_grad(set_to_none=False)
-
-    def _add_distillation(self, step: int) -> None:
-        """Add the gradient of the divergence, in the steps that have it."""
-        if self._distillation and step % self._recipe.distillation.every == 0:
-            rng = np.random.default_rng((self._recipe.training.seed, LATER_DRAWS, step))
-            self._distillation.weighted_loss(self.network, rng).backward()
 
     def _set_rate(self, learning_rate: float) -> None:
         for group in self._optimiser.param_groups:

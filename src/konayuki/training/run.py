@@ -28,11 +28,11 @@ from konayuki.training.start import Run, list_runs, read_start
 
 
 @dataclass(frozen=True)
-class Engine:
+class Loop:
     """The loop of a run, and the processes that share it.
 
     Attributes:
-        loop: Trains a job.
+        train: Trains a job.
         check: Refuses a recipe that the loop cannot follow, before any data is read.
         writes: Whether this process writes the results; one of them does.
         first: Lets the process that writes run a block alone: it fills the cache for the others.
@@ -40,7 +40,7 @@ class Engine:
         facts: Gives what the record says about the loop.
     """
 
-    loop: Callable[[Job], Outcome]
+    train: Callable[[Job], Outcome]
     check: Callable[[Recipe], None] = lambda _: None
     writes: bool = True
     first: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -48,7 +48,7 @@ class Engine:
     facts: Callable[[Recipe], dict[str, Any]] = lambda _: {}
 
 
-FUSED = Engine(train_fused)
+FUSED = Loop(train_fused)
 
 
 def train(
@@ -60,7 +60,7 @@ def train(
     changes: Sequence[str] = (),
     resume: bool = False,
     show_progress: bool = True,
-    engine: Engine = FUSED,
+    loop: Loop = FUSED,
 ) -> dict[str, Any]:
     """Train the model of a recipe; return the record that is also written as `train.json`.
 
@@ -77,7 +77,7 @@ def train(
         resume: Resume from the last checkpoint in `out`, with the same recipe; a finished run is
             left as it is.
         show_progress: Whether to show bars (lines, without a terminal) and scores on stderr.
-        engine: What trains; default: the loop of this package, in this process.
+        loop: What trains; default: that of this package, in this process.
 
     Raises:
         InputError: The recipe is wrong or not that of the run to resume, `out` holds a run that
@@ -86,9 +86,9 @@ def train(
     """
     *earlier, last = runs = list_runs(recipe_path, out, changes)
     for run in runs:
-        engine.check(run.recipe)
+        loop.check(run.recipe)
     cache = cache or out / CACHE
-    if engine.writes:  # the others must not find what the first process has just begun
+    if loop.writes:  # the others must not find what the first process has just begun
         check_folder(out, data, cache, resume=resume)
     if record := finished_record(out, last.recipe):
         return record
@@ -96,10 +96,10 @@ def train(
         check_recipe(out, last.recipe)
     seconds, record = 0.0, {}
     with ExitStack() as locks:
-        if engine.writes:
+        if loop.writes:
             locks.enter_context(claimed(out, cache))
         for run in runs:
-            engine.wait()  # before one makes the folder that tells others of a begun run
+            loop.wait()  # before one makes the folder that tells others of a begun run
             # One that was trained, or begun, in an earlier attempt is not repeated.
             again = resume or run in earlier
             record = (finished_record(run.out, run.recipe) if again else None) or {}
@@ -107,8 +107,8 @@ def train(
                 if again:
                     check_recipe(run.out, run.recipe)
                 run.out.mkdir(parents=True, exist_ok=True)
-                with claimed(run.out, cache) if run in earlier and engine.writes else nullcontext():
-                    record = _train_one(run, data, cache, seconds, again, show_progress, engine)
+                with claimed(run.out, cache) if run in earlier and loop.writes else nullcontext():
+                    record = _train_one(run, data, cache, seconds, again, show_progress, loop)
             seconds = record["wall_s"]
     return record
 
@@ -120,26 +120,26 @@ def _train_one(
     seconds: float,
     resume: bool,
     show_progress: bool,
-    engine: Engine,
+    loop: Loop,
 ) -> dict[str, Any]:
     """Train a run, whose start is trained; `seconds` is what that took."""
     recipe, out = run.recipe, run.out
     before = read_start(run)
-    with engine.first():
+    with loop.first():
         torch.manual_seed(recipe.training.seed)
         torch.set_num_threads(recipe.training.threads or torch.get_num_threads())
         prepared = prepare(recipe, data, cache, run.path.parent, before)
         network = network_of(prepared, recipe, data, cache)
-    if engine.writes:
+    if loop.writes:
         begin(out, recipe, prepared.store, resume=resume)
     start = time.perf_counter()  # preparation is not counted: a cache makes it seconds or an hour
-    outcome = engine.loop(Job(recipe, prepared, network, out, resume, show_progress))
+    outcome = loop.train(Job(recipe, prepared, network, out, resume, show_progress))
     weights = turn_to_neighbours(outcome.weights, recipe.training.neighbour_share)
     seconds += outcome.earlier_seconds + time.perf_counter() - start
     layouts = layouts_of(weights, recipe, before.weights if before else None)
-    record = record_of(recipe, prepared, outcome, layouts, seconds, data) | engine.facts(recipe)
-    if engine.writes:
+    record = record_of(recipe, prepared, outcome, layouts, seconds, data) | loop.facts(recipe)
+    if loop.writes:
         write_results(recipe, prepared, layouts, record, out)
         remove_checkpoints(out)
-    engine.wait()
+    loop.wait()
     return record

@@ -73,7 +73,9 @@ def taught_texts(
         second_vectors = _vectors(taught, kinds, second, cache / SECOND, show_progress)
     joined = _JoinedTeachers(vectors, second_vectors, gathered.paraphrases, settings, seed)
     sets = [
-        joined.with_vectors(text_set) for text_set in gathered.all_sets() if _is_large(text_set)
+        joined.with_vectors(text_set)
+        for text_set in gathered.all_sets()
+        if min(len(text_set.queries), len(text_set.candidates)) > 1
     ]
     crossed = gathered.crossed_set()
     return TaughtTexts(
@@ -150,7 +152,3 @@ def _vectors(
         units = functional.normalize(wide - wide.mean(dim=0), dim=1)
         table[torch.from_numpy(numbers)] = units.bfloat16()
     return table
-
-
-def _is_large(text_set: TextSet) -> bool:
-    return min(len(text_set.queries), len(text_set.candidates)) > 1

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -136,15 +135,13 @@ class Teacher:
             row[: len(ids)] = ids
         real = torch.arange(padded.shape[1]) < lengths[:, None]  # (texts, tokens)
         mask = None if bool(real.all()) else real[:, None, None, :]
-        hidden = self._embed(padded)
+        words = torch.from_numpy(decode_blocks(self._words[padded]))  # (texts, tokens, hidden)
+        hidden = words + self._positions[: words.shape[1]]
+        hidden = self._normalize(hidden, self._embedding_norm)
         for layer in self._layers:
             hidden = self._run_layer(layer, hidden, mask)
         pooled = (hidden * real[..., None]).sum(1) / lengths[:, None]
         return F.normalize(pooled, dim=1)
-
-    def _embed(self, token_ids: npt.NDArray[np.int64]) -> torch.Tensor:
-        words = torch.from_numpy(decode_blocks(self._words[token_ids]))  # (texts, tokens, hidden)
-        return self._normalize(words + self._positions[: words.shape[1]], self._embedding_norm)
 
     def _run_layer(
         self, layer: _Layer, hidden: torch.Tensor, mask: torch.Tensor | None

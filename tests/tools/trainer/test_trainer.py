@@ -33,9 +33,9 @@ from konayuki.training.start import Run, read_start, started_network  # noqa: E4
 from trainer.__main__ import main  # noqa: E402
 from trainer.data import data_sets  # noqa: E402
 from trainer.engine import last_checkpoint, nested_loss  # noqa: E402
-from trainer.run import check_recipe_for_trainer, trainer_engine  # noqa: E402
+from trainer.run import check_recipe_for_trainer, trainer_loop  # noqa: E402
 
-train = partial(train_fused, engine=trainer_engine())
+train = partial(train_fused, loop=trainer_loop())
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPES = ROOT / "recipes"

@@ -1,4 +1,4 @@
-/* Python bindings of late interaction; `LateKernel` in late.py is the caller. */
+/* Python bindings of late interaction; `LateKernel` in ../late.py is the caller. */
 #include "bindings.h"
 #include "late.h"
 

@@ -15,6 +15,7 @@ let queue = Promise.resolve();
 /** Add a file when those before it are through. */
 function enqueue(name, content) {
   const row = uploadRow(name);
+  row.say(say("waiting"));
   list.prepend(row.node);
   queue = queue.then(() => send(name, content, row));
 }
@@ -26,11 +27,47 @@ async function send(name, content, row) {
       row.progress(share);
       if (share === 1) row.say(say("indexing"));
     });
-    row.done(say("added", { n: answer.stored }));
+    if (answer.stored) row.done(say("added", { n: answer.stored }));
+    else row.fail(say("failed", { why: say("error_empty_file") }));
     service.update({ documents: answer.documents });
   } catch (error) {
-    row.fail(say("failed", { why: error.message }));
+    row.fail(say("failed", { why: error.message }), error.detail);
   }
+}
+
+/** Return the files of what was dropped, those in folders with their path, and how many are of no known kind. */
+async function filesOf(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return { files: [...transfer.files].map((file) => [file.name, file]), skipped: 0 };
+  const files = [];
+  let skipped = 0;
+  const readable = new Set(chooser.accept.split(","));
+  async function walk(entry, path) {
+    if (entry.isDirectory) for (const child of await children(entry)) await walk(child, `${path}${entry.name}/`);
+    else if (path && (entry.name.startsWith(".") || !readable.has(suffixOf(entry.name)))) skipped += 1;
+    else files.push([path + entry.name, await new Promise((resolve, reject) => entry.file(resolve, reject))]);
+  }
+  for (const entry of entries) await walk(entry, "");
+  return { files, skipped };
+}
+
+const suffixOf = (name) => name.slice(name.lastIndexOf(".")).toLowerCase();
+
+/** Return what is in a dropped folder; browsers give it in parts. */
+async function children(folder) {
+  const reader = folder.createReader();
+  const all = [];
+  for (;;) {
+    const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!part.length) return all.filter(({ name }) => !name.startsWith("."));
+    all.push(...part);
+  }
+}
+
+async function addDropped(transfer) {
+  const { files, skipped } = await filesOf(transfer);
+  for (const [name, file] of files) enqueue(name, file);
+  if (skipped) list.prepend(make("li", { className: "skipped", textContent: say("skipped", { n: skipped }) }));
 }
 
 function uploadRow(name) {
@@ -43,12 +80,13 @@ function uploadRow(name) {
     say: (text) => (note.textContent = text),
     progress: (share) => (share < 1 ? (bar.value = share) : bar.removeAttribute("value")),
     done: (text) => finish("done", text),
-    fail: (text) => finish("bad", text),
+    fail: (text, detail) => finish("bad", text, detail),
   };
-  function finish(kind, text) {
+  function finish(kind, text, detail = "") {
     bar.remove();
     node.classList.add(kind);
     note.textContent = text;
+    note.title = detail;
   }
 }
 
@@ -86,6 +124,6 @@ export function start() {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     drop.classList.remove("over");
-    if (service.writable) for (const file of event.dataTransfer.files) enqueue(file.name, file);
+    if (service.writable) addDropped(event.dataTransfer);
   });
 }

@@ -1,17 +1,21 @@
-// Type and find: the query as it is typed, hits with their reasons, filters, keys.
+// Type and find: the query as it is typed, its hits, filters, keys.
 
 import { debounce, make } from "./elements.js";
+import { cards } from "./hits.js";
 import { say } from "./i18n.js";
 import { ServiceError, call } from "./service.js";
 import { facts, service } from "./state.js";
+import { clearSuggestions, explain, suggestSoon } from "./suggest.js";
 
 const PAUSE_MS = 40; // longer than a fast typist's gap would be felt as waiting
 const PAGE = 10;
 const MOST = 100;
+const WEAK = 0.02; // a hit of less relevance is hardly ever an answer
 
 const field = document.getElementById("query");
 const list = document.getElementById("hits");
 const status = document.getElementById("status");
+const note = document.getElementById("note");
 const more = document.getElementById("more");
 const empty = document.getElementById("empty");
 const filters = document.getElementById("filters");
@@ -19,9 +23,12 @@ const filterForm = document.getElementById("filter");
 const filterOpen = document.getElementById("filter-open");
 const filterKey = document.getElementById("filter-key");
 const filterValue = document.getElementById("filter-value");
+const sort = document.getElementById("sort");
+const byFile = document.getElementById("by-file");
 
 let where = [];
 let k = PAGE;
+let like = null; // the hit that others should be like, instead of a query
 let running = null; // the request whose answer is still wanted
 
 const mode = () => document.querySelector("input[name=mode]:checked").value;
@@ -31,7 +38,7 @@ async function search() {
   running?.abort();
   const query = field.value.trim();
   remember(query);
-  if (!query || !service.hasIndex) {
+  if (!(query || like) || !service.hasIndex || !service.documents) {
     running = null;
     return showNothing();
   }
@@ -39,8 +46,8 @@ async function search() {
   const started = performance.now();
   list.setAttribute("aria-busy", "true");
   try {
-    const answer = await call("POST", "search", request(query), mine.signal);
-    if (running === mine) show(answer, performance.now() - started);
+    const answer = like ? await similar(mine.signal) : await call("POST", "search", request(query), mine.signal);
+    if (running === mine) show(answer, query, performance.now() - started);
   } catch (error) {
     if (running === mine && error instanceof ServiceError) fail(error);
     else if (error.name !== "AbortError") throw error;
@@ -50,12 +57,21 @@ async function search() {
 }
 
 function request(query) {
-  const body = { query, k, mode: mode() };
-  if (where.length) {
-    body.where = {};
-    for (const { key, value } of where) body.where[key] = [...(body.where[key] ?? []), value];
-  }
+  const body = { query, k, mode: mode(), sort: sort.value, by_file: byFile.checked };
+  if (where.length) body.where = filter();
   return body;
+}
+
+async function similar(signal) {
+  const parameters = { id: like.id, k };
+  if (where.length) parameters.where = JSON.stringify(filter());
+  return call("GET", `similar?${new URLSearchParams(parameters)}`, undefined, signal);
+}
+
+function filter() {
+  const values = {};
+  for (const { key, value } of where) values[key] = [...(values[key] ?? []), value];
+  return values;
 }
 
 const soon = debounce(search, PAUSE_MS);
@@ -65,28 +81,97 @@ function searchAnew() {
   soon();
 }
 
+/** The text has changed: forget what belongs to another question. */
+function typed() {
+  like = null;
+  showFilters();
+  suggestSoon(field, take);
+  searchAnew();
+}
+
+/** Put a whole query into the field and ask it. */
+function take(text) {
+  field.value = text;
+  field.focus();
+  like = null;
+  showFilters();
+  searchAnew();
+}
+
+/** Add a filter to the query, once. */
+function ask(addition) {
+  const query = field.value.trim();
+  take(query.split(/\s+/).includes(addition) ? query : `${query} ${addition}`.trim());
+}
+
 /** Keep the question in the address, so that it can be shared and Back works. */
 function remember(query) {
   if (!location.hash.startsWith("#search") && location.hash) return;
-  const address = query ? `#search?${new URLSearchParams({ q: query, mode: mode() })}` : "#search";
-  history.replaceState(null, "", address);
+  const parameters = new URLSearchParams({ q: query, mode: mode() });
+  if (sort.value !== "score") parameters.set("sort", sort.value);
+  history.replaceState(null, "", query ? `#search?${parameters}` : "#search");
 }
 
-function show(answer, ms) {
-  const strongest = Math.max(...answer.hits.map((hit) => hit.lexical ?? 0), 1e-9);
-  list.replaceChildren(...answer.hits.map((hit) => card(hit, strongest)));
-  status.textContent = answer.hits.length ? say("found", { n: answer.hits.length, ms: Math.round(ms) }) : "";
-  more.hidden = answer.hits.length < k || k >= MOST;
-  empty.replaceChildren();
-  if (!answer.hits.length)
-    empty.append(make("p", { textContent: say("none") }), make("p", { className: "soft", textContent: say("none_hint") }));
+const acts = {
+  ask,
+  fail,
+  filter: addFilter,
+  removed: (hit) => (status.textContent = say("removed", { name: hit.title || hit.id })),
+  similar(hit) {
+    like = hit;
+    k = PAGE;
+    clearSuggestions();
+    showFilters();
+    search();
+    document.getElementById("search").scrollIntoView();
+  },
+};
+
+function show(answer, query, ms) {
+  const hopeless = answer.verdict === "nothing" && answer.hits.length > 0;
+  const nodes = cards(answer.hits, query, acts);
+  list.replaceChildren(...(hopeless ? [] : strong(answer.hits, nodes)));
+  status.textContent = answer.hits.length && !hopeless ? say("found", { n: answer.hits.length, ms: Math.round(ms) }) : "";
+  note.textContent = answer.verdict === "doubtful" ? say("doubtful") : "";
+  const isFolded = list.querySelector(":scope > .fold") !== null; // what follows is weaker still
+  more.hidden = hopeless || isFolded || answer.hits.length < k || k >= MOST;
+  empty.replaceChildren(...(hopeless ? nothingRelevant(nodes) : answer.hits.length ? [] : nothingFound(query)));
   learnFacts(answer.hits);
+}
+
+/** Return the cards, without the weak ones behind the last that is not; they are folded away. */
+function strong(hits, nodes) {
+  const n = 1 + hits.findLastIndex(({ relevance }) => relevance === null || relevance >= WEAK);
+  if (!n || n === hits.length || sort.value === "date") return nodes;
+  const button = make("button", { type: "button", className: "quiet weak", textContent: say("show_weak", { n: hits.length - n }) });
+  const fold = make("li", { className: "fold" }, button);
+  button.addEventListener("click", () => {
+    fold.replaceWith(...nodes.slice(n));
+    nodes[n].focus();
+  });
+  return [...nodes.slice(0, n), fold];
+}
+
+/** Say that no hit is likely to be an answer; they can be looked at all the same. */
+function nothingRelevant(nodes) {
+  const button = make("button", { type: "button", className: "quiet anyway", textContent: say("show_anyway", { n: nodes.length }) });
+  button.addEventListener("click", () => {
+    empty.replaceChildren();
+    list.replaceChildren(...nodes);
+    note.textContent = say("doubtful");
+  });
+  return [make("p", { textContent: say("nothing_relevant") }), make("p", { className: "soft", textContent: say("none_hint") }), button];
+}
+
+function nothingFound(query) {
+  const narrowed = where.length || /[:："＂“”]|(^|\s)[-－−]/.test(query);
+  return [make("p", { textContent: say("none") }), make("p", { className: "soft", textContent: say(narrowed ? "none_narrow" : "none_hint") })];
 }
 
 function showNothing() {
   list.replaceChildren();
   list.removeAttribute("aria-busy");
-  status.textContent = "";
+  status.textContent = note.textContent = "";
   more.hidden = true;
   empty.replaceChildren(...welcome());
 }
@@ -109,91 +194,6 @@ function fail(error) {
   status.textContent = say("failed", { why: error.message });
 }
 
-function card(hit, strongest) {
-  const body = make("p", { className: "snippet" }, ...hit.snippet.map(piece));
-  const item = make(
-    "li",
-    { className: "hit", tabIndex: -1 },
-    make("div", { className: "what" }, heading(hit), body, chips(hit)),
-    reasons(hit, strongest),
-  );
-  const open = make("button", { type: "button", className: "quiet open", textContent: say("open_text") });
-  open.setAttribute("aria-expanded", "false");
-  open.addEventListener("click", () => toggle(open, body, hit));
-  item.querySelector(".what").append(make("div", { className: "acts" }, open, removal(hit, item)));
-  return item;
-}
-
-const piece = ({ text, match }) => (match ? make("mark", { textContent: text }) : document.createTextNode(text));
-
-function heading(hit) {
-  const title = make("h2", { textContent: hit.title || hit.id });
-  return hit.heading ? make("hgroup", {}, title, make("p", { textContent: hit.heading })) : title;
-}
-
-function chips(hit) {
-  const nodes = facts(hit.metadata).map(({ key, value }) => {
-    const name = `${key}: ${value}`;
-    const chip = make("button", { type: "button", className: "chip", textContent: name });
-    chip.setAttribute("aria-label", say("filter_by", { name }));
-    chip.addEventListener("click", () => addFilter(key, value));
-    return chip;
-  });
-  return nodes.length ? make("div", { className: "chips" }, ...nodes) : null;
-}
-
-/** Return the two parts of the score as bars: words against the best hit, meaning as it is. */
-function reasons(hit, strongest) {
-  return make(
-    "div",
-    { className: "reasons" },
-    reason("words", hit.lexical, hit.lexical === null ? 0 : hit.lexical / strongest, 2),
-    reason("meaning", hit.dense, Math.max(0, hit.dense ?? 0), 3),
-  );
-}
-
-function reason(name, value, share, digits) {
-  const shown = value === null ? "–" : value.toFixed(digits);
-  const bar = make("span", { className: `part ${name}` }, make("i"));
-  bar.firstChild.style.setProperty("--share", share.toFixed(3));
-  const line = make("span", { className: "reason", title: say(`${name}_why`, { value: shown }) });
-  line.append(make("span", { className: "label", textContent: say(name) }), bar, make("span", { className: "number", textContent: shown }));
-  return line;
-}
-
-function toggle(button, body, hit) {
-  const open = button.getAttribute("aria-expanded") === "false";
-  button.setAttribute("aria-expanded", String(open));
-  body.classList.toggle("whole", open);
-  body.replaceChildren(...(open ? [hit.text] : hit.snippet.map(piece)));
-}
-
-/** Return the button that removes a document, at the second press. */
-function removal(hit, item) {
-  if (!service.writable) return null;
-  const button = make("button", { type: "button", className: "quiet remove", textContent: say("remove") });
-  button.addEventListener("click", async () => {
-    if (!button.classList.contains("sure")) {
-      button.classList.add("sure");
-      button.textContent = say("remove_sure");
-      return;
-    }
-    try {
-      const answer = await call("DELETE", `documents/${encodeURIComponent(hit.id)}`);
-      service.update({ documents: answer.documents });
-      item.remove();
-      status.textContent = say("removed", { name: hit.title || hit.id });
-    } catch (error) {
-      fail(error);
-    }
-  });
-  button.addEventListener("blur", () => {
-    button.classList.remove("sure");
-    button.textContent = say("remove");
-  });
-  return button;
-}
-
 function addFilter(key, value) {
   if (!where.some((one) => one.key === key && one.value === value)) where.push({ key, value });
   showFilters();
@@ -201,20 +201,23 @@ function addFilter(key, value) {
 }
 
 function showFilters() {
-  filters.replaceChildren(
-    ...where.map(({ key, value }) => {
-      const name = `${key}: ${value}`;
-      const chip = make("button", { type: "button", className: "chip on" }, `${name} `, make("span", { textContent: "×" }));
-      chip.setAttribute("aria-label", say("filter_remove", { name }));
-      chip.addEventListener("click", () => {
-        where = where.filter((one) => one.key !== key || one.value !== value);
-        showFilters();
-        searchAnew();
-        filterOpen.focus();
-      });
-      return chip;
-    }),
+  const chips = where.map(({ key, value }) =>
+    removable(`${key}: ${value}`, "filter_remove", () => (where = where.filter((one) => one.key !== key || one.value !== value))),
   );
+  if (like) chips.unshift(removable(say("like", { name: like.title || like.id }), "like_remove", () => (like = null)));
+  filters.replaceChildren(...chips);
+}
+
+function removable(name, label, remove) {
+  const chip = make("button", { type: "button", className: "chip on" }, `${name} `, make("span", { textContent: "×" }));
+  chip.setAttribute("aria-label", say(label, { name }));
+  chip.addEventListener("click", () => {
+    remove();
+    showFilters();
+    searchAnew();
+    filterOpen.focus();
+  });
+  return chip;
 }
 
 /** Offer the metadata that was seen in hits when a filter is typed. */
@@ -233,16 +236,25 @@ function typedValue(text) {
   return text;
 }
 
+/** Put the beginning of a phrase, an exclusion or a filter behind what is typed. */
+function insert(start) {
+  const query = field.value.trim();
+  field.value = `${query}${query ? " " : ""}${start}${start === '"' ? '"' : ""}`;
+  field.focus();
+  if (start === '"') field.setSelectionRange(field.value.length - 1, field.value.length - 1);
+  suggestSoon(field, take);
+}
+
 function keys(event) {
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (document.getElementById("search").hidden) return;
-  const cards = [...list.children];
-  const at = cards.indexOf(document.activeElement?.closest?.(".hit"));
+  const shown = [...list.querySelectorAll(":scope > .hit")];
+  const at = shown.indexOf(document.activeElement?.closest?.(".hit"));
   const typing = document.activeElement?.matches("input, textarea");
   if (event.key === "/" && !typing) focusField(event);
-  else if (event.key === "ArrowDown" && (at >= 0 || document.activeElement === field)) move(event, cards, at + 1);
-  else if (event.key === "ArrowUp" && at >= 0) at === 0 ? focusField(event) : move(event, cards, at - 1);
-  else if (event.key === "Enter" && document.activeElement === cards[at]) cards[at].querySelector(".open").click();
+  else if (event.key === "ArrowDown" && (at >= 0 || document.activeElement === field)) move(event, shown, at + 1);
+  else if (event.key === "ArrowUp" && at >= 0) at === 0 ? focusField(event) : move(event, shown, at - 1);
+  else if (event.key === "Enter" && document.activeElement === shown[at]) shown[at].querySelector(".open").click();
   else if (event.key === "Escape") escape(event, at);
 }
 
@@ -252,19 +264,20 @@ function focusField(event) {
   field.select();
 }
 
-function move(event, cards, to) {
-  if (!cards.length) return;
+function move(event, shown, to) {
+  if (!shown.length) return;
   event.preventDefault();
-  const card = cards[Math.min(to, cards.length - 1)];
+  const card = shown[Math.min(to, shown.length - 1)];
   card.focus();
   card.scrollIntoView({ block: "nearest" });
 }
 
 function escape(event, at) {
   if (at >= 0) return focusField(event);
-  if (document.activeElement === field && field.value) {
+  if (document.activeElement === field && (field.value || like)) {
     field.value = "";
-    searchAnew();
+    clearSuggestions();
+    typed();
   }
 }
 
@@ -274,11 +287,14 @@ export function open(parameters) {
   if (query !== null && query !== field.value.trim()) field.value = query;
   const wanted = document.querySelector(`input[name=mode][value="${CSS.escape(parameters.get("mode") ?? "hybrid")}"]`);
   if (query !== null && wanted) wanted.checked = true;
+  if (query !== null) sort.value = parameters.get("sort") === "date" ? "date" : "score";
   search();
 }
 
-/** Write everything that depends on the language or on what is served anew. */
+/** Rewrite everything that depends on the language or on what is served. */
 export function refresh() {
+  explain(insert);
+  clearSuggestions();
   showFilters();
   search();
 }
@@ -286,11 +302,14 @@ export function refresh() {
 export function start() {
   document.getElementById("ask").addEventListener("submit", (event) => {
     event.preventDefault();
+    clearSuggestions();
     search();
   });
   // While kana are still being converted there is no query yet, only keystrokes.
-  field.addEventListener("input", (event) => event.isComposing || searchAnew());
-  field.addEventListener("compositionend", searchAnew);
+  field.addEventListener("input", (event) => event.isComposing || typed());
+  field.addEventListener("compositionend", typed);
+  explain(insert);
+  for (const choice of [sort, byFile]) choice.addEventListener("change", searchAnew);
   for (const choice of document.querySelectorAll("input[name=mode]")) choice.addEventListener("change", searchAnew);
   more.addEventListener("click", () => {
     k = Math.min(k + PAGE, MOST);

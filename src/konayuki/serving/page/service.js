@@ -1,15 +1,23 @@
 // Calls to the service. Addresses are relative, so the page also works below a path of a proxy.
 
-import { say } from "./i18n.js";
+import { say, sayError } from "./i18n.js";
 
 const KEY = "konayuki.key";
 const dialog = document.getElementById("key-dialog");
 
 export class ServiceError extends Error {
-  constructor(status, message) {
+  /** `detail` is what the service said, in English. */
+  constructor(status, message, detail = "") {
     super(message);
     this.status = status;
+    this.detail = detail;
   }
+}
+
+/** Return the error of an answer, in the language of the page. */
+function refusal(status, answer) {
+  const { code = "", message = "" } = answer?.error ?? {};
+  return new ServiceError(status, sayError(code), message);
 }
 
 function headers(more = {}) {
@@ -17,7 +25,7 @@ function headers(more = {}) {
   return key ? { ...more, Authorization: `Bearer ${key}` } : more;
 }
 
-/** Call the service with JSON and return its JSON; asks for a key where one is needed. */
+/** Call the service with JSON and return its JSON; asks for a key if one is needed. */
 export async function call(method, path, body, signal) {
   const options = { method, signal, headers: headers() };
   if (body !== undefined) {
@@ -36,7 +44,7 @@ export async function call(method, path, body, signal) {
     return call(method, path, body, signal);
   }
   const answer = await response.json();
-  if (!response.ok) throw new ServiceError(response.status, answer.error.message);
+  if (!response.ok) throw refusal(response.status, answer);
   return answer;
 }
 
@@ -55,7 +63,7 @@ export function upload(name, content, onProgress) {
       else if (request.status === 401) {
         await askForKey();
         upload(name, content, onProgress).then(resolve, reject);
-      } else reject(new ServiceError(request.status, request.response?.error?.message ?? ""));
+      } else reject(refusal(request.status, request.response));
     };
     request.send(content);
   });

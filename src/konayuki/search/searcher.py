@@ -1,0 +1,246 @@
+"""From a checked question to hits, on one committed state of the index."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from konayuki.arrays import FloatVector, IntVector, unit_rows
+from konayuki.choices import Mode, Sort
+from konayuki.errors import IndexFormatError, InputError, NotFoundError
+from konayuki.search import facts
+from konayuki.search.arguments import no_tokens
+from konayuki.search.dates import date_of
+from konayuki.search.documents import Filter
+from konayuki.search.encoder import TokenEncoder
+from konayuki.search.prepared import prepared
+from konayuki.search.query import Query
+from konayuki.search.ranker import Candidates, Ranker, ranker_of
+from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, leading
+from konayuki.search.respelled import respelled
+from konayuki.search.selection import Selector
+from konayuki.search.store import Store
+
+_ATTEMPTS = 20
+_TOKEN_ATTEMPTS = 3
+_MORE_ROWS = 20
+_LIKE_CHARACTERS = 2_000  # of a passage, when others like it are wanted
+
+
+class Wanted(NamedTuple):
+    """What an answer should be like; see `Index.search`."""
+
+    k: int
+    mode: Mode = "hybrid"
+    where: Filter = ()
+    min_relevance: float = 0.0
+    distinct: bool = True
+    per_document: int | None = None
+    rerank: bool = True
+    sort: Sort = "score"
+
+
+class Searcher:
+    """Answers from one index.
+
+    Args:
+        store: The open folder.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._documents = store.documents
+        self._selector = Selector(store.documents)
+
+    @cached_property
+    def ranker(self) -> Ranker | None:
+        """The weights of the second look; None if the model has no rows of tokens."""
+        model = self._store.model
+        return ranker_of(model) if isinstance(model, TokenEncoder) else None
+
+    def search(self, query: Query, wanted: Wanted) -> list[Hit]:
+        """Return the hits of a query."""
+        text = prepared(query.text)
+        has_text = bool(text.strip())
+        if wanted.k == 0 or not (has_text or query.restricts):
+            return []
+        ranker = self.ranker if wanted.rerank and wanted.mode == "hybrid" else None
+        vector, tokens = self._asked(text, wanted.mode, ranker) if has_text else (None, ())
+        for attempt in range(_ATTEMPTS):
+            view = self._store.current(force=attempt > 0)
+            if wanted.min_relevance and has_text and view.tokens is None:
+                if attempt < _TOKEN_ATTEMPTS:  # a writer may be replacing them
+                    continue
+                raise no_tokens(self._store.folder, wanted.min_relevance)
+            needs_rows = query.restricts or (wanted.where and wanted.mode != "lexical")
+            allowed = self._selector.rows(view, query, wanted.where) if needs_rows else None
+            if has_text:
+                among = allowed if query.restricts else None
+                question = Question(text, vector, wanted.where, allowed, tokens, among)
+                hits = self._best(view, question, wanted, ranker)
+            else:
+                hits = self._newest(view, allowed, wanted.k)
+            if self._is_whole(view):
+                if wanted.sort == "date" and has_text:
+                    return newest_first(hits)
+                return hits
+        raise self._too_fast()
+
+    def similar(
+        self, identity: str, k: int, where: Filter, *, same_document: bool = False
+    ) -> list[Hit]:
+        """Return the hits that are most like a document.
+
+        Raises:
+            NotFoundError: There is no such document.
+        """
+        document = self._documents.get(identity)
+        if document is None:
+            raise NotFoundError(f"there is no document {identity!r}")
+        text = document.searched_text[:_LIKE_CHARACTERS]
+        if k == 0 or not text.strip():
+            return []
+        vector, _ = self._asked(text, "dense", None)
+        key = identity if same_document else document.chunk_of or identity
+        for attempt in range(_ATTEMPTS):
+            view = self._store.current(force=attempt > 0)
+            rows = self._selector.rows(view, Query(""), where)
+            rows = view.vectors.rows if rows is None else rows
+            others = np.setdiff1d(rows, facts.rows_of_document(self._documents, key))
+            question = Question(text, vector, where, others, among=others)
+            hits = self._best(view, question, Wanted(k, where=where), None)
+            if self._is_whole(view):
+                return hits
+        raise self._too_fast()
+
+    def nearest(self, vector: FloatVector, k: int, where: Filter) -> list[Hit]:
+        """Return the hits whose vectors are nearest to a unit vector."""
+        if k == 0:
+            return []
+        for attempt in range(_ATTEMPTS):
+            view = self._store.current(force=attempt > 0)
+            question = Question("", vector, where, self._selector.rows(view, Query(""), where))
+            hits = self._best(view, question, Wanted(k, mode="dense", distinct=False), None)
+            if self._is_whole(view):
+                return hits
+        raise self._too_fast()
+
+    def candidates(self, text: str) -> tuple[list[str], Candidates]:
+        """Return ids and features of what a second look at a question compares, for learning.
+
+        Raises:
+            InputError: The model has no rows of tokens.
+        """
+        view = self._store.current()
+        if self.ranker is None or view.tokens is None:
+            raise InputError("the model has no rows of tokens: expected a static model")
+        text = prepared(text)
+        vector, tokens = self._asked(text, "hybrid", self.ranker)
+        rows, candidates, _ = view.candidates(Question(text, vector, tokens=tokens))
+        documents = self._documents.by_row(rows.tolist())
+        return [documents[row].id for row in rows.tolist()], candidates
+
+    def _asked(
+        self, text: str, mode: Mode, ranker: Ranker | None
+    ) -> tuple[FloatVector | None, Sequence[NDArray[np.int32]]]:
+        """Return the vector of a prepared query, and its tokens if there is a second look.
+
+        If words of it have a clear standard spelling, the vector is the mean with that of the
+        query in this spelling, whose tokens come second: とうきょう alone says little to a model.
+        """
+        if mode == "lexical":
+            return None, ()
+        model = self._store.model
+        texts = list(dict.fromkeys([text, respelled(text, model.encode)]))
+        vectors = model.encode(texts)
+        vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
+        if ranker is None:
+            return vector, ()
+        assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
+        return vector, [model.tokenize([text]).ids for text in texts]
+
+    def _is_whole(self, view: View) -> bool:
+        """Return whether the dead of a view have not been removed meanwhile."""
+        return self._documents.clock().erased <= view.generation
+
+    def _too_fast(self) -> IndexFormatError:
+        return IndexFormatError(
+            f"{self._store.folder}: the index changes faster than it can be read"
+        )
+
+    def _best(
+        self, view: View, question: Question, wanted: Wanted, ranker: Ranker | None
+    ) -> list[Hit]:
+        """Return the best hits of a view; more rows are looked at if some are left out."""
+        n_rows = len(view.vectors)
+        n_wanted = min(wanted.k, n_rows)
+        while True:
+            ranked = _rank(view, question, n_wanted, wanted.mode, ranker)
+            best = leading(ranked, n_wanted)
+            documents = self._documents.by_row([line.row for line in best])
+            if not set(documents).issuperset(line.row for line in best):
+                return []  # some were removed meanwhile: the caller looks again
+            hits = without_repetitions(
+                as_hits(best, documents),
+                distinct=wanted.distinct,
+                per_document=wanted.per_document,
+            )
+            if len(hits) >= min(wanted.k, n_rows) or n_wanted >= n_rows or len(best) < n_wanted:
+                least = wanted.min_relevance
+                return [hit for hit in hits[: wanted.k] if (hit.relevance or 0.0) >= least]
+            n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
+
+    def _newest(self, view: View, rows: IntVector | None, k: int) -> list[Hit]:
+        """Return the newest of some rows, for a query that has nothing to rank by."""
+        rows = view.vectors.rows if rows is None else rows
+        newest = self._selector.newest(view, rows, k)
+        documents = self._documents.by_row(newest)
+        lines = [Ranked(row, 0.0, None, None) for row in newest if row in documents]
+        places = {documents[line.row].id: place for place, line in enumerate(lines)}
+        return sorted(as_hits(lines, documents), key=lambda hit: places[hit.id])
+
+
+def newest_first(hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits by date; those without one come last, hits of one day keep their order."""
+    return sorted(hits, key=lambda hit: date_of(hit.metadata) or date.min, reverse=True)
+
+
+def _rank(
+    view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
+) -> list[Ranked]:
+    if mode == "lexical":
+        return view.rank_lexical(question, k)
+    if mode == "dense":
+        return view.rank_dense(question, k)
+    if ranker and view.tokens is not None:
+        return view.rank_with_second_look(question, k, ranker)
+    return view.rank_fused(question, k)
+
+
+def without_repetitions(
+    hits: Sequence[Hit], *, distinct: bool, per_document: int | None
+) -> list[Hit]:
+    """Return the hits in their order, without some.
+
+    Args:
+        hits: Best first.
+        distinct: Whether only the first of hits with the same title, heading and text stays.
+        per_document: How many hits of one document stay; None for all.
+    """
+    seen: set[tuple[str, str, str]] = set()
+    counts: Counter[str] = Counter()
+    kept = []
+    for hit in hits:
+        content = (hit.title, hit.heading, hit.text)
+        if distinct and content in seen:
+            continue
+        if per_document is not None and counts[hit.document] == per_document:
+            continue
+        seen.add(content)
+        counts[hit.document] += 1
+        kept.append(hit)
+    return kept
