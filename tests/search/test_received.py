@@ -14,7 +14,7 @@ import pytest
 from konayuki.choices import MODES
 from konayuki.errors import IndexFormatError, InputError, KonayukiError, ReadOnlyError
 from konayuki.model import StaticModel
-from konayuki.search import Index
+from konayuki.search import Index, Query
 from search.corpus import records
 from search.stand_in import HashEncoder
 
@@ -197,12 +197,21 @@ def test_names_of_tables_that_are_not_utf_8_are_named(received: Path):
 
 def test_facts_that_are_not_json_are_named(received: Path):
     for value in ("'{'", "x'ff'", f"'{'[' * 100_000}'"):
-        change(received, f"UPDATE facts SET value = {value} WHERE key = 'lang' AND row = 1")  # noqa: S608
+        change(received, f"UPDATE facts SET value = {value} WHERE key = 'lang' AND row = 1")
         with (
             Index.open(received, MODEL) as index,
             pytest.raises(IndexFormatError, match=r"documents\.db.*expected"),
         ):
             index.values("lang")
+
+
+def test_facts_and_texts_that_are_not_what_they_should_be_are_named_by_queries(received: Path):
+    change(received, "INSERT INTO facts VALUES ('tags', x'ff', 1)")
+    change(received, "UPDATE documents SET title = x'ff', heading = x'ff' WHERE row = 1")
+    with Index.open(received, MODEL) as index:
+        for ask in (lambda: index.search(Query.parse("tag:x")), lambda: index.suggest("x")):
+            with pytest.raises(IndexFormatError, match=r"documents\.db.*expected"):
+                ask()
 
 
 @pytest.mark.parametrize("part", ["vectors", "tokens"])

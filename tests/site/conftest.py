@@ -60,7 +60,7 @@ def index(
 
 def ranked_as_sites(index: Index) -> Index:
     """Let an index of fewer dimensions rank with the weights of the whole model, as a site does."""
-    vars(index)["_ranker"] = ranker_of(konayuki.StaticModel.load())
+    vars(index._searcher)["ranker"] = ranker_of(konayuki.StaticModel.load())
     return index
 
 

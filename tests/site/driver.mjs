@@ -13,11 +13,13 @@ if (asked.texts) {
   answer.ids = asked.texts.map((text) => Array.from(model.tokenize(text)));
   answer.vectors = asked.vectors ? asked.texts.map((text) => Array.from(model.encode(text))) : [];
 }
-if (asked.terms)
-  answer.terms = asked.terms.map((text) => {
+answer.terms = [];
+for (const text of asked.terms ?? []) {
     const prepared = site.language.prepared(text);
-    return { ...site.language.terms(prepared), others: Object.fromEntries(site.language.otherSpellings(prepared)) };
-  });
+    await site.dictionary.load(prepared);
+    const words = site.dictionary.words(prepared).map(({ spelled, spellings }) => [spelled, spellings.map((s) => [s.text, s.share])]);
+    answer.terms.push({ words, standard: site.dictionary.inStandardSpelling(prepared), ...site.language.terms(prepared), others: Object.fromEntries(site.language.otherSpellings(prepared)) });
+}
 if (asked.questions) {
   answer.hits = [];
   for (const question of asked.questions) answer.hits.push((await site.search(question, asked.k)).map(plain));
@@ -26,6 +28,10 @@ if (asked.words) {
   answer.words = [];
   for (const question of asked.words) answer.words.push((await site.searchWords(question, asked.k)).map(plain));
 }
-if (asked.highlights)
-  answer.highlights = asked.highlights.map(([text, query]) => new Highlighter(site.language, query).spans(text));
+answer.highlights = [];
+for (const [text, query] of asked.highlights ?? []) {
+  const prepared = site.language.prepared(query);
+  await site.dictionary.load(prepared);
+  answer.highlights.push(new Highlighter(site.language, query, site.dictionary.words(prepared)).spans(text));
+}
 process.stdout.write(JSON.stringify(answer));

@@ -10,7 +10,12 @@ import pytest
 
 from konayuki.search import Document, Index, highlight
 from konayuki.search.prepared import prepared
-from konayuki.search.terms import other_spellings, query_terms
+from konayuki.search.terms import (
+    in_standard_spelling,
+    other_spellings,
+    query_terms,
+    query_words,
+)
 from konayuki.site import Settings, build_site
 from konayuki.site.model_file import site_model
 from shared_data import data_folder
@@ -130,6 +135,9 @@ def test_terms_and_other_spellings_are_those_of_python(ask, built, questions):
         assert terms["lone"] == expected.lone, repr(text)
         others = {gram: list(spellings) for gram, spellings in other_spellings(query).items()}
         assert terms["others"] == others, repr(text)
+        words = [[word, [list(s) for s in spellings]] for word, spellings in query_words(query)]
+        assert terms["words"] == words, repr(text)
+        assert terms["standard"] == in_standard_spelling(query), repr(text)
 
 
 def test_hits_scores_and_order_are_those_of_python(ask, built, index, questions):

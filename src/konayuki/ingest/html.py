@@ -100,12 +100,12 @@ class _Page:
         self._in_title = False
         self._in_heading = ""
         self._n_preformatted = 0
-        self._ruby: tuple[list[str], list[str]] = [], []  # a word, and how it is read
-        self.readings: dict[tuple[str, str], None] = {}
         self._anchors: list[str] = []
         self._anchor = ""
         self._anchor_level = 0
         self._next_anchor = ""
+        self._ruby: tuple[list[str], list[str]] = [], []  # a word, and how it is read
+        self.readings: dict[tuple[str, str], None] = {}
 
     @property
     def title(self) -> str:
@@ -181,12 +181,6 @@ class _Page:
                 self._next_anchor = ""
             self._body.append(data if self._n_preformatted else _SPACES.sub(" ", data))
 
-    def _end_ruby(self) -> None:
-        word, reading = ("".join("".join(parts).split()) for parts in self._ruby)
-        if word and reading and max(len(word), len(reading)) <= MAX_HEADING:
-            self.readings[word, reading] = None
-        self._ruby = [], []
-
     def _note_anchor(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Remember the id of an element just before a heading, or take that of one inside it."""
         anchor = attributes.get("id", "") or (attributes.get("name", "") if tag == "a" else "")
@@ -203,6 +197,12 @@ class _Page:
         anchor, self._next_anchor = own or self._next_anchor, ""
         if anchor or self._level <= self._anchor_level:
             self._anchor, self._anchor_level = anchor, self._level if anchor else 0
+
+    def _end_ruby(self) -> None:
+        word, reading = ("".join("".join(parts).split()) for parts in self._ruby)
+        if word and reading and max(len(word), len(reading)) <= MAX_HEADING:
+            self.readings[word, reading] = None
+        self._ruby = [], []
 
     def _hides(self, token: Start) -> bool:
         """Return whether an element hides what it holds."""

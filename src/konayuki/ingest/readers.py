@@ -41,8 +41,8 @@ def read_records(
     Examples:
         >>> _ = Path("a.md").write_text("# 山\n\n富士山は高い。\n", encoding="utf-8")
         >>> record = next(read_records(Path("a.md")))
-        >>> record["id"], record["title"], record["text"], record["metadata"]["path"]
-        ('a.md#0', '山', '富士山は高い。', 'a.md')
+        >>> record["id"], record["title"], record["text"], record["metadata"]
+        ('a.md#0', '山', '富士山は高い。', {'path': 'a.md', 'line': 3, 'keywords': ['a']})
     """
     content = read_regular(path.resolve(), shown(path))
     return records_of(content, path.as_posix(), cutting, remarks, columns=columns)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.search.database import LATER_TABLES, Database, create_database
-from konayuki.search.document import Document, facts_of, flattened, is_deep
+from konayuki.search.document import Document, facts_of, flattened, is_deep, read_fact
 from konayuki.search.notes import (
     Source,
     has_table,
@@ -250,12 +250,7 @@ class Documents:
         )
         with self._database.reading() as connection:
             facts = [value for (value,) in connection.execute(query, (key,))]
-        try:
-            return [json.loads(_typed(value, str, self.path)) for value in facts]
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, IndexFormatError):
-                raise
-            raise IndexFormatError(f"{self.path}: facts: {error}: expected JSON") from error
+        return [read_fact(value, self.path) for value in facts]
 
     def sources(self) -> dict[str, Source]:
         """Return every file that was indexed, by the path that it was named with."""

@@ -15,8 +15,7 @@ from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.files import folder_rights
 from konayuki.search import tantivy_files
-from konayuki.search.bm25 import K1, B
-from konayuki.search.clauses import MAX_QUERY_TERMS, OTHER_SPELLING, Clauses
+from konayuki.search.clauses import Clauses
 from konayuki.search.document import Document, facts_of
 from konayuki.search.documents import Filter
 from konayuki.search.failures import failure
@@ -24,16 +23,6 @@ from konayuki.search.terms import ANALYZER_VERSION, terms_of
 
 _WRITER_BYTES = 128_000_000
 _LONGEST_FACT = 1024
-
-
-def rules() -> dict[str, float]:
-    """Return the constants of a lexical query, for runtimes that do the same."""
-    return {
-        "k1": K1,
-        "b": B,
-        "most_terms": MAX_QUERY_TERMS,
-        "other_spelling": OTHER_SPELLING,
-    }
 
 
 class Mark(NamedTuple):

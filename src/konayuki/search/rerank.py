@@ -7,7 +7,7 @@ of rare and common words, is taken from the texts themselves.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,6 @@ from konayuki.search.token_ids import TokenView, token_block
 # Words that every text has in common would weigh nothing, and those that none has most of all: in
 # a corpus both stand among many other texts.
 _OTHER_TEXTS = 100
-
-
-class RankingModel(TokenEncoder, Protocol):
-    """A model with vectors of texts and rows of tokens, such as `StaticModel`."""
 
 
 class Reranked(NamedTuple):
@@ -55,7 +51,7 @@ class Reranked(NamedTuple):
 
 
 def rerank(
-    query: str, texts: Iterable[str], *, model: RankingModel | None = None, k: int | None = None
+    query: str, texts: Iterable[str], *, model: TokenEncoder | None = None, k: int | None = None
 ) -> list[Reranked]:
     """Return texts in the order in which they answer a question, best first.
 
@@ -89,7 +85,7 @@ def rerank(
     return [Reranked(*line) for line in zip(*columns, strict=True)][:k]
 
 
-def candidates_of(query: str, texts: Sequence[str], model: RankingModel) -> Candidates:
+def candidates_of(query: str, texts: Sequence[str], model: TokenEncoder) -> Candidates:
     """Return the features of texts for a question; all of them as `prepared` gives them."""
     vectors = model.encode([query, *texts])
     lexical, ceiling = _bm25(query, texts)
@@ -193,7 +189,7 @@ def _checked(texts: Iterable[str]) -> list[str]:
 
 
 @cache  # loading it would take longer than most calls
-def _bundled() -> RankingModel:
+def _bundled() -> TokenEncoder:
     from konayuki.model import StaticModel
 
     return StaticModel.load()

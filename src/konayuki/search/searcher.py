@@ -117,6 +117,18 @@ class Searcher:
                 return hits
         raise self._too_fast()
 
+    def nearest(self, vector: FloatVector, k: int, where: Filter) -> list[Hit]:
+        """Return the hits whose vectors are nearest to a unit vector."""
+        if k == 0:
+            return []
+        for attempt in range(_ATTEMPTS):
+            view = self._store.current(force=attempt > 0)
+            question = Question("", vector, where, self._selector.rows(view, Query(""), where))
+            hits = self._best(view, question, Wanted(k, mode="dense", distinct=False), None)
+            if self._is_whole(view):
+                return hits
+        raise self._too_fast()
+
     def candidates(self, text: str) -> tuple[list[str], Candidates]:
         """Return ids and features of what a second look at a question compares, for learning.
 

@@ -55,7 +55,7 @@ class Token(NamedTuple):
     word: str
 
 
-def rules() -> dict[str, str | int]:
+def rules() -> dict[str, str | float]:
     """Return what cuts a folded text, for runtimes that do the same.
 
     The classes are the inside of a regular expression's [...].

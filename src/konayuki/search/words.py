@@ -58,6 +58,28 @@ class Word(NamedTuple):
     spellings: Sequence[Spelling]
 
 
+def rules() -> dict[str, str | int]:
+    """Return the constants and patterns by which words are found, for runtimes that do the same."""
+    return {
+        "longest": LONGEST,
+        "shortest_reading": _SHORTEST_READING,
+        "long": _LONG,
+        "hiragana_run": _HIRAGANA_RUN.pattern,
+        "katakana_run": _KATAKANA_RUN.pattern,
+        "kanji_or_katakana": _KANJI_OR_KATAKANA.pattern,
+        "kanji": _KANJI.pattern,
+        "particles": _PARTICLES,
+        "before": "".join(sorted(_BEFORE)),
+        "behind": "".join(sorted(_BEHIND)),
+        "small": "".join(sorted(_SMALL)),
+    }
+
+
+def blocks() -> dict[str, str]:
+    """Return the dictionary: words with their spellings by what the words start with."""
+    return dict(_blocks())
+
+
 @lru_cache(maxsize=64)
 def words_in(run: str) -> Sequence[Word]:
     """Return the words of a folded run that have other spellings, from left to right."""

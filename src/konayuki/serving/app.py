@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from konayuki.errors import KonayukiError
+from konayuki.serving.agent_http import AgentEndpoint
 from konayuki.serving.bulk import add_lines, has_lines
 from konayuki.serving.connections import Gate
 from konayuki.serving.engine import Engine
@@ -73,10 +74,12 @@ def build_app(
     metrics = Metrics(engine)
     if gate is not None:
         gate.count_refusal = metrics.count_refusal
+    agent = AgentEndpoint(engine, settings.body_bytes)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+        async with agent.running():
+            yield
         for pool in (reading, writing):
             pool.close()
         engine.close()
@@ -87,7 +90,7 @@ def build_app(
         endpoint = Endpoint(operation, engine, pool, settings.body_bytes)
         path = operation.path.replace("}", ":key}")
         routes.append(Route(path, endpoint, methods=[operation.method], name=operation.name))
-    routes.append(_metrics_route(metrics, reading))
+    routes += [agent.route, _metrics_route(metrics, reading)]
     routes += [page_route(file) for file in page_files()]
     document = openapi_document(OPERATIONS, keyed=bool(keys))
     routes.append(page_route(PageFile("/openapi.json", document, "application/json")))

@@ -16,7 +16,7 @@ from konayuki.arrays import FloatMatrix, row_scales, to_levels
 from konayuki.errors import InputError
 from konayuki.model import StaticModel, late
 from konayuki.model.dtypes import quantize_vectors
-from konayuki.search import Document, lexical, ranker, ranking
+from konayuki.search import Document, clauses, ranker, ranking
 from konayuki.search.bm25 import idf
 from konayuki.search.ranker import ranker_of
 from konayuki.search.terms import terms_of
@@ -99,8 +99,9 @@ def build_site(
             "start": {"file": output.put_named("start", start), "bytes": len(start)},
             **words.shards,
             "texts": _put_texts(output, ordered),
+            "dictionary": _put_dictionary(output),
             **meaning,
-            "lexical": lexical.rules(),
+            "lexical": clauses.rules(),
             "ranking": _ranking(model),
         }
     )
@@ -208,6 +209,11 @@ def _text_starts(documents: Sequence[Document]) -> list[int]:
             size = 0
         size += n_bytes
     return starts
+
+
+def _put_dictionary(output: Output) -> dict[str, Any]:
+    parts = [zipped(json_bytes(blocks)) for blocks in language.dictionary()]
+    return {"folder": output.put_parts("dictionary", parts), "shards": len(parts)}
 
 
 def _put_texts(output: Output, documents: Sequence[Document]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from functools import cache
 from typing import Any
 
-from konayuki.search import prepared, spelling, terms
+from konayuki.search import prepared, respelled, spelling, terms, words
 from konayuki.text import fold
 
 _HIRAGANA = range(0x3041, 0x3097)
 _TO_KATAKANA = 0x60
+_DICTIONARY_SHARDS = 256  # of some 2 KB: a question needs a few of them
 _FNV_START, _FNV_PRIME = 0x811C9DC5, 0x01000193
 
 
@@ -16,8 +17,9 @@ def rules() -> dict[str, Any]:
     table = _alike()
     return {
         "prepared": prepared.rules(),
-        "terms": terms.rules(),
+        "terms": {**terms.rules(), "clear_share": respelled.CLEAR_SHARE},
         "spelling": spelling.rules(),
+        "words": words.rules(),
         "alike": ["".join(table), "".join(table.values())],
     }
 
@@ -28,10 +30,25 @@ def shard_of(term: str, n_shards: int) -> int:
     A query that also asks for トマト when it asks for とまと finds both in one file.
     """
     table = _alike()
+    return _hash("".join(table.get(character, character) for character in term)) % n_shards
+
+
+def dictionary() -> list[dict[str, str]]:
+    """Return the blocks of the dictionary of words, in the shards of what their words start with.
+
+    Other spellings do not count as one here: each block is looked for as it is.
+    """
+    shards: list[dict[str, str]] = [{} for _ in range(_DICTIONARY_SHARDS)]
+    for start, block in sorted(words.blocks().items()):
+        shards[_hash(start) % _DICTIONARY_SHARDS][start] = block
+    return shards
+
+
+def _hash(text: str) -> int:
     digest = _FNV_START
-    for character in term:
-        digest = ((digest ^ ord(table.get(character, character))) * _FNV_PRIME) & 0xFFFFFFFF
-    return digest % n_shards
+    for character in text:
+        digest = ((digest ^ ord(character)) * _FNV_PRIME) & 0xFFFFFFFF
+    return digest
 
 
 @cache

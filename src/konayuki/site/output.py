@@ -10,7 +10,7 @@ from konayuki.errors import WriteError
 from konayuki.files import make_folder, replace_file
 
 _OURS = re.compile(r"(?:model|start|vectors)-[0-9a-f]{16}\.bin")
-_OUR_FOLDERS = re.compile(r"(?:words|characters|passages|tokens)-[0-9a-f]{16}")
+_OUR_FOLDERS = re.compile(r"(?:words|characters|passages|tokens|dictionary)-[0-9a-f]{16}")
 _PARTS = re.compile(r"\d+\.bin")
 
 

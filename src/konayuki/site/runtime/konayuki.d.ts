@@ -71,8 +71,21 @@ export class Language {
   otherSpellings(query: string): Map<string, string[]>;
 }
 
+/** A word of a question, and its usual spellings with how often each is meant, 0 to 1. */
+export interface Word {
+  spelled: string;
+  spellings: { text: string; share: number }[];
+}
+
+/** Other spellings of words; `load` a prepared question before anything else is asked about it. */
+export interface Dictionary {
+  load(query: string): Promise<void>;
+  words(query: string): Word[];
+  inStandardSpelling(query: string): string;
+}
+
 export class Highlighter {
-  constructor(language: Language, query: string);
+  constructor(language: Language, query: string, words?: Word[]);
   spans(text: string): Span[];
   snippet(text: string, width?: number): Snippet;
 }
@@ -82,6 +95,7 @@ export class Site {
   static open(base: string | URL, options?: { read?: Reader }): Promise<Site>;
   readonly size: number;
   readonly language: Language;
+  readonly dictionary: Dictionary;
   readonly meaning: { model: Model } | null;
   loadMeaning(read?: Reader): Promise<void>;
   /** Return the best hits by words and meaning, best first; loads the model if need be. */

@@ -517,10 +517,7 @@ export class Language {
 
   /** Return the shard of a term: FNV-1a over its code points, other spellings taken as one. */
   shardOf(term, nShards) {
-    let digest = 0x811c9dc5;
-    for (const character of term)
-      digest = Math.imul(digest ^ (this.alike.get(character) ?? character).codePointAt(0), 0x01000193);
-    return (digest >>> 0) % nShards;
+    return hashOf(Array.from(term, (character) => this.alike.get(character) ?? character)) % nShards;
   }
 
   #alternatives(run) {
@@ -572,6 +569,174 @@ export class Language {
     return [shifted(segment, "ァ", "ヶ", -0x60), plain, enlarged, ...(short.length >= shortest ? [short] : [])];
   }
 }
+
+/** Return the FNV-1a hash of code points. */
+function hashOf(characters) {
+  let digest = 0x811c9dc5;
+  for (const character of characters) digest = Math.imul(digest ^ character.codePointAt(0), 0x01000193);
+  return digest >>> 0;
+}
+
+/** Words of a question with other spellings, from the dictionary: とうきょう is 東京. */
+class Dictionary {
+  constructor(read, { folder, shards }, language) {
+    Object.assign(this, { read, folder, nShards: shards, language, rules: language.rules.words });
+    this.blocks = new Map();
+    this.shards = new Map();
+    this.patterns = {};
+    for (const name of ["hiragana_run", "katakana_run", "kanji_or_katakana", "kanji"])
+      this.patterns[name] = new RegExp(this.rules[name], "gu");
+  }
+
+  /** Load what the words of a prepared question may start with. */
+  async load(query) {
+    const folded = fold(query);
+    const starts = [folded, shifted(folded, "ァ", "ヶ", -0x60)].flatMap((text) =>
+      Array.from(text, (_, at) => blockOf(text.slice(at))),
+    );
+    const wanted = new Set(starts.filter((start) => start >= "\u3041").map((start) => hashOf(start) % this.nShards));
+    await Promise.all([...wanted].map((number) => this.#shard(number)));
+  }
+
+  /** Return the words of a prepared question with usual spellings other than the one in it. */
+  words(query) {
+    const found = [];
+    for (const { run } of this.language.tokens(fold(query))) {
+      if (!run || run.length < 2) continue;
+      const text = run.join("");
+      for (const { start, end, spellings } of this.#wordsIn(text)) {
+        const spelled = text.slice(start, end);
+        if (spellings.some((spelling) => spelling.text !== spelled)) found.push({ spelled, spellings });
+      }
+    }
+    return found;
+  }
+
+  /** Return a prepared question with its words as they are usually spelled, as far as that is clear. */
+  inStandardSpelling(query) {
+    const { unspaced, clear_share: clear } = this.language.rules.terms;
+    this.parts ??= new RegExp(`[${unspaced}]+|[^${unspaced}]+`, "gu");
+    let [text, changed] = ["", false];
+    for (const [token] of matches(fold(query), this.parts)) {
+      let done = 0;
+      for (const { start, end, spellings } of token.length > 1 ? this.#wordsIn(token) : []) {
+        const spelled = token.slice(start, end);
+        if (spellings[0].share < clear || spellings.some((spelling) => spelling.text === spelled)) continue;
+        text += token.slice(done, start) + spellings[0].text;
+        done = end;
+        changed = true;
+      }
+      text += token.slice(done);
+    }
+    return changed ? text : query;
+  }
+
+  async #shard(number) {
+    if (!this.shards.has(number)) {
+      const loading = this.read(`${this.folder}/${number}.bin`).then(inflate).then(asJson);
+      this.shards.set(number, loading);
+      loading.catch(() => this.shards.delete(number));
+    }
+    for (const [start, block] of Object.entries(await this.shards.get(number))) this.blocks.set(start, block);
+  }
+
+  #spellingsOf(word) {
+    const start = blockOf(word);
+    const block = this.blocks.get(start);
+    const key = ` ${word.slice(start.length)}=`;
+    const at = block?.indexOf(key) ?? -1;
+    if (at < 0) return [];
+    const end = block.indexOf(" ", at + key.length);
+    return block
+      .slice(at + key.length, end < 0 ? undefined : end)
+      .split("/")
+      .map((part) => (part.at(-1) <= "9" ? { text: part.slice(0, -1), share: part.at(-1) / 10 } : { text: part, share: 1 }));
+  }
+
+  #wordsIn(run) {
+    const words = [...this.#readingsIn(run)];
+    const taken = new Uint8Array(run.length);
+    for (const { start, end } of words) taken.fill(1, start, end);
+    const pattern = this.patterns.kanji_or_katakana;
+    for (let start = 0; ; ) {
+      pattern.lastIndex = start;
+      const match = pattern.exec(run);
+      if (!match) break;
+      start = match.index;
+      let end = start + 1;
+      if (!taken[start])
+        for (let stop = Math.min(run.length, start + this.rules.longest); stop > start + 1; stop--) {
+          if (taken[stop - 1] || !this.#isWhole(run, start, stop)) continue;
+          const spellings = this.#spellingsOf(run.slice(start, stop));
+          if (!spellings.length) continue;
+          words.push({ start, end: stop, spellings });
+          end = stop;
+          break;
+        }
+      start = end;
+    }
+    return words.sort((a, b) => a.start - b.start || a.end - b.end);
+  }
+
+  *#readingsIn(run) {
+    const { shortest_reading: shortest, particles } = this.rules;
+    for (const match of [...matches(run, this.patterns.hiragana_run)]) {
+      const kana = [match.index, match.index + match[0].length];
+      let behindWord = false;
+      for (let start = kana[0]; start <= kana[1] - shortest; ) {
+        let word = this.#readingAt(run, start, kana, behindWord);
+        if (word && particles.includes(run[start])) {
+          const later = this.#readingAt(run, start + 1, kana, false);
+          if (later && later.end > word.end) word = later;
+        }
+        if (word) yield word;
+        behindWord = Boolean(word);
+        start = word ? word.end : start + 1;
+      }
+    }
+    for (const match of [...matches(run, this.patterns.katakana_run)]) {
+      if (match[0].length <= shortest || this.#spellingsOf(match[0]).length) continue;
+      const spellings = this.#spellingsOf(shifted(match[0], "ァ", "ヶ", -0x60));
+      if (spellings.length) yield { start: match.index, end: match.index + match[0].length, spellings };
+    }
+  }
+
+  #readingAt(run, start, kana, isFree) {
+    for (let end = Math.min(kana[1], start + this.rules.longest); end >= start + this.rules.shortest_reading; end--) {
+      if (!this.#mayStand(run, start, end, kana, isFree && end - start > 2)) continue;
+      const spellings = this.#spellingsOf(run.slice(start, end));
+      if (spellings.length) return { start, end, spellings };
+    }
+    return null;
+  }
+
+  #mayStand(run, start, end, [first, last], isFree) {
+    const { long, small, before, behind, particles } = this.rules;
+    const length = end - start;
+    if (length >= long) return true;
+    if (start === first) {
+      const isSmall = Array.from(run.slice(start, end)).some((character) => small.includes(character));
+      if (first && this.#isKanji(run[first - 1]) && !isSmall) return false;
+    } else if (!isFree && (length === 2 || !before.includes(run[start - 1]))) return false;
+    if (length === 2) return end === last || (end === last - 1 && particles.includes(run[end]));
+    return end === last || (end < run.length && behind.includes(run[end])) || run.startsWith("って", end);
+  }
+
+  #isWhole(run, start, end) {
+    const kanji = Array.from(run.slice(start, end)).filter((character) => this.#isKanji(character));
+    if (start && this.#isKanji(run[start - 1]) && kanji.length === 1) return false; // the 本の of 日本の
+    const isKatakana = (character) => /[\u30a1-\u30fa\u30fc]/u.test(character ?? "");
+    const goesOn = (outside, inside) => isKatakana(outside) && isKatakana(inside);
+    return !goesOn(run[start - 1], run[start]) && !goesOn(run[end], run[end - 1]);
+  }
+
+  #isKanji(character) {
+    this.patterns.kanji.lastIndex = 0;
+    return this.patterns.kanji.test(character);
+  }
+}
+
+const blockOf = (word) => (word[0] < "\u3400" ? word.slice(0, 2) : word.slice(0, next(word, 0)));
 
 /** Yield the matches of a pattern; unlike `matchAll`, without compiling it anew. */
 function* matches(text, pattern) {
@@ -669,6 +834,115 @@ function postingsOf(shard, term) {
   const decoded = { rows, counts };
   shard.set(term, decoded);
   return decoded;
+}
+
+const gram = (text) => ({ field: "words", text });
+const character = (text) => ({ field: "characters", text });
+
+function termsOf(spelling) {
+  const characters = Array.from(spelling);
+  return characters.length === 1 ? [character(spelling)] : pairs(characters).map(gram);
+}
+
+/** Sums up what terms and words of one question are worth, with their other spellings. */
+class Scoring {
+  constructor(fields, postings, others, { other_spelling: less }) {
+    Object.assign(this, { fields, postings, others, less });
+  }
+
+  #postings({ field, text }) {
+    return this.postings[field].get(text);
+  }
+
+  #idf(term) {
+    return this.fields[term.field].idf(this.#postings(term)?.rows.length ?? 0);
+  }
+
+  /** Return the other spellings of a term that occur. */
+  #spellings({ field, text }) {
+    const spellings = field === "words" ? (this.others.get(text) ?? []) : [];
+    return spellings.map(gram).filter((other) => this.#postings(other));
+  }
+
+  #plain(term, boost, take) {
+    const postings = this.#postings(term);
+    if (postings) this.fields[term.field].scores(postings, boost, take);
+  }
+
+  /** Return the IDF of a term; if no passage holds it, the largest of its spellings'. */
+  weight(term) {
+    const spellings = this.#postings(term) ? [] : this.#spellings(term);
+    return spellings.length ? this.less * Math.max(...spellings.map((other) => this.#idf(other))) : this.#idf(term);
+  }
+
+  /** Give the scores of a term, or for less those of its best other spelling. */
+  term(term, boost, take) {
+    // Kana that occur are spelled as they should be.
+    const spellings = isKana(term.text) && this.#postings(term) ? [] : this.#spellings(term);
+    if (!spellings.length) return this.#plain(term, boost, take);
+    const most = new Most();
+    this.#plain(term, boost, most.take);
+    for (const other of spellings)
+      this.#plain(other, boost * this.less * Math.min(1, this.#idf(term) / this.#idf(other)), most.take);
+    most.give(take);
+  }
+
+  /** Return the other spellings of a word whose terms all occur, with their weights. */
+  #held(word) {
+    return word.others
+      .filter(({ terms }) => terms.every((term) => this.#postings(term)))
+      .map(({ terms, share }) => ({ terms, share, weight: terms.reduce((sum, term) => sum + this.#idf(term), 0) }));
+  }
+
+  #ownWeight(word) {
+    return word.own.reduce((sum, term) => sum + this.weight(term), 0);
+  }
+
+  /** Return the most that a word can be worth, without the saturation. */
+  wordWeight(word) {
+    const [own, held] = [this.#ownWeight(word), this.#held(word)];
+    return held.length && word.isReading ? Math.min(own, mostOf(held)) : own;
+  }
+
+  /** Give the scores of a word, or for less those of passages that hold all of another spelling. */
+  word(word, take) {
+    const held = this.#held(word);
+    const own = new Sum();
+    for (const term of word.own) this.term(term, 1, own.take);
+    if (!held.length) return own.give((row, score) => take(row, word.count * score));
+    const weight = this.#ownWeight(word);
+    const most = new Most();
+    const ownBoost = word.isReading ? Math.min(1, mostOf(held) / weight) : 1;
+    own.give((row, score) => most.take(row, ownBoost * score));
+    for (const { terms, share, weight: otherWeight } of held) {
+      const boost = this.less * share * Math.min(1, weight / otherWeight);
+      const sum = new Sum();
+      for (const term of terms) this.#plain(term, 1, sum.take);
+      sum.give((row, score) => sum.held.get(row) === terms.length && most.take(row, boost * score));
+    }
+    most.give((row, score) => take(row, word.count * score));
+  }
+}
+
+const mostOf = (held) => Math.max(...held.map(({ weight }) => weight));
+
+/** Scores by row, of which the largest counts. */
+class Most {
+  scores = new Map();
+  take = (row, score) => score > (this.scores.get(row) ?? 0) && this.scores.set(row, score);
+
+  give(take) {
+    for (const [row, score] of this.scores) take(row, score);
+  }
+}
+
+/** Scores by row that add up, and how many there were. */
+class Sum extends Most {
+  held = new Map();
+  take = (row, score) => {
+    this.scores.set(row, (this.scores.get(row) ?? 0) + score);
+    this.held.set(row, (this.held.get(row) ?? 0) + 1);
+  };
 }
 
 // ---- Ranking ----
@@ -810,12 +1084,14 @@ function secondLook(candidates, ceiling, rules) {
 
 /** Finds where terms of a question stand in a text. */
 export class Highlighter {
-  constructor(language, query) {
+  constructor(language, query, words = []) {
     const prepared = language.prepared(query);
     const { grams, lone } = language.terms(prepared);
     this.language = language;
-    this.grams = new Set([...grams, ...[...language.otherSpellings(prepared).values()].flat()]);
-    this.lone = new Set(lone);
+    const usual = words.flatMap(({ spellings }) => spellings.map(({ text }) => text));
+    const others = [...language.otherSpellings(prepared).values()].flat();
+    this.grams = new Set([...grams, ...others, ...usual.flatMap((word) => pairs(Array.from(word)))]);
+    this.lone = new Set([...lone, ...usual.filter((word) => Array.from(word).length === 1)]);
   }
 
   /** Return the [start, end] offsets in a text, ascending, not touching. */
@@ -917,6 +1193,7 @@ export class Site {
     const field = (name) =>
       new Field(read, this.language, manifest[name], start[`${name}_lengths`], start.length_steps, manifest.lexical);
     this.fields = { words: field("words"), characters: field("characters") };
+    this.dictionary = new Dictionary(read, manifest.dictionary, this.language);
     this.textStarts = start.text_starts;
     this.twins = new Map();
     for (let at = 0; at < start.twins.length; at += 2) this.twins.set(start.twins[at], start.twins[at + 1]);
@@ -959,21 +1236,26 @@ export class Site {
   /** Return ranked candidates of a prepared question: { row, score, relevance, parts, ... }. */
   async rank(query, { signal } = {}) {
     const { model, vectors, late } = this.meaning;
-    const { depth, exact } = this.manifest.ranking;
+    const { depth, exact, other_spelling } = this.manifest.ranking;
     const { scores, ceiling, oneTerm } = await this.#lexical(query);
     signal?.throwIfAborted(); // before the work: a newer question waits for it
-    const ids = model.tokenize(query);
-    const cosines = vectors.cosines(model.pool(ids));
+    const texts = [...new Set([query, this.dictionary.inStandardSpelling(query)])];
+    const tokens = texts.map((text) => model.tokenize(text));
+    const cosines = vectors.cosines(meanOf(tokens.map((ids) => model.pool(ids))));
     const pool = top(scores, depth, 0);
     const matching = new Set(pool.map(({ row }) => row));
     pool.push(...vectors.nearest(cosines, depth).filter(({ row }) => !matching.has(row)));
     const passages = await this.#tokens(pool.map(({ row }) => row));
     signal?.throwIfAborted();
-    const question = late.question(ids);
+    const questions = tokens.map((ids) => late.question(ids));
     const candidates = pool.map(({ row }, place) => {
-      const [lateScore, sentence] = late.score(question, passages[place]);
-      const tokens = passages[place].ids.length;
-      return { row, dense: cosines[row], lexical: scores[row], late: lateScore, sentence, tokens };
+      let [lateScore, sentence] = late.score(questions[0], passages[place]);
+      for (const question of questions.slice(1)) {
+        const others = late.score(question, passages[place]).map((score) => other_spelling * score);
+        [lateScore, sentence] = [Math.max(lateScore, others[0]), Math.max(sentence, others[1])];
+      }
+      const n = passages[place].ids.length;
+      return { row, dense: cosines[row], lexical: scores[row], late: lateScore, sentence, tokens: n };
     });
     secondLook(candidates, ceiling, this.manifest.ranking);
     if (oneTerm)
@@ -994,49 +1276,65 @@ export class Site {
     this.meaning = { model, late, vectors: new Vectors(arrays, vectorFile.bits, model.dim) };
   }
 
-  /** Return the BM25 of every passage, the most that any passage could have, and whether the query is one term. */
+  /** Return the BM25 of every passage, the most that any could have, and whether the query is one term. */
   async #lexical(query) {
+    await this.dictionary.load(query);
     const { grams, lone } = this.language.terms(query);
     const others = this.language.otherSpellings(query);
-    const counted = [...counts(grams, "words"), ...counts(lone, "characters")]
-      .sort((a, b) => b.count - a.count)
-      .slice(0, this.manifest.lexical.most_terms);
-    const wanted = (name) => counted.filter((entry) => entry.name === name).map(({ term }) => term);
-    const [words, characters] = await Promise.all([
-      this.fields.words.postings(wanted("words").flatMap((term) => [term, ...(others.get(term) ?? [])])),
-      this.fields.characters.postings(wanted("characters")),
+    const { terms, words } = this.#clauses(query, grams, lone);
+    const all = [...terms.map(({ term }) => term), ...words.flatMap((word) => [word.own, ...word.others.map((o) => o.terms)].flat())];
+    const of = (field) => all.filter((term) => term.field === field).map(({ text }) => text);
+    const [inWords, inCharacters] = await Promise.all([
+      this.fields.words.postings(of("words").flatMap((term) => [term, ...(others.get(term) ?? [])])),
+      this.fields.characters.postings(of("characters")),
     ]);
-    const postings = { words, characters };
+    const scoring = new Scoring(this.fields, { words: inWords, characters: inCharacters }, others, this.manifest.lexical);
     const scores = new Float64Array(this.size);
+    const add = (row, score) => (scores[row] += score);
     let ceiling = 0;
-    for (const { name, term, count } of counted) {
-      const spellings = name === "words" ? (others.get(term) ?? []) : [];
-      ceiling += count * this.#score(this.fields[name], postings[name], term, spellings, count, scores);
+    for (const { term, count } of terms) {
+      scoring.term(term, count, add);
+      ceiling += count * scoring.weight(term);
+    }
+    for (const word of words) {
+      scoring.word(word, add);
+      ceiling += word.count * scoring.wordWeight(word);
     }
     const oneTerm = new Set([...grams, ...lone]).size === 1;
     return { scores, ceiling: ceiling * (this.manifest.lexical.k1 + 1), oneTerm };
   }
 
-  /** Add the scores of a term, or for less of its best other spelling; return its weight. */
-  #score(field, postings, term, spellings, count, scores) {
-    const { other_spelling: less } = this.manifest.lexical;
-    const own = postings.get(term);
-    const occurring = spellings.map((other) => postings.get(other)).filter(Boolean);
-    const termIdf = field.idf(own?.rows.length ?? 0);
-    // Kana that occur are spelled as they should be.
-    const others = own && isKana(term) ? [] : occurring;
-    if (!others.length) {
-      if (own) field.scores(own, count, (row, score) => (scores[row] += score));
-    } else {
-      const most = new Map();
-      const take = (row, score) => score > (most.get(row) ?? 0) && most.set(row, score);
-      if (own) field.scores(own, count, take);
-      for (const other of others)
-        field.scores(other, count * less * Math.min(1, termIdf / field.idf(other.rows.length)), take);
-      for (const [row, score] of most) scores[row] += score;
+  /** Return the terms of a query outside of words, and its words, with their repetitions. */
+  #clauses(query, grams, lone) {
+    const most = this.manifest.lexical.most_terms;
+    const counted = new Map();
+    for (const term of [...grams.map(gram), ...lone.map(character)]) {
+      const key = `${term.field} ${term.text}`;
+      counted.set(key, { term, count: (counted.get(key)?.count ?? 0) + 1 });
     }
-    if (own || !occurring.length) return termIdf;
-    return less * Math.max(...occurring.map(({ rows }) => field.idf(rows.length)));
+    const words = new Map();
+    if (counted.size <= most)
+      for (const { spelled, spellings } of this.dictionary.words(query)) {
+        const own = termsOf(spelled);
+        for (const term of own) {
+          const entry = counted.get(`${term.field} ${term.text}`);
+          if (entry) entry.count--;
+        }
+        const known = words.get(spelled);
+        if (known) known.count++;
+        else {
+          const others = spellings.filter(({ text }) => text !== spelled);
+          const isReading = others.length === spellings.length && own.every(({ text }) => isKana(text));
+          words.set(spelled, {
+            own,
+            others: others.map(({ text, share }) => ({ terms: termsOf(text), share })),
+            isReading,
+            count: 1,
+          });
+        }
+      }
+    const terms = [...counted.values()].filter(({ count }) => count > 0);
+    return { terms: terms.sort((x, y) => y.count - x.count).slice(0, most), words: [...words.values()] };
   }
 
   /** Return the tokens of passages. */
@@ -1084,7 +1382,7 @@ export class Site {
 
   async #hits(ranked, query) {
     const texts = await this.#texts(ranked.map(({ row }) => row));
-    const highlighter = new Highlighter(this.language, query);
+    const highlighter = new Highlighter(this.language, query, this.dictionary.words(query));
     return ranked.map(({ row, score, relevance = null, lexical, dense = null, parts }, place) => {
       const { text, ...what } = texts[place];
       return { ...what, row, score, relevance, lexical, dense, parts, text, snippet: highlighter.snippet(text) };
@@ -1092,10 +1390,12 @@ export class Site {
   }
 }
 
-function counts(terms, name) {
-  const counted = new Map();
-  for (const term of terms) counted.set(term, (counted.get(term) ?? 0) + 1);
-  return [...counted].map(([term, count]) => ({ name, term, count }));
+/** Return the mean of vectors, of length one. */
+function meanOf(vectors) {
+  if (vectors.length === 1) return vectors[0];
+  const sum = vectors[0].map((value, column) => value + vectors[1][column]);
+  const length = Math.hypot(...sum) || 1;
+  return sum.map((value) => value / length);
 }
 
 function lastNotAbove(starts, row) {
