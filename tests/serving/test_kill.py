@@ -85,7 +85,7 @@ def kill_again_and_again(folder: Path, n_kills: int, seed: int) -> int:
     state: State = {}
     n_cut_short = number = 0
     Index.create(folder).close()
-    modules = ("konayuki.cli.serve", "konayuki.serving.run", "konayuki.ingest")
+    modules = ("konayuki.cli.serve", "konayuki.serving.service", "konayuki.ingest")
     with commands(*modules, prepare=FEW_DEAD, stderr=subprocess.PIPE) as konayuki:
         for _ in range(n_kills):
             konayuki.start("serve", str(folder), "--port", "0")
