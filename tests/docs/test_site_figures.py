@@ -1,3 +1,5 @@
+"""The figures of the page about static sites are those of the result file."""
+
 import subprocess
 import sys
 from pathlib import Path
