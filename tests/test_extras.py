@@ -12,6 +12,7 @@ ADAPTERS = {
     "llama_index": ("llama_index", "llama-index"),
     "haystack": ("haystack", "haystack"),
     "sklearn": ("sklearn", "sklearn"),
+    "duckdb": ("duckdb", "duckdb"),
 }
 HIDE = """
 import sys

@@ -15,7 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 ROOMS = ("model", "search", "ingest", "evaluation", "scale", "site", "integrations")
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-EXTRAS = {"haystack", "langchain", "llama_index", "mteb", "sklearn"}  # modules that need a package
+EXTRAS = {
+    "duckdb",
+    "haystack",
+    "langchain",
+    "llama_index",
+    "mteb",
+    "sklearn",
+}  # modules that need a package
 
 
 class Import(NamedTuple):

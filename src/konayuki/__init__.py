@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from konayuki import errors
 
 if TYPE_CHECKING:
+    from konayuki.integrations import sqlite
     from konayuki.model import StaticModel
     from konayuki.search import Hit, Index, rerank
 
 __version__ = "0.1.0"
-__all__ = ["Hit", "Index", "StaticModel", "__version__", "errors", "rerank"]
+__all__ = ["Hit", "Index", "StaticModel", "__version__", "errors", "rerank", "sqlite"]
 
 
 def __getattr__(name: str) -> object:
@@ -22,6 +23,10 @@ def __getattr__(name: str) -> object:
         from konayuki import search
 
         return getattr(search, name)
+    if name == "sqlite":
+        from konayuki.integrations import sqlite
+
+        return sqlite
     raise AttributeError(f"module 'konayuki' has no attribute {name!r}")
 
 

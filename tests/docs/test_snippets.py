@@ -23,6 +23,8 @@ NEEDS = {
     "huggingface_hub": "hub",
     "pyarrow": "scale",
     "qdrant_client": "qdrant",
+    "pandas": "ray",
+    "polars": "ray",
 }
 COMMANDS_NEED = {
     "konayuki embed": "pyarrow",
@@ -31,13 +33,14 @@ COMMANDS_NEED = {
     "konayuki train": "sentence_transformers",
 }
 ADAPTERS_NEED = {
+    "konayuki.integrations.duckdb": "duckdb",
     "konayuki.integrations.haystack": "haystack",
     "konayuki.integrations.langchain": "langchain_core",
     "konayuki.integrations.llama_index": "llama_index.core",
     "konayuki.integrations.sklearn": "sklearn",
 }
 # Pages whose sections stand alone: each is its own test, so that a missing package skips only one.
-BY_SECTION = {"integrations.md", "scale.md"}
+BY_SECTION = {"clients.md", "integrations.md", "scale.md"}
 # Seconds to import.
 SLOW = ("import mteb", "from haystack", "from llama_index", "from qdrant_client", "from sklearn")
 

@@ -13,6 +13,7 @@ from konayuki.evaluation import RetrievalSet, evaluate_dense, read_sets  # noqa:
 from konayuki.evaluation.indexed import evaluate_indexed  # noqa: E402
 from konayuki.evaluation.sets import build_retrieval_set  # noqa: E402
 from konayuki.integrations.mteb import (  # noqa: E402
+    MtebBm25,
     MtebEncoder,
     MtebSearch,
     model_meta,
@@ -76,6 +77,33 @@ def test_the_index_scores_as_in_our_own_evaluation(lakes: RetrievalSet, mode: st
     assert_same(theirs, ours.metrics)
 
 
+def test_bm25_is_the_words_of_the_index(lakes: RetrievalSet) -> None:
+    (ours,) = evaluate_indexed(tiny_model(), lakes, ["lexical"])
+    searcher = MtebBm25()
+
+    theirs = scores_of(searcher, lakes)
+    searcher.close()
+
+    assert_same(theirs, ours.metrics)
+    assert searcher.mteb_model_meta.name == "konayuki/bm25-japanese"
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])
+def test_documents_that_were_asked_about_all_get_a_score(lakes: RetrievalSet, mode: str) -> None:
+    known = {"task_metadata": None, "hf_split": "", "hf_subset": "", "encode_kwargs": {}}
+    corpus = [{"id": key, **passage._asdict()} for key, passage in lakes.corpus.items()]
+    asked = list(lakes.corpus)[:2]
+    searcher = MtebSearch(tiny_model(), mode=mode)
+    searcher.index(corpus, **known)
+    question = {"id": "q", "text": lakes.corpus[asked[1]].text}
+
+    scores = searcher.search([question], top_k=1, top_ranked={"q": asked}, **known)["q"]
+    searcher.close()
+
+    assert set(scores) == set(asked)
+    assert scores[asked[1]] > scores[asked[0]]
+
+
 def test_the_meta_describes_the_model_and_loads_it(lakes: RetrievalSet) -> None:
     meta = model_meta(tiny_model(), name="owner/tiny")
 
@@ -90,6 +118,7 @@ def test_protocols_of_mteb_are_kept() -> None:
 
     assert isinstance(MtebEncoder(tiny_model()), protocols.EncoderProtocol)
     assert isinstance(MtebSearch(tiny_model()), protocols.SearchProtocol)
+    assert isinstance(MtebBm25(), protocols.SearchProtocol)
 
 
 def test_wrong_use_is_an_error_of_ours(tmp_path: Path) -> None:

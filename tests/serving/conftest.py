@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-for module in ("starlette", "uvicorn", "httptools", "pydantic", "orjson", "prometheus_client"):
+for module in (
+    "starlette", "uvicorn", "httptools", "pydantic", "orjson", "prometheus_client", "mcp"
+):  # fmt: skip
     pytest.importorskip(module, reason="the extra `serve` is not installed")
 
 from serving.live import Live, serving  # noqa: E402

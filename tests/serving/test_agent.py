@@ -5,15 +5,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from konayuki.ingest import update
 from konayuki.model import StaticModel
 from konayuki.search import Document, Hit, Index
 from serving.live import ROOT, command
@@ -21,8 +23,12 @@ from serving.records import BIWA, CAT, FUJI
 
 mcp = pytest.importorskip("mcp")
 
-from konayuki.serving.agent import excerpts, in_full, replace_lone_surrogates  # noqa: E402
-from konayuki.serving.budget import LEAST_TOKENS, cost  # noqa: E402
+from konayuki.search import FileHits  # noqa: E402
+from konayuki.serving.agent import build_agent  # noqa: E402
+from konayuki.serving.answers import excerpts, in_full  # noqa: E402
+from konayuki.serving.budget import LEAST_TOKENS, cost, estimated_tokens  # noqa: E402
+from konayuki.serving.engine import Engine  # noqa: E402
+from konayuki.serving.stdio import replace_lone_surrogates  # noqa: E402
 
 READING = {"search", "get", "list_files", "status", "embed", "similarity"}
 
@@ -32,6 +38,13 @@ def index(tmp_path: Path, model_folder: Path) -> Path:
     with Index.create(tmp_path / "i", StaticModel.load(model_folder)) as index:
         index.add([FUJI, BIWA, CAT])
     return tmp_path / "i"
+
+
+@pytest.fixture(scope="module")
+def shared_index(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Iterator[Index]:
+    folder = tmp_path_factory.mktemp("property") / "i"
+    with Index.create(folder, StaticModel.load(model_folder)) as index:
+        yield index
 
 
 def ask(index: Path, model: Path, act: Callable[[Any], Awaitable[Any]], *arguments: str) -> Any:
@@ -130,6 +143,119 @@ def test_an_agent_reads_around_a_hit_and_looks_about(index: Path, model_folder: 
     assert got["nothing"].content[0].text.startswith("Nothing relevant")
 
 
+PASSAGES = [
+    {"id": f"{path}#{n}", "text": text, "chunk_of": path, "position": n,
+     "metadata": {"path": path, "line": 1 + 10 * n}}
+    for path, texts in {
+        "山.md": ["富士山の高さは3776メートル。", "富士山に雪が降る。", "富士山から海を見る。"],
+        "本.md": ["料理の本。", "法律の本。"],
+    }.items()
+    for n, text in enumerate(texts)
+]  # fmt: skip
+
+
+def test_an_agent_reads_by_place_and_groups_by_file(index: Path, model_folder: Path) -> None:
+    numbered = [
+        {"id": f"p{n}", "text": "文", "position": n, "metadata": {"path": "報告.pdf", "page": n}}
+        for n in range(3)
+    ]
+
+    async def act(session: Any) -> dict[str, Any]:
+        await session.call_tool("add", {"documents": [*PASSAGES, *numbered]})
+        places = ["山.md:1", "山.md:9-10", "山.md:10-11", "山.md:999", "報告.pdf p.2"]
+        return {
+            "places": [await session.call_tool("get", {"id": place}) for place in places],
+            "around": await session.call_tool("get", {"id": "山.md:12", "neighbours": 1}),
+            "nowhere": await session.call_tool("get", {"id": "海.md:3"}),
+            "flat": await session.call_tool("search", {"query": "富士山", "k": 4}),
+            "later": await session.call_tool("search", {"query": "富士山", "k": 2, "offset": 2}),
+            "grouped": await session.call_tool(
+                "search", {"query": "富士山", "k": 2, "group_by_file": True}
+            ),
+        }
+
+    got = ask(index, model_folder, act)
+
+    ids = [[hit["id"] for hit in structured(answer)["hits"]] for answer in got["places"]]
+    assert ids == [["山.md#0"], ["山.md#0"], ["山.md#0", "山.md#1"], ["山.md#2"], ["p2"]]
+    assert [hit["id"] for hit in structured(got["around"])["hits"]] == [
+        "山.md#0", "山.md#1", "山.md#2",
+    ]  # fmt: skip
+    assert failed(got["nowhere"])
+    assert "list_files" in got["nowhere"].content[0].text
+    pages = structured(got["flat"])["hits"], structured(got["later"])["hits"]
+    assert [hit["id"] for hit in pages[0][2:]] == [hit["id"] for hit in pages[1]]
+    flat, grouped = structured(got["flat"])["hits"], structured(got["grouped"])["hits"]
+    assert len({hit["id"].partition("#")[0] for hit in flat}) < len(flat)
+    assert len({hit["place"].partition(":")[0] for hit in grouped}) == 2
+    by_path = {hit["place"].partition(":")[0]: hit for hit in grouped}
+    assert by_path["山.md"]["others"] == 2
+    assert by_path["山.md"]["place"] in {"山.md:1", "山.md:11", "山.md:21"}
+    assert "(+2 in this file)" in got["grouped"].content[0].text
+
+
+def test_an_agent_reads_resources(index: Path, model_folder: Path) -> None:
+    async def act(session: Any) -> dict[str, Any]:
+        odd = {"id": "../a b/山.md#1", "text": "雪の本文"}
+        await session.call_tool("add", {"documents": [odd]})
+        return {
+            "listed": (await session.list_resources()).resources,
+            "templates": (await session.list_resource_templates()).resource_templates,
+            "fuji": await session.read_resource("konayuki://documents/fuji"),
+            "odd": await session.read_resource(f"konayuki://documents/{quote(odd['id'])}"),
+            "status": await session.read_resource("konayuki://status"),
+            "nobody": await refused(session.read_resource("konayuki://documents/nobody")),
+        }
+
+    got = ask(index, model_folder, act)
+
+    assert [str(one.uri) for one in got["listed"]] == ["konayuki://status"]
+    assert [one.uri_template for one in got["templates"]] == ["konayuki://documents/{+id}"]
+    assert got["fuji"].contents[0].text == FUJI["text"]
+    assert got["odd"].contents[0].text == "雪の本文"
+    assert json.loads(got["status"].contents[0].text)["documents"] == 4
+    assert "there is no document 'nobody'" in got["nobody"]
+
+
+async def refused(request: Awaitable[Any]) -> str:
+    try:
+        await request
+    except Exception as error:
+        return str(error)
+    return ""
+
+
+def test_a_scripted_agent_finds_the_answer_within_its_budget(tmp_path: Path) -> None:
+    """Search; read on if the excerpt was cut; say so if nothing is relevant."""
+    corpus = ROOT / "demo" / "corpus"
+    with Index.create(tmp_path / "demo") as built:
+        update(built, [corpus])
+    index = Index.open(tmp_path / "demo", read_only=True)
+    server = build_agent(Engine(StaticModel.load(), index=index, read_only=True))
+    lines = (ROOT / "demo" / "questions.jsonl").read_text("utf-8").splitlines()
+    questions = [json.loads(line) for line in lines]
+
+    async def answer(question: str) -> tuple[str, list[dict[str, Any]]]:
+        found = await server.call_tool("search", {"query": question, "k": 5, "max_tokens": 1000})
+        read, hits = found.content[0].text, found.structured_content["hits"]
+        if hits and hits[0].get("cut"):
+            more = await server.call_tool("get", {"id": hits[0]["id"], "max_tokens": 1000})
+            read += more.content[0].text
+        return read, hits
+
+    seen = 0
+    for item in questions:
+        read, hits = asyncio.run(answer(item["question"]))
+        assert estimated_tokens(read) <= 2000
+        places = {(Path(hit["place"].partition(":")[0]).name, hit["heading"]) for hit in hits}
+        seen += (item["file"], item["heading"]) in places
+    nothing, _ = asyncio.run(answer("qwzx vbnm"))
+    index.close()
+
+    assert seen >= 0.8 * len(questions)
+    assert nothing.startswith(("Nothing relevant", "Probably nothing relevant"))
+
+
 def test_half_a_character_gets_an_answer(index: Path, model_folder: Path) -> None:
     call = (
         '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":'
@@ -206,7 +332,7 @@ def test_an_answer_never_exceeds_its_budget(
         Document(id=hit.id, text=hit.text, title=hit.title, position=hit.position) for hit in hits
     ]
 
-    found = excerpts(query, hits, max_tokens)
+    found = excerpts(query, [FileHits(hit, hits[:n]) for n, hit in enumerate(hits)], max_tokens)
     read = in_full(documents, start, max_tokens)
 
     for answer in (found, read):
@@ -217,11 +343,33 @@ def test_an_answer_never_exceeds_its_budget(
         assert passage.cut == (passage.text != hit.text)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    texts=st.lists(TEXT, min_size=1, max_size=12, unique=True),
+    query=TEXT,
+    max_tokens=st.integers(LEAST_TOKENS, 3000),
+)
+def test_the_best_passage_of_a_real_index_comes_first(
+    shared_index: Index, texts: list[str], query: str, max_tokens: int
+) -> None:
+    gone = [document.id for document in shared_index.documents()]
+    shared_index.replace(({"id": f"{n}", "text": t} for n, t in enumerate(texts)), ids=gone)
+
+    hits = shared_index.search(query, k=5)
+    answer = excerpts(query, [FileHits(hit, []) for hit in hits], max_tokens)
+
+    assert cost(answer) <= max_tokens
+    assert [hit.id for hit in hits][: len(answer.hits)] == [hit.id for hit in answer.hits]
+    assert bool(answer.hits) == bool(hits)
+
+
 def test_more_budget_shows_more_of_the_same_hits() -> None:
     hits = [
         Hit(f"{n}", 1.0, "富士山に雪が降る。" * 100, "", {}, 1.0, 1.0, "d", "", n) for n in range(5)
     ]
-    small, large = (excerpts("富士山", hits, tokens) for tokens in (300, 3000))
+    small, large = (
+        excerpts("富士山", [FileHits(hit, []) for hit in hits], tokens) for tokens in (300, 3000)
+    )
 
     assert len(small.hits) == len(large.hits) == 5
     assert len(small.hits[0].text) < len(large.hits[0].text)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.command_line import assert_arguments_are_known
 from serving.live import ROOT, Live
 
 PAGE = (ROOT / "docs/howto/serving.md").read_text("utf-8")
@@ -125,10 +126,3 @@ def test_the_agent_example_starts_what_there_is() -> None:
 
     assert server["command"] == "konayuki"
     assert_arguments_are_known(shlex.join(server["args"]))
-
-
-def assert_arguments_are_known(line: str) -> None:
-    from konayuki.cli.main import VERBS, build_parser
-
-    arguments = shlex.split(line)
-    build_parser([verb for verb in VERBS if verb.name == arguments[0]]).parse_args(arguments)

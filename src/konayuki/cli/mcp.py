@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve one client on stdin and stdout until it leaves."""
     require("mcp", "serve")
     from konayuki.serving import Engine, Settings, build_agent
-    from konayuki.serving.agent import clean_stdin
+    from konayuki.serving.stdio import clean_stdin
 
     settings = Settings(
         index=args.index,

@@ -91,7 +91,9 @@ def _add_web(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
-    for module in ("uvicorn", "starlette", "pydantic", "orjson", "httptools", "prometheus_client"):
+    for module in (
+        "uvicorn", "starlette", "pydantic", "orjson", "httptools", "prometheus_client", "mcp"
+    ):  # fmt: skip
         require(module, "serve")
     from konayuki.serving import Settings, serve
 

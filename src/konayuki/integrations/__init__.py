@@ -1,7 +1,8 @@
 """konayuki under the names of other libraries: thin adapters, one public module per library.
 
 The adapters share class names (`KonayukiRetriever`), so each is imported from its own module, such
-as `konayuki.integrations.langchain`; the module needs the extra of its name. `push` sends a model
+as `konayuki.integrations.langchain`; the module needs the extra of its
+name, but for `sqlite`, which needs none. `push` sends a model
 folder to the Hugging Face hub.
 """
 
@@ -9,10 +10,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from konayuki.integrations import haystack, langchain, llama_index, mteb, sklearn
+    from konayuki.integrations import (
+        duckdb,
+        haystack,
+        langchain,
+        llama_index,
+        mteb,
+        sklearn,
+        sqlite,
+    )
     from konayuki.integrations.hub_push import Pushed, push
 
-__all__ = ["Pushed", "haystack", "langchain", "llama_index", "mteb", "push", "sklearn"]
+__all__ = [
+    "Pushed",
+    "duckdb",
+    "haystack",
+    "langchain",
+    "llama_index",
+    "mteb",
+    "push",
+    "sklearn",
+    "sqlite",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from konayuki.search import Hit
+from konayuki.search import Document, Hit
 
 _ID_BYTES = 16
 
@@ -24,15 +24,16 @@ def record_of(text: str, metadata: Mapping[str, Any], identity: str | None) -> d
     }
 
 
-def metadata_of(hit: Hit) -> dict[str, Any]:
-    """Return the facts about a hit next to its text; its own metadata overrides the others."""
+def metadata_of(hit: Hit | Document) -> dict[str, Any]:
+    """Return the facts about a passage next to its text; its own metadata overrides the others."""
     facts: dict[str, Any] = {}
     if hit.title:
         facts["title"] = hit.title
     if hit.heading:
         facts["heading"] = hit.heading
-    if hit.document != hit.id:
-        facts |= {"document": hit.document, "position": hit.position}
+    document = hit.document if isinstance(hit, Hit) else hit.chunk_of or hit.id
+    if document != hit.id:
+        facts |= {"document": document, "position": hit.position}
     return facts | dict(hit.metadata)
 
 

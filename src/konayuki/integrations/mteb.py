@@ -1,4 +1,4 @@
-"""konayuki for mteb: an encoder, a searcher and tasks over our own evaluation sets.
+"""konayuki for mteb: an encoder, searchers (BM25 too) and tasks over our own evaluation sets.
 
 import mteb
 from konayuki import StaticModel
@@ -12,7 +12,7 @@ mteb.evaluate(MtebSearch(model), [retrieval_task(dataset) for dataset in read_se
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,11 +176,18 @@ class MtebSearch:
         num_proc: int | None = None,
         **_options: Any,  # noqa: ANN401
     ) -> dict[str, dict[str, float]]:
-        """Return the scores of the best `top_k` documents of each query."""
+        """Return the scores of the best `top_k` documents of each query.
+
+        Of `top_ranked`, documents that each query is asked about, all have a score: the order is
+        that of `konayuki.rerank` in mode "hybrid", else that of a search of the whole corpus.
+        """
         if self._index is None:
             raise InputError("there is nothing to search: expected a call of `index` first")
         if top_ranked is not None:
-            raise InputError("an index ranks its whole corpus: reranking needs MtebEncoder")
+            return {
+                query["id"]: self._scores_of(self._index, query["text"], top_ranked[query["id"]])
+                for query in queries
+            }
         return {
             query["id"]: {
                 hit.id: float(hit.score)
@@ -189,6 +196,21 @@ class MtebSearch:
             for query in queries
         }
 
+    def _scores_of(self, index: "Index", query: str, ids: Sequence[str]) -> dict[str, float]:
+        """Return the scores of the documents that were asked about."""
+        if self._mode == "hybrid":
+            from konayuki.search import rerank
+
+            passages = [passage for key in ids if (passage := index.get(key)) is not None]
+            texts = [passage.searched_text for passage in passages]
+            ranked = rerank(query, texts, model=self._model)
+            return {passages[line.position].id: line.score for line in ranked}
+        wanted = dict.fromkeys(ids, 0.0 if self._mode == "lexical" else -1.0)
+        for hit in index.search(query, k=len(index), mode=self._mode):
+            if hit.id in wanted:
+                wanted[hit.id] = float(hit.score)
+        return wanted
+
     def close(self) -> None:
         """Close the index and delete it."""
         if self._index is not None:
@@ -196,6 +218,46 @@ class MtebSearch:
         if self._folder is not None:
             self._folder.cleanup()
         self._index = self._folder = None
+
+
+class MtebBm25(MtebSearch):
+    """BM25 over pairs of Japanese characters as mteb's search protocol, a baseline without a model.
+
+    mteb's own BM25 splits at spaces, and a Japanese sentence has none.
+
+    Args:
+        name: Name under which mteb keeps results.
+        revision: Version under which mteb keeps results; default: that of the analyser.
+    """
+
+    def __init__(
+        self, *, name: str = "konayuki/bm25-japanese", revision: str | None = None
+    ) -> None:
+        from konayuki.model import StaticModel
+        from konayuki.search.terms import ANALYZER_VERSION
+
+        # The index keeps vectors, too, but no search by words looks at them.
+        super().__init__(StaticModel.load(dim=32), mode="lexical")
+        meta = require("mteb.models.model_meta", "mteb")
+        self.mteb_model_meta = meta.ModelMeta(
+            loader=lambda *_arguments, **_options: MtebBm25(name=name, revision=revision),
+            name=name,
+            revision=revision or f"analyzer-{ANALYZER_VERSION}",
+            release_date=None,
+            languages=["jpn-Jpan", "eng-Latn"],
+            n_parameters=None,
+            memory_usage_mb=None,
+            max_tokens=float("inf"),
+            embed_dim=None,
+            license="apache-2.0",
+            open_weights=True,
+            public_training_code=None,
+            public_training_data=None,
+            framework=[],
+            similarity_fn_name=None,
+            use_instructions=False,
+            training_datasets=None,
+        )
 
 
 def retrieval_task(dataset: RetrievalSet) -> Any:  # noqa: ANN401 - a class of an optional package

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from konayuki.arrays import FloatVector, unit_rows
 from konayuki.choices import MODES, SORTS
 from konayuki.errors import InputError
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
@@ -115,6 +118,24 @@ def checked_ids(ids: Iterable[str]) -> list[str]:
 def is_key(key: object) -> bool:
     """Return whether something can be the key of a document or of metadata."""
     return isinstance(key, str) and is_encodable(key)
+
+
+def checked_vector(vector: object, dim: int) -> FloatVector:
+    """Return a vector at length 1; a zero vector stays.
+
+    Raises:
+        InputError: It is not a vector of that many finite numbers.
+    """
+    try:
+        values = np.asarray(vector, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"vector cannot be read: {error}: expected {dim} numbers") from None
+    if values.shape != (dim,):
+        raise InputError(f"vector has the shape {values.shape}: expected ({dim},)")
+    if not np.isfinite(values).all():
+        raise InputError("vector has a number that is not finite: expected finite ones")
+    unit: FloatVector = unit_rows(values[np.newaxis])[0]
+    return unit
 
 
 def checked_sources(sources: object) -> Mapping[str, Source | None]:

@@ -1,12 +1,13 @@
 """Index: documents in, ranked hits out."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from konayuki.arrays import FloatVector
 from konayuki.choices import Mode, Sort
 from konayuki.errors import InputError, NotFoundError
 from konayuki.progress import track
@@ -18,6 +19,7 @@ from konayuki.search.arguments import (
     check_search,
     checked_ids,
     checked_sources,
+    checked_vector,
     is_key,
 )
 from konayuki.search.document import Document, read_document, read_filter
@@ -120,6 +122,10 @@ class Index:
             (3, True)
         """
         folder = Path(path)
+        if folder.is_dir() and not os.access(folder, os.X_OK):
+            raise NotFoundError(
+                f"{folder}: permission denied: expected the right to look into the folder"
+            )
         if not os.path.lexists(folder / "documents.db"):
             hint = (
                 f"konayuki index {folder} --out NEW makes an index of its files"
@@ -132,6 +138,11 @@ class Index:
             )
         model = _bundled() if model is None else model
         return cls(Store.open(folder, model, read_only=read_only))
+
+    @property
+    def model(self) -> Encoder:
+        """Return what turns texts into vectors."""
+        return self._store.model
 
     @property
     def read_only(self) -> bool:
@@ -372,6 +383,31 @@ class Index:
             raise InputError(f"id is {identity!r}: expected the id of a document")
         return self._searcher.similar(identity, k, conditions, same_document=same_document)
 
+    def nearest(
+        self,
+        vector: FloatVector | Sequence[float],
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+    ) -> list[Hit]:
+        """Return the documents whose vectors are nearest, best first; their score is the cosine.
+
+        Args:
+            vector: float32 (dim,), as the model of the index makes it; of any length.
+            k: How many hits.
+            where: Metadata that a hit must have, as in `search`.
+
+        Raises:
+            InputError: An argument cannot be used.
+
+        Examples:
+            >>> index.nearest(index.model.encode("日本でいちばん高い山"), k=1)[0].id
+            'fuji'
+        """
+        check_count(k)
+        conditions = read_filter(where)
+        self._store.check_open()
+        return self._searcher.nearest(checked_vector(vector, self._store.model.dim), k, conditions)
+
     def suggest(self, prefix: str, k: int = 8) -> list[Suggestion]:
         """Return ways in which a query may go on: the likeliest first.
 
@@ -408,14 +444,21 @@ class Index:
         return self._documents.get(identity) if is_key(identity) else None
 
     def documents(self) -> Iterator[Document]:
-        """Yield every document of the newest state, in the order in which they were stored."""
+        """Yield all documents of the newest generation, in the order in which they were stored.
+
+        One that is removed meanwhile may be among them.
+
+        Examples:
+            >>> "fuji" in [document.id for document in index.documents()]
+            True
+        """
         self._store.check_open()
-        generation, row = self._documents.clock().generation, 0
-        while lines := self._documents.after(row, generation, n_most=_BATCH_DOCUMENTS):
-            row = lines[-1].row
-            yield from (
-                line.document for line in lines if line.died is None or line.died > generation
-            )
+        view = self._store.current()
+        living = view.vectors.rows[view.vectors.living(view.vectors.rows)].tolist()
+        for start in range(0, len(living), _BATCH_DOCUMENTS):
+            rows = living[start : start + _BATCH_DOCUMENTS]
+            by_row = self._documents.by_row(rows)
+            yield from (by_row[row] for row in rows if row in by_row)
 
     def ids(self, where: Mapping[str, Any]) -> list[str]:
         """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
@@ -502,16 +545,31 @@ class Index:
         self._store.lock()
 
     def note(self, name: str) -> str:
-        """Return what was noted about the index under a name, "" for nothing."""
+        """Return what was noted about the index under a name, "" for nothing.
+
+        Examples:
+            >>> index.note("owner")
+            ''
+        """
         self._store.check_open()
         return self._documents.note(name)
 
     def remember_note(self, name: str, text: str) -> None:
         """Note something about the index as a whole, such as what its last update left out.
 
+        Examples:
+            >>> index.remember_note("of", "notes of the mountains")
+            >>> index.note("of")
+            'notes of the mountains'
+
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> index.remember_note("owner", "図書係")
+            >>> index.note("owner")
+            '図書係'
         """
         self._store.check_writable()
         self._store.remember_note(name, text)
@@ -593,6 +651,7 @@ class Index:
             ('fuji', True)
         """
         check_search(query, 0, "hybrid")
+        self._store.check_open()
         return self._searcher.candidates(query)
 
 

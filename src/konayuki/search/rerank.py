@@ -7,7 +7,7 @@ of rare and common words, is taken from the texts themselves.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,6 @@ from konayuki.search.token_ids import TokenView, token_block
 _OTHER_TEXTS = 100
 
 
-class RankingModel(TokenEncoder, Protocol):
-    """A model with vectors of texts and rows of tokens, such as `StaticModel`."""
-
-
 class Reranked(NamedTuple):
     """A text in its new place.
 
@@ -41,6 +37,12 @@ class Reranked(NamedTuple):
         relevance: How likely it answers the question, from 0 to 1; comparable between questions,
             and never less than that of a text further down.
         score: What the texts are ordered by; comparable within one answer only.
+
+    Examples:
+        >>> from konayuki.search import rerank
+        >>> best = rerank("富士山の高さ", ["琵琶湖は湖である。", "富士山は高い山である。"])[0]
+        >>> best.position, 0 <= best.relevance <= 1
+        (1, True)
     """
 
     position: int
@@ -49,14 +51,9 @@ class Reranked(NamedTuple):
 
 
 def rerank(
-    query: str, texts: Iterable[str], *, model: RankingModel | None = None, k: int | None = None
+    query: str, texts: Iterable[str], *, model: TokenEncoder | None = None, k: int | None = None
 ) -> list[Reranked]:
     """Return texts in the order in which they answer a question, best first.
-
-    >>> import konayuki
-    >>> texts = ["琵琶湖は日本最大の湖である。", "富士山の標高は3776メートルである。"]
-    >>> konayuki.rerank("富士山の高さ", texts)[0].position
-    1
 
     Args:
         query: A question or a few words; with an empty one the order stays as it is.
@@ -66,6 +63,11 @@ def rerank(
 
     Raises:
         InputError: An argument is of another type, or too long.
+
+    Examples:
+        >>> texts = ["琵琶湖は日本最大の湖である。", "富士山の標高は3776メートルである。"]
+        >>> rerank("富士山の高さ", texts)[0].position
+        1
     """
     check_search(query, 0 if k is None else k, "hybrid")
     passages = _checked(texts)
@@ -83,7 +85,7 @@ def rerank(
     return [Reranked(*line) for line in zip(*columns, strict=True)][:k]
 
 
-def candidates_of(query: str, texts: Sequence[str], model: RankingModel) -> Candidates:
+def candidates_of(query: str, texts: Sequence[str], model: TokenEncoder) -> Candidates:
     """Return the features of texts for a question; all of them as `prepared` gives them."""
     vectors = model.encode([query, *texts])
     lexical, ceiling = _bm25(query, texts)
@@ -187,7 +189,7 @@ def _checked(texts: Iterable[str]) -> list[str]:
 
 
 @cache  # loading it would take longer than most calls
-def _bundled() -> RankingModel:
+def _bundled() -> TokenEncoder:
     from konayuki.model import StaticModel
 
     return StaticModel.load()

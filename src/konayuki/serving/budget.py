@@ -8,6 +8,10 @@ from pydantic import BaseModel, Field
 LEAST_TOKENS = 200  # the frame of an answer, and a note
 _SHORTEST = 24  # characters of a passage that still tell something
 _TITLE_CHARACTERS = 80
+# When a budget is short, a passage gets this share of the one before it: the best, which answers
+# most often, is then whole and needs no further call.
+_SHARE = 0.5
+_NARROWER = 0.8  # of the last attempt
 
 
 class Passage(BaseModel):
@@ -17,8 +21,10 @@ class Passage(BaseModel):
     text: str
     title: str = ""
     heading: str = ""
+    place: str = Field(default="", description="Its file, with the line or page if known.")
     relevance: float | None = Field(default=None, description="From 0 to 1, if it is known.")
     cut: bool = Field(default=False, description="Whether `get` has more of this passage.")
+    others: int = Field(default=0, description="Further hits in the same file.")
 
 
 class Passages(BaseModel):
@@ -33,11 +39,17 @@ class Passages(BaseModel):
         lines = [self.note] if self.note else []
         for hit in self.hits:
             title = " > ".join(part for part in (hit.title, hit.heading) if part)
+            place = "" if not hit.place or hit.id.startswith(hit.place) else f" {hit.place}"
             relevance = "" if hit.relevance is None else f" (relevance {hit.relevance:.2f})"
-            lines.append(f"[{hit.id}] {title}{relevance}\n{hit.text}")
+            others = f" (+{hit.others} in this file)" if hit.others else ""
+            lines.append(f"[{hit.id}]{place} {title}{relevance}{others}\n{hit.text}")
         if self.more:
             lines.append(f"{self.more} more did not fit: raise max_tokens, or ask more narrowly.")
         return "\n\n".join(lines)
+
+    def as_json(self) -> str:
+        """Return what its program reads; what has its default value is left out."""
+        return self.model_dump_json(exclude_defaults=True)
 
 
 def estimated_tokens(text: str) -> int:
@@ -51,7 +63,7 @@ def estimated_tokens(text: str) -> int:
 
 def cost(answer: Passages) -> int:
     """Return the tokens of an answer in the form that has more of them: text or JSON."""
-    return max(estimated_tokens(answer.as_text()), estimated_tokens(answer.model_dump_json()))
+    return max(estimated_tokens(answer.as_text()), estimated_tokens(answer.as_json()))
 
 
 def shorten(text: str, width: int) -> str:
@@ -77,13 +89,17 @@ def fit(
         note: What to say before the passages.
     """
     for n_passages in range(len(passages), 0, -1):
-        width = longest
+        width = longest / _SHARE ** (n_passages - 1)  # of the first passage: all are whole
         while width >= _SHORTEST:
-            hits = [as_passage(passage, width) for passage in passages[:n_passages]]
+            widths = [width * _SHARE**rank for rank in range(n_passages)]
+            hits = [
+                as_passage(passage, round(min(max(_SHORTEST, wanted), longest)))
+                for passage, wanted in zip(passages, widths, strict=False)
+            ]
             answer = Passages(hits=hits, more=len(passages) - n_passages, note=note)
             if cost(answer) <= max_tokens:
                 return answer
-            width = width * 3 // 4
+            width *= _NARROWER
     return Passages(hits=[], more=len(passages), note=note)
 
 

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from konayuki.search import prepared, spelling, terms, words
+from konayuki.search import prepared, respelled, spelling, terms, words
 from konayuki.text import fold
 
 _HIRAGANA = range(0x3041, 0x3097)
@@ -17,7 +17,7 @@ def rules() -> dict[str, Any]:
     table = _alike()
     return {
         "prepared": prepared.rules(),
-        "terms": terms.rules(),
+        "terms": {**terms.rules(), "clear_share": respelled.CLEAR_SHARE},
         "spelling": spelling.rules(),
         "words": words.rules(),
         "alike": ["".join(table), "".join(table.values())],
