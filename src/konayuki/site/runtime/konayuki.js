@@ -1278,8 +1278,9 @@ export class Site {
 
   /** Return the BM25 of every passage, the most that any could have, and whether the query is one term. */
   async #lexical(query) {
-    await this.dictionary.load(query);
     const { grams, lone } = this.language.terms(query);
+    this.fields.words.postings(grams).catch(() => {}); // on the way while the dictionary comes
+    await this.dictionary.load(query);
     const others = this.language.otherSpellings(query);
     const { terms, words } = this.#clauses(query, grams, lone);
     const all = [...terms.map(({ term }) => term), ...words.flatMap((word) => [word.own, ...word.others.map((o) => o.terms)].flat())];
