@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const { Site, Highlighter } = await import(pathToFileURL(asked.runtime));
 const site = await Site.open(pathToFileURL(`${asked.base}/`));
-if (asked.texts || asked.questions) await site.loadMeaning();
+if (asked.texts || asked.questions || asked.terms) await site.loadMeaning();
 const model = site.meaning?.model;
 const plain = ({ id, score, relevance, lexical, dense, snippet }) => ({ id, score, relevance, lexical, dense, snippet });
 const answer = {};
@@ -18,7 +18,7 @@ for (const text of asked.terms ?? []) {
     const prepared = site.language.prepared(text);
     await site.dictionary.load(prepared);
     const words = site.dictionary.words(prepared).map(({ spelled, spellings }) => [spelled, spellings.map((s) => [s.text, s.share])]);
-    answer.terms.push({ words, standard: site.dictionary.inStandardSpelling(prepared), ...site.language.terms(prepared), others: Object.fromEntries(site.language.otherSpellings(prepared)) });
+    answer.terms.push({ words, respelled: site.dictionary.respelled(prepared, (part) => model.encode(part)), ...site.language.terms(prepared), others: Object.fromEntries(site.language.otherSpellings(prepared)) });
 }
 if (asked.questions) {
   answer.hits = [];

@@ -10,8 +10,8 @@ import pytest
 
 from konayuki.search import Document, Index, highlight
 from konayuki.search.prepared import prepared
+from konayuki.search.respelled import respelled
 from konayuki.search.terms import (
-    in_standard_spelling,
     other_spellings,
     query_terms,
     query_words,
@@ -124,7 +124,7 @@ def test_vectors_are_those_of_python(ask, built, narrow_model, documents, questi
     np.testing.assert_allclose(vectors, narrow_model.encode(texts), rtol=0, atol=1e-5)
 
 
-def test_terms_and_other_spellings_are_those_of_python(ask, built, questions):
+def test_terms_and_other_spellings_are_those_of_python(ask, built, narrow_model, questions):
     texts = [*CASES, *questions, *made_up(300, seed=8)]
     answer = ask(built, terms=texts)["terms"]
 
@@ -137,7 +137,7 @@ def test_terms_and_other_spellings_are_those_of_python(ask, built, questions):
         assert terms["others"] == others, repr(text)
         words = [[word, [list(s) for s in spellings]] for word, spellings in query_words(query)]
         assert terms["words"] == words, repr(text)
-        assert terms["standard"] == in_standard_spelling(query), repr(text)
+        assert terms["respelled"] == respelled(query, narrow_model.encode), repr(text)
 
 
 def test_hits_scores_and_order_are_those_of_python(ask, built, index, questions):

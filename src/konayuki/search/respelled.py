@@ -16,6 +16,11 @@ LONGEST = 1000  # characters of a query; a longer one has enough words that are 
 _FIT = 20.0  # what a cosine with the rest of the question counts for, in logarithms of shares
 
 
+def rules() -> dict[str, float]:
+    """Return the constants of a choice between spellings, for runtimes that do the same."""
+    return {"clear_share": CLEAR_SHARE, "longest": LONGEST, "fit": _FIT}
+
+
 def respelled(query: str, encode: Callable[[Sequence[str]], FloatMatrix]) -> str:
     """Return a prepared query in its likely spelling; the query itself if no word changes.
 

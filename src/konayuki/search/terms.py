@@ -65,6 +65,7 @@ def rules() -> dict[str, str | float]:
         "unspaced": _UNSPACED,
         "symbols": _SYMBOLS,
         "longest_word": _LONGEST_WORD,
+        "kana": f"{HIRAGANA}{KATAKANA}",
     }
 
 

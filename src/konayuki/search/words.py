@@ -72,6 +72,7 @@ def rules() -> dict[str, str | int]:
         "before": "".join(sorted(_BEFORE)),
         "behind": "".join(sorted(_BEHIND)),
         "small": "".join(sorted(_SMALL)),
+        "function_words": _FUNCTION_WORDS.pattern,
     }
 
 

@@ -20,6 +20,7 @@ def rules() -> dict[str, Any]:
         "terms": {**terms.rules(), "clear_share": respelled.CLEAR_SHARE},
         "spelling": spelling.rules(),
         "words": words.rules(),
+        "respelled": respelled.rules(),
         "alike": ["".join(table), "".join(table.values())],
     }
 

@@ -81,7 +81,7 @@ export interface Word {
 export interface Dictionary {
   load(query: string): Promise<void>;
   words(query: string): Word[];
-  inStandardSpelling(query: string): string;
+  respelled(query: string, encode: (text: string) => Float32Array): string;
 }
 
 export class Highlighter {

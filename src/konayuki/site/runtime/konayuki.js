@@ -584,7 +584,7 @@ class Dictionary {
     this.blocks = new Map();
     this.shards = new Map();
     this.patterns = {};
-    for (const name of ["hiragana_run", "katakana_run", "kanji_or_katakana", "kanji"])
+    for (const name of ["hiragana_run", "katakana_run", "kanji_or_katakana", "kanji", "function_words"])
       this.patterns[name] = new RegExp(this.rules[name], "gu");
   }
 
@@ -612,23 +612,55 @@ class Dictionary {
     return found;
   }
 
-  /** Return a prepared question with its words as they are usually spelled, as far as that is clear. */
-  inStandardSpelling(query) {
-    const { unspaced, clear_share: clear } = this.language.rules.terms;
+  /** Return a prepared question in its likely spelling; `encode` gives the vector of a text. */
+  respelled(query, encode) {
+    const { clear_share: clear, longest, fit } = this.language.rules.respelled;
+    const parts = Array.from(query).length <= longest ? this.#spelledParts(query) : [];
+    if (!parts.some(({ spellings }) => spellings.length)) return query;
+    const clearOf = ([first, ...others]) =>
+      (!others.length && first.share >= clear) || first.share >= 1 ? first.text : "";
+    const rest = parts.map(({ text, spellings }) => (spellings.length ? clearOf(spellings) : text)).join("");
+    let vector;
+    const fitting = (spellings) => {
+      vector ??= encode(rest);
+      const odds = spellings.map(({ text, share }) => {
+        const cosine = encode(text).reduce((sum, value, column) => sum + value * vector[column], 0);
+        return share * Math.exp(fit * cosine);
+      });
+      const total = odds.reduce((sum, value) => sum + value, 0);
+      const shares = spellings.reduce((sum, { share }) => sum + share, 0);
+      const best = odds.indexOf(Math.max(...odds));
+      return (odds[best] * shares) / total >= clear ? spellings[best].text : "";
+    };
+    const chosen = parts.map(({ text, spellings }) =>
+      spellings.length ? clearOf(spellings) || fitting(spellings) || text : text,
+    );
+    return chosen.every((text, place) => text === parts[place].text) ? query : chosen.join("");
+  }
+
+  /** Return a prepared question, folded, as words that are more often spelled otherwise and the rest. */
+  #spelledParts(query) {
+    const { unspaced } = this.language.rules.terms;
     this.parts ??= new RegExp(`[${unspaced}]+|[^${unspaced}]+`, "gu");
-    let [text, changed] = ["", false];
-    for (const [token] of matches(fold(query), this.parts)) {
+    const parts = [];
+    for (const [run] of matches(fold(query), this.parts)) {
       let done = 0;
-      for (const { start, end, spellings } of token.length > 1 ? this.#wordsIn(token) : []) {
-        const spelled = token.slice(start, end);
-        if (spellings[0].share < clear || spellings.some((spelling) => spelling.text === spelled)) continue;
-        text += token.slice(done, start) + spellings[0].text;
+      for (const { start, end, spellings } of Array.from(run).length > 1 ? this.#wordsIn(run) : []) {
+        const spelled = run.slice(start, end);
+        if (!this.#isSpelledOtherwise(spelled, spellings)) continue;
+        parts.push({ text: run.slice(done, start), spellings: [] }, { text: spelled, spellings });
         done = end;
-        changed = true;
       }
-      text += token.slice(done);
+      parts.push({ text: run.slice(done), spellings: [] });
     }
-    return changed ? text : query;
+    return parts;
+  }
+
+  #isSpelledOtherwise(spelled, spellings) {
+    this.kana ??= new RegExp(`[${this.language.rules.terms.kana}]`, "gu");
+    const usual = spellings[0].text;
+    if (spellings.every(({ text }) => text !== spelled)) return true;
+    return spelled !== usual && spelled.replace(this.kana, "") === usual.replace(this.kana, "");
   }
 
   async #shard(number) {
@@ -679,13 +711,12 @@ class Dictionary {
   }
 
   *#readingsIn(run) {
-    const { shortest_reading: shortest, particles } = this.rules;
-    for (const match of [...matches(run, this.patterns.hiragana_run)]) {
-      const kana = [match.index, match.index + match[0].length];
+    const { shortest_reading: shortest, before } = this.rules;
+    for (const kana of [...this.#stretches(run)]) {
       let behindWord = false;
       for (let start = kana[0]; start <= kana[1] - shortest; ) {
         let word = this.#readingAt(run, start, kana, behindWord);
-        if (word && particles.includes(run[start])) {
+        if (word && before.includes(run[start])) {
           const later = this.#readingAt(run, start + 1, kana, false);
           if (later && later.end > word.end) word = later;
         }
@@ -698,6 +729,18 @@ class Dictionary {
       if (match[0].length <= shortest || this.#spellingsOf(match[0]).length) continue;
       const spellings = this.#spellingsOf(shifted(match[0], "ァ", "ヶ", -0x60));
       if (spellings.length) yield { start: match.index, end: match.index + match[0].length, spellings };
+    }
+  }
+
+  /** Yield the spans of hiragana between function words. */
+  *#stretches(run) {
+    for (const { 0: kana, index } of [...matches(run, this.patterns.hiragana_run)]) {
+      let start = index;
+      for (const word of [...matches(kana, this.patterns.function_words)]) {
+        yield [start, index + word.index];
+        start = index + word.index + word[0].length;
+      }
+      yield [start, index + kana.length];
     }
   }
 
@@ -1239,7 +1282,7 @@ export class Site {
     const { depth, exact, other_spelling } = this.manifest.ranking;
     const { scores, ceiling, oneTerm } = await this.#lexical(query);
     signal?.throwIfAborted(); // before the work: a newer question waits for it
-    const texts = [...new Set([query, this.dictionary.inStandardSpelling(query)])];
+    const texts = [...new Set([query, this.dictionary.respelled(query, (text) => model.encode(text))])];
     const tokens = texts.map((text) => model.tokenize(text));
     const cosines = vectors.cosines(meanOf(tokens.map((ids) => model.pool(ids))));
     const pool = top(scores, depth, 0);
@@ -1278,8 +1321,9 @@ export class Site {
 
   /** Return the BM25 of every passage, the most that any could have, and whether the query is one term. */
   async #lexical(query) {
-    await this.dictionary.load(query);
     const { grams, lone } = this.language.terms(query);
+    this.fields.words.postings(grams).catch(() => {}); // on the way while the dictionary comes
+    await this.dictionary.load(query);
     const others = this.language.otherSpellings(query);
     const { terms, words } = this.#clauses(query, grams, lone);
     const all = [...terms.map(({ term }) => term), ...words.flatMap((word) => [word.own, ...word.others.map((o) => o.terms)].flat())];
