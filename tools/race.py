@@ -1,4 +1,6 @@
-"""Encode and search from many threads at once, with equal results: for ThreadSanitizer.
+"""Encode, tokenize and score from many threads at once, with equal results: for ThreadSanitizer.
+
+A new model is loaded for every round, so that its table of characters is filled by all threads.
 
 Run `python tools/race.py --threads 8 --rounds 50`.
 """
@@ -6,12 +8,30 @@ Run `python tools/race.py --threads 8 --rounds 50`.
 import argparse
 import sys
 import threading
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from konayuki.model import StaticModel
+from konayuki.model.late import Passages
 
 TEXTS = [f"富士山の高さは{number}メートルである。Mt. Fuji {number}" for number in range(200)]
+
+
+def results(model: StaticModel) -> list[NDArray[Any]]:
+    """Return vectors, ids, and the scores of all texts as passages of a question."""
+    vectors, batch = model.encode(TEXTS), model.tokenize(TEXTS)
+    lengths = model.late.sentence_lengths(batch.ids, batch.offsets)
+    places = np.arange(len(TEXTS), dtype=np.int64)
+    ends = np.diff(batch.offsets).astype(np.uint32)
+    spans = (batch.offsets[:-1].copy(), batch.offsets[1:].copy(), places, places + 1)
+    query = model.late.query(batch.ids[:20], np.ones(model.vocab_size, np.float32))
+    return [
+        vectors,
+        batch.ids,
+        *model.late.score(query, Passages(batch.ids, ends, lengths, *spans)),
+    ]
 
 
 def main() -> int:
@@ -20,13 +40,13 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=50)
     arguments = parser.parse_args()
-    model = StaticModel.load()
-    expected = model.encode(TEXTS)
+    models = [StaticModel.load() for _ in range(arguments.rounds)]
+    expected = results(StaticModel.load())
     different = []
 
     def work() -> None:
-        for _ in range(arguments.rounds):
-            if not np.array_equal(model.encode(TEXTS), expected):
+        for model in models:
+            if not all(map(np.array_equal, results(model), expected)):
                 different.append(1)
 
     threads = [threading.Thread(target=work) for _ in range(arguments.threads)]

@@ -145,6 +145,16 @@ def replace_file(
             file.write(content.encode() if isinstance(content, str) else content)
 
 
+def folder_rights(parent: Path) -> int:
+    """Return the rights of a new folder: those of its parent, and all for the user who makes it."""
+    return parent.stat().st_mode & 0o777 | 0o700
+
+
+def file_rights(folder: Path) -> int:
+    """Return the rights of a new file: whoever may use its folder may read it, and so may we."""
+    return folder_rights(folder) & 0o666
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents, if they do not exist.
 

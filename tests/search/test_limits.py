@@ -184,14 +184,14 @@ def linear(call, sizes: tuple[int, ...] = (50_000, 100_000, 200_000)) -> bool:
     """Return whether four times the size takes at most about eight times the time."""
     times = []
     for size in sizes:
-        started = time.perf_counter()
+        started = time.process_time()
         call(size)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return times[-1] < 0.1 + 8 * times[0]
 
 
 @pytest.mark.parametrize(
-    "unit", ["雪。", "雪", "富士山の高さ。", "」", "a ", "ﾌﾞ", "雪\n", "雪\u200b"]
+    "unit", ["雪。", "雪", "富士山の高さ。", "」", "a ", "ﾌﾞ", "雪\n", "雪\u200b", "\u0301\u0316"]
 )
 def test_snippets_take_time_linear_in_the_text(unit: str):
     query = "雪 富士山の高さ a ブ"

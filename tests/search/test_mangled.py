@@ -15,7 +15,9 @@ from konayuki.search import Index
 from search.corpus import records
 
 MODEL = StaticModel.load()  # with rows of tokens, so that there are files of them
-# The full size is 10000, which takes 20 minutes on two cores.
+# The full size is 10000, which takes 20 minutes on two cores, and less on a file system in memory
+# (--basetemp=/dev/shm/...). Rights mean something only to a process without root's capabilities:
+# setpriv --bounding-set=-dac_override,-dac_read_search,-fowner.
 CASES = int(os.environ.get("KONAYUKI_MANGLED_CASES", "1600"))
 SEEDS = 8
 QUERY = "日本の富士山は高い"
@@ -33,9 +35,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def is_own(path: Path) -> bool:
-    """Whether we may write to it ourselves: another mangler may have linked it to the outside."""
-    linked = path.is_symlink() or path.parent.is_symlink()
-    return path.is_file() and not linked and path.stat().st_nlink == 1
+    """Whether we may write to it ourselves: another mangler may have linked or locked it."""
+    if not os.access(path.parent, os.R_OK | os.W_OK | os.X_OK) or path.parent.is_symlink():
+        return False
+    linked = path.is_symlink() or not os.access(path, os.R_OK | os.W_OK)
+    return not linked and path.is_file() and path.stat().st_nlink == 1
 
 
 def bytes_changed(path: Path, source: random.Random, outside: Path) -> None:
@@ -70,13 +74,25 @@ def linked(path: Path, source: random.Random, outside: Path) -> None:
 
 
 def parent_linked(path: Path, source: random.Random, outside: Path) -> None:
-    if path.parent.name in ("lexical", "vectors", "tokens"):
+    is_part = path.parent.name in ("lexical", "vectors", "tokens")
+    if is_part and os.access(path.parent.parent, os.W_OK | os.X_OK):
         shutil.rmtree(path.parent)
         path.parent.symlink_to(outside)
 
 
 def forbidden(path: Path, source: random.Random, outside: Path) -> None:
+    """Nothing to root, who may do anything."""
     path.chmod(source.choice([0, 0o200, 0o400]))
+
+
+def parent_forbidden(path: Path, source: random.Random, outside: Path) -> None:
+    path.parent.chmod(source.choice([0, 0o200, 0o300, 0o400, 0o500]))
+
+
+def give_rights_back(folder: Path) -> None:
+    for path in (folder, *(folder / name for name in ("lexical", "vectors", "tokens"))):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o700)
 
 
 def another_json(path: Path, source: random.Random, outside: Path) -> None:
@@ -102,8 +118,8 @@ def swapped(path: Path, source: random.Random, outside: Path) -> None:
 
 
 MANGLERS = (
-    bytes_changed, cut, longer, another_type, linked, parent_linked, forbidden, another_json,
-    swapped,
+    bytes_changed, cut, longer, another_type, linked, parent_linked, forbidden, parent_forbidden,
+    another_json, swapped,
 )  # fmt: skip
 
 
@@ -154,6 +170,7 @@ def mangle_and_use(whole: Path, work: Path, n_cases: int, seed: int) -> dict[str
         kind = outcome.partition(":")[0]
         outcomes[kind] = outcomes.get(kind, 0) + 1
         assert contents(outside) == before, (seed, number)
+        give_rights_back(folder)
         shutil.rmtree(folder)
     return outcomes
 

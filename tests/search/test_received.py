@@ -13,7 +13,8 @@ import pytest
 
 from konayuki.choices import MODES
 from konayuki.errors import IndexFormatError, InputError, KonayukiError, ReadOnlyError
-from konayuki.search import Index
+from konayuki.model import StaticModel
+from konayuki.search import Index, Query
 from search.corpus import records
 from search.stand_in import HashEncoder
 
@@ -158,6 +159,16 @@ def change(folder: Path, *statements: str) -> None:
         "UPDATE documents SET metadata = '[1]'",
         "DELETE FROM clock",
         "UPDATE clock SET generation = 'x'",
+        "UPDATE clock SET generation = 9223372036854775807",
+        "UPDATE clock SET purged = 9223372036854775807",
+        "UPDATE sqlite_sequence SET seq = 9223372036854775807",
+        "UPDATE sqlite_sequence SET seq = -9",
+        "DELETE FROM sqlite_sequence",
+        "UPDATE documents SET row = 9223372036854775807 WHERE id = 'd5'",
+        "UPDATE documents SET row = -7 WHERE id = 'd5'",
+        "UPDATE documents SET died = 9223372036854775807 WHERE id = 'd5'",
+        "UPDATE documents SET died = 'x' WHERE id = 'd5'",
+        "REPLACE INTO settings VALUES ('erased', '9999')",
         "UPDATE settings SET value = x'00' WHERE name = 'dim'",
         "UPDATE settings SET value = 'zz' WHERE name = 'index_id'",
         "DROP TABLE facts",
@@ -171,6 +182,120 @@ def test_a_database_of_odd_contents_is_refused_by_name(received: Path, statement
     shutil.rmtree(received / "lexical")
     with pytest.raises(IndexFormatError, match=r"documents\.db|vectors"):
         Index.open(received, MODEL)
+
+
+def test_names_of_tables_that_are_not_utf_8_are_named(received: Path):
+    """The message of SQLite cites them, and cannot be decoded either."""
+    content = (received / "documents.db").read_bytes()
+    damaged = content.replace(b"tablefactsfacts", b"table\xbcactsfacts")
+    damaged = damaged.replace(b"CREATE TABLE facts", b"CREATE TABLE (acts")
+    assert damaged.count(b"\xbcacts") == damaged.count(b"(acts") == 1
+    (received / "documents.db").write_bytes(damaged)
+    with pytest.raises(IndexFormatError, match=r"documents\.db"):
+        Index.open(received, MODEL)
+
+
+def test_facts_that_are_not_json_are_named(received: Path):
+    for value in ("'{'", "x'ff'", f"'{'[' * 100_000}'"):
+        change(received, f"UPDATE facts SET value = {value} WHERE key = 'lang' AND row = 1")
+        with (
+            Index.open(received, MODEL) as index,
+            pytest.raises(IndexFormatError, match=r"documents\.db.*expected"),
+        ):
+            index.values("lang")
+
+
+def test_facts_and_texts_that_are_not_what_they_should_be_are_named_by_queries(received: Path):
+    change(received, "INSERT INTO facts VALUES ('tags', x'ff', 1)")
+    change(received, "UPDATE documents SET title = x'ff', heading = x'ff' WHERE row = 1")
+    with Index.open(received, MODEL) as index:
+        for ask in (lambda: index.search(Query.parse("tag:x")), lambda: index.suggest("x")):
+            with pytest.raises(IndexFormatError, match=r"documents\.db.*expected"):
+                ask()
+
+
+@pytest.mark.parametrize("part", ["vectors", "tokens"])
+@pytest.mark.parametrize("in_state", [True, False])
+@pytest.mark.parametrize("epoch", [10**18 - 1, 10**18, 10**19])
+def test_file_numbers_at_the_end_of_their_range_are_left(
+    tmp_path: Path, part: str, in_state: bool, epoch: int, monkeypatch: pytest.MonkeyPatch
+):
+    """The next number would have one digit more than we take for ours, and would stay for ever."""
+    model = StaticModel.load()  # with rows of tokens
+    folder = tmp_path / "i"
+    with Index.create(folder, model) as index:
+        index.add(records(20))
+    state = json.loads((folder / part / "state.json").read_text())
+    for path in (folder / part).glob("1.*"):
+        path.rename(path.with_name(f"{epoch}{path.suffix}"))
+    (folder / part / "state.json").write_text(
+        json.dumps(state | ({"epoch": epoch} if in_state else {}))
+    )
+    monkeypatch.setattr("konayuki.search.derived._DEAD_AT_LEAST", 0)
+    for number in range(3):
+        with Index.open(folder, model) as index:
+            index.delete([f"d{number}"])
+            assert len(index.search("日本の富士山", 50)) == len(index) == 19 - number
+    names = {path.name.partition(".")[0] for path in (folder / part).iterdir()}
+    assert names - {"state", str(epoch)} <= {"1", "2", "3", "4", "5"}
+
+
+def rights_mean_something() -> bool:
+    """Whether a file without rights is closed to us: to root it is not."""
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).chmod(0)
+        return not os.access(file.name, os.R_OK)
+
+
+UNREADABLE = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from search.stand_in import HashEncoder
+from konayuki.errors import KonayukiError
+from konayuki.search import Index
+try:
+    with Index.open(sys.argv[1], HashEncoder()) as index:
+        print("right", [hit.id for hit in index.search("富士山", 3)])
+except KonayukiError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("rights", [0, 0o200, 0o300])
+@pytest.mark.parametrize("part", ["lexical", "vectors", "documents.db", ""])
+def test_what_must_not_be_read_is_named(received: Path, part: str, rights: int):
+    """A derived part is made again if possible; never is it the right to write that is missing."""
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
+    if rights_mean_something():
+        drop = []
+    elif shutil.which("setpriv") is None:
+        pytest.skip("root may read everything")
+    (received / part).chmod(rights)
+    try:
+        done = subprocess.run(
+            [*drop, sys.executable, "-c", UNREADABLE, str(received), *sys.path],
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        (received / part).chmod(0o700)
+    messages = done.stdout + done.stderr
+    assert done.returncode == 0, messages
+    assert "to write" not in messages
+    if part == "" and rights == 0o300:  # files can be reached by name
+        assert messages.startswith("right")
+    elif part in {"documents.db", ""}:
+        assert "expected the right to" in messages and "right [" not in messages
+    else:
+        assert "right [" in messages or rights > 0
+        assert "Permission denied" in messages or (part, rights) == ("vectors", 0o300)
+
+
+def test_files_in_a_folder_without_the_right_to_read_stay_ours(received: Path):
+    (received / "vectors").chmod(0o300)
+    with Index.open(received, MODEL) as index:
+        index.add([{"id": "new", "text": "新しい文書"}])
+    assert (received / "vectors" / "state.json").stat().st_mode & 0o600 == 0o600
 
 
 def test_a_rollback_journal_is_refused(received: Path):

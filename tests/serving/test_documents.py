@@ -116,8 +116,10 @@ def test_tables_and_lines_become_a_document_each(live: Live) -> None:
 
     assert live.call("PUT", "/files/t.csv", rows.encode()).json["stored"] == 2
     assert live.call("PUT", "/files/l.jsonl", lines.encode()).json["stored"] == 3
-    assert live.call("GET", "/documents/c1").json["metadata"] == {"lang": "ja", "path": "t.csv"}
-    assert live.call("GET", "/documents/j2").json["metadata"] == {"n": 2, "path": "l.jsonl"}
+    first = live.call("GET", "/documents/c1").json["metadata"]
+    assert first == {"lang": "ja", "path": "t.csv", "line": 2, "keywords": ["t"]}
+    third = live.call("GET", "/documents/j2").json["metadata"]
+    assert third == {"n": 2, "path": "l.jsonl", "line": 3, "keywords": ["l"]}
 
 
 @pytest.mark.parametrize(

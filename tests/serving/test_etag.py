@@ -1,4 +1,4 @@
-"""A document has an ETag, and a client that names it is spared the document."""
+"""Answers that a client has already are not sent again."""
 
 from serving.live import Live
 from serving.records import FUJI

@@ -212,6 +212,17 @@ def test_metrics_count_requests_by_route_and_status(shared: Live) -> None:
     assert samples(shared, "process_resident_memory_bytes")[()] > 1e6
 
 
+def test_metrics_count_what_is_refused_before_a_route(shared: Live) -> None:
+    before = samples(shared, "konayuki_refused_total")
+    long_url = b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for request in (b"nonsense\r\n\r\n", long_url, long_url):
+        assert shared.send(request).startswith(b"HTTP/1.1 4")
+    after = samples(shared, "konayuki_refused_total")
+
+    grown = {code: count - before.get(code, 0) for code, count in after.items()}
+    assert grown == {("malformed_request",): 1, ("url_too_long",): 2}
+
+
 @pytest.mark.slow
 def test_workers_share_the_index_the_counters_and_the_end(
     tmp_path: Path, model_folder: Path
@@ -229,10 +240,14 @@ def test_workers_share_the_index_the_counters_and_the_end(
         for _ in range(8):  # whichever process answers
             assert live.call("GET", "/info").json["documents"] == 8
         counted = samples(live, "konayuki_requests_total")
+        for _ in range(8):
+            live.send(b"nonsense\r\n\r\n")
+        refused = samples(live, "konayuki_refused_total")
         code = live.stop()
 
     assert counted["POST", "/documents", "200"] == 8
     assert counted["GET", "/info", "200"] == 8
+    assert refused["malformed_request",] == 8
     assert code == 0
 
 

@@ -1,5 +1,6 @@
 """The page with files of every kind: dropped, found, put together, narrowed down and read."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def add(opened: Opened, folder: Path, contents: dict[str, bytes]) -> None:
 
 
 def hits(page: Any) -> list[str]:
-    return page.locator(".hit .place .file").all_inner_texts()
+    """Return the files of the hits, without page or line."""
+    places = page.locator(".hit .place .file").all_inner_texts()
+    return [re.split(r":\d+$| p\.\d+$", place)[0] for place in places]
 
 
 def test_an_empty_index_says_so_and_leads_to_adding(opened: Opened) -> None:

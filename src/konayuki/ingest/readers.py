@@ -42,7 +42,7 @@ def read_records(
         >>> _ = Path("a.md").write_text("# 山\n\n富士山は高い。\n", encoding="utf-8")
         >>> record = next(read_records(Path("a.md")))
         >>> record["id"], record["title"], record["text"], record["metadata"]
-        ('a.md#0', '山', '富士山は高い。', {'path': 'a.md'})
+        ('a.md#0', '山', '富士山は高い。', {'path': 'a.md', 'line': 3, 'keywords': ['a']})
     """
     content = read_regular(path.resolve(), shown(path))
     return records_of(content, path.as_posix(), cutting, remarks, columns=columns)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
-from unicodedata import category, is_normalized, normalize
+from unicodedata import category, is_normalized
 
 from konayuki.model import code_points
 from konayuki.model.charsmap import CharacterMap, joins_cluster
+from konayuki.text import normalize
 
 Normalizer = Callable[[str], str]
 Definition = Mapping[str, Any]

@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from konayuki.errors import IndexFormatError
-from konayuki.files import checksum_of, open_regular, read_regular, replace_file
+from konayuki.files import (
+    checksum_of,
+    file_rights,
+    folder_rights,
+    open_regular,
+    read_regular,
+    replace_file,
+)
+from konayuki.search.epochs import EPOCH, LARGEST_EPOCH, free_epoch
 from konayuki.search.failures import failure
 
 _STATE = "state.json"
@@ -76,6 +84,8 @@ class EpochState:
             raise ValueError("expected whole numbers")
         if min(numbers) < 0 or max(numbers) >= 2**63 or self.epoch < 1:
             raise ValueError("numbers out of range")
+        if self.epoch > LARGEST_EPOCH:
+            raise ValueError(f"epoch {self.epoch} is not one of ours")
         if len(self.checksums) != len(self.dtypes):
             raise ValueError(f"expected {len(self.dtypes)} checksums")
 
@@ -102,7 +112,7 @@ class EpochFiles(Generic[State]):
         self._suffixes = suffixes
         self._content = content
         self._ours = re.compile(
-            rf"(\d{{1,18}})\.(?:{'|'.join(suffixes)})|\.state\.[0-9a-f]{{12}}\.partial\.json"
+            rf"({EPOCH})\.(?:{'|'.join(suffixes)})|\.state\.[0-9a-f]{{12}}\.partial\.json"
         )
 
     def begin(self, state: State) -> State:
@@ -114,14 +124,13 @@ class EpochFiles(Generic[State]):
             state: Whose counts are zero.
         """
         try:
-            self.folder.mkdir(mode=self.folder.parent.stat().st_mode & 0o777, exist_ok=True)
+            self.folder.mkdir(mode=folder_rights(self.folder.parent), exist_ok=True)
             self._refuse_link()
-            names = (self._ours.fullmatch(path.name) for path in self.folder.iterdir())
-            epoch = max((int(name[1]) for name in names if name and name[1]), default=0) + 1
+            epoch = free_epoch((path.name for path in self.folder.iterdir()), self._ours)
             state = replace(state, epoch=epoch, checksums=(0,) * len(self._suffixes))
             for path in self._paths(state):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                os.close(open_regular(path, flags, self._rights()))
+                os.close(open_regular(path, flags, file_rights(self.folder)))
         except OSError as error:
             raise failure(self.folder, error) from error
         return state
@@ -192,7 +201,7 @@ class EpochFiles(Generic[State]):
         values = sorted(asdict(state).items(), key=lambda item: item[0] in _SHARED)
         content = json.dumps(dict(values)).encode()
         try:
-            replace_file(self.folder / _STATE, content, self._rights(), synced=False)
+            replace_file(self.folder / _STATE, content, file_rights(self.folder), synced=False)
         except OSError as error:
             raise failure(self.folder, error) from error
 
@@ -232,10 +241,6 @@ class EpochFiles(Generic[State]):
     def _refuse_link(self) -> None:
         if self.folder.is_symlink():
             raise IndexFormatError(f"{self.folder}: expected a folder, not a link")
-
-    def _rights(self) -> int:
-        """Return the rights of new files: whoever may use the folder may read them."""
-        return self.folder.stat().st_mode & 0o666
 
     def _paths(self, state: State) -> list[Path]:
         return [self.folder / f"{state.epoch}.{suffix}" for suffix in self._suffixes]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from konayuki.errors import IndexFormatError, NotFoundError
 from konayuki.files import open_regular
-from konayuki.search.failures import failure
+from konayuki.search.failures import BACKUP, failure
 
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -37,9 +37,20 @@ LATER_TABLES = (
     "CREATE TABLE IF NOT EXISTS commits (generation INTEGER PRIMARY KEY, id INTEGER NOT NULL)",
 )
 
+_MAX_NUMBER = 2**62  # so that no counter runs over in the life of an index
+_NUMBERS = """
+SELECT (SELECT min(row) FROM documents), (SELECT max(row) FROM documents),
+    (SELECT max(seq) FROM sqlite_sequence WHERE name = 'documents'),
+    (SELECT min(died) FROM documents WHERE died IS NOT NULL),
+    (SELECT max(died) FROM documents WHERE died IS NOT NULL),
+    (SELECT generation FROM clock), (SELECT purged FROM clock)
+"""
+
 
 class Database:
     """Connections to the documents of an index, lent to one thread at a time.
+
+    A damaged file may make the messages of SQLite itself undecodable.
 
     Args:
         path: The file.
@@ -68,7 +79,7 @@ class Database:
                 connection = self._pool.pop() if self._pool else None
             connection = connection or self._connect()
             yield connection
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise failure(self.path, error) from error
         finally:
             if connection is not None:
@@ -88,7 +99,7 @@ class Database:
             with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise failure(self.path, error) from error
 
     def tidy(self) -> None:
@@ -130,6 +141,7 @@ class Database:
             self._all.append(connection)
         if first:
             check_schema(connection, self.path)
+            check_numbers(connection, self.path)
         return connection
 
     def _connect_where_nothing_can_be_written(self) -> sqlite3.Connection:
@@ -234,6 +246,31 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
             raise IndexFormatError(f"{path}: {name!r}: expected the tables of an index only")
     if missing := expected.keys() - definitions.keys() - {"places", "commits"}:
         raise IndexFormatError(f"{path}: no table {min(missing)!r}: expected those of an index")
+
+
+def check_numbers(connection: sqlite3.Connection, path: Path) -> None:
+    """Compare row numbers and generations with the counters that they come from.
+
+    New documents would not be found next to a row or generation that lies ahead of its counter.
+    Every number here is the end of a tree, so this takes no longer with more documents.
+
+    Raises:
+        IndexFormatError: They are not what a writer of ours leaves.
+    """
+    line = connection.execute(_NUMBERS).fetchone()
+    numbers = [0 if value is None else value for value in line]
+    if all(type(number) is int for number in numbers):
+        least_row, last_row, counted, first_death, last_death, generation, purged = numbers
+        if (
+            min(least_row, first_death, purged) >= 0
+            and last_row <= counted < _MAX_NUMBER
+            and max(last_death, purged) <= generation < _MAX_NUMBER
+        ):
+            return
+    raise IndexFormatError(
+        f"{path}: rows and generations are {line}: expected numbers within their counters\n"
+        f"hint: {BACKUP}"
+    )
 
 
 @lru_cache(maxsize=1)

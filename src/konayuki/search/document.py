@@ -4,9 +4,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from konayuki.errors import InputError
+from konayuki.errors import IndexFormatError, InputError
 from konayuki.search.limits import (
     FREE_EXPANSION,
     MAX_EXPANSION,
@@ -243,6 +244,33 @@ def canonical(value: str | float | bool | None) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return _JSON.encode(value)
+
+
+def read_fact(value: object, path: Path) -> Any:  # noqa: ANN401 - a scalar of JSON
+    """Return the scalar that a stored fact stands for.
+
+    Raises:
+        IndexFormatError: It is not JSON, as in a file made to hurt.
+    """
+    try:
+        return json.loads(stored_text(value, path))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, IndexFormatError):
+            raise
+        raise IndexFormatError(f"{path}: facts: {error}: expected JSON") from error
+
+
+def stored_text(value: object, path: Path) -> str:
+    """Return a stored value that must be text.
+
+    Raises:
+        IndexFormatError: It is not.
+    """
+    if not isinstance(value, str):
+        raise IndexFormatError(
+            f"{path}: {str(value)[:100]!r} is a {type(value).__name__}: expected text"
+        )
+    return value
 
 
 def read_filter(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:

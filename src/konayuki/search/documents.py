@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from konayuki.errors import IndexFormatError, IndexLockedError
 from konayuki.search.database import LATER_TABLES, Database, create_database
-from konayuki.search.document import Document, facts_of, flattened, is_deep
+from konayuki.search.document import Document, facts_of, flattened, is_deep, read_fact
 from konayuki.search.notes import (
     Source,
     has_table,
@@ -249,7 +249,8 @@ class Documents:
             " WHERE key = ? AND died IS NULL ORDER BY value"
         )
         with self._database.reading() as connection:
-            return [json.loads(value) for (value,) in connection.execute(query, (key,))]
+            facts = [value for (value,) in connection.execute(query, (key,))]
+        return [read_fact(value, self.path) for value in facts]
 
     def sources(self) -> dict[str, Source]:
         """Return every file that was indexed, by the path that it was named with."""
@@ -333,6 +334,8 @@ class Documents:
         line = connection.execute(query).fetchone()
         try:
             generation, purged, erased, commit = (int(value or 0) for value in line)
+            if not max(purged, erased) <= generation:
+                raise ValueError("dead of the future")
         except (TypeError, ValueError) as error:
             raise IndexFormatError(f"{self.path}: clock is {line!r}: expected numbers") from error
         return Clock(generation, purged, max(purged, erased), commit)

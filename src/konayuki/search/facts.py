@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from konayuki.arrays import IntVector
+from konayuki.search.document import read_fact, stored_text
 from konayuki.search.documents import Documents
 
 _VARIABLES = 500  # values in one IN (…): far below the limit of every SQLite in use
 
-Parts = tuple[str, str, str]
+Parts = tuple[str, ...]
 
 
 def values_by_row(documents: Documents, key: str) -> Iterator[tuple[Any, list[int]]]:
@@ -22,7 +23,7 @@ def values_by_row(documents: Documents, key: str) -> Iterator[tuple[Any, list[in
     with documents.reading() as connection:
         lines = connection.execute(query, (key,))
         for value, group in groupby(lines, key=lambda line: line[0]):
-            yield json.loads(value), [row for _, row in group]
+            yield read_fact(value, documents.path), [row for _, row in group]
 
 
 def rows_where(
@@ -47,7 +48,7 @@ def count_values(documents: Documents, keys: Iterable[str]) -> Counter[str]:
     with documents.reading() as connection:
         for key in keys:
             for value, number in connection.execute(query, (key,)):
-                if isinstance(text := json.loads(value), str):
+                if isinstance(text := read_fact(value, documents.path), str):
                     counts[text] += number
     return counts
 
@@ -63,7 +64,8 @@ def parts_of(documents: Documents, rows: Sequence[int]) -> Iterator[tuple[int, P
         with documents.reading() as connection:
             lines = connection.execute(query, part).fetchall()
         for row, title, heading, text in lines:
-            yield row, (title, heading, text)
+            parts = (stored_text(part, documents.path) for part in (title, heading, text))
+            yield row, tuple(parts)
 
 
 def rows_of_document(documents: Documents, key: str) -> IntVector:

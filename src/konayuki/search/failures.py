@@ -1,6 +1,8 @@
 """What an error of SQLite, tantivy or the system means for an index, as one of our errors."""
 
 import errno
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from konayuki.errors import (
 )
 
 _FULL = ("disk is full", "no space left", "os error 28", "quota exceeded")
+# What SQLite and tantivy make of a full disk, among other things.
+_PERHAPS_FULL = ("disk i/o error", "index writer was killed")
+_LITTLE_ROOM = 1 << 20
 _FORBIDDEN = ("readonly", "read-only", "permission denied", "os error 13", "os error 30")
 _BUSY = ("is locked", "lockbusy", "failed to acquire lockfile")
 _CLOSED = ("closed database",)
@@ -28,14 +33,15 @@ _BY_NUMBER = {
     errno.EMFILE: _SYSTEM[2],
     errno.ENFILE: _SYSTEM[2],
 }
-_BACKUP = "this file is the source of all others; restore it from a backup or index again"
+BACKUP = "this file is the source of all others; restore it from a backup or index again"
 
 
 def failure(path: Path, error: BaseException) -> KonayukiError:
     """Return the error to raise for one that was met while working on a file of an index.
 
     The real cause decides: a full disk is a `WriteError`, a missing right a `ReadOnlyError`,
-    another writer an `IndexLockedError`. What is left is a damaged file, `IndexFormatError`.
+    another writer an `IndexLockedError`. What is left is a file that is damaged or must not be
+    read, `IndexFormatError`: derived parts of both kinds can be made again.
     """
     if isinstance(error, WriteError) and isinstance(error.__cause__, OSError):
         error = error.__cause__  # of `replacing`: our own words for it follow
@@ -43,12 +49,20 @@ def failure(path: Path, error: BaseException) -> KonayukiError:
         return error
     number = error.errno if isinstance(error, OSError) else None
     reason = _BY_NUMBER.get(number or 0, "") + f" {error}".lower()
-    if any(sign in reason for sign in _FULL):
+    perhaps_full = any(sign in reason for sign in _PERHAPS_FULL)
+    if any(sign in reason for sign in _FULL) or (perhaps_full and _has_little_room(path)):
         return WriteError(
             f"{path}: {error}: expected room on the disk\n"
             "hint: nothing that was stored is lost; make room and try again"
         )
-    if any(sign in reason for sign in _FORBIDDEN):
+    forbidden = any(sign in reason for sign in _FORBIDDEN)
+    refused = forbidden or any(sign in reason for sign in _SYSTEM)
+    if refused and (unreadable := _unreadable(Path(getattr(error, "filename", None) or path))):
+        return IndexFormatError(
+            f"{unreadable}: {error}: expected the right to read it\n"
+            f"hint: its owner can give it: chmod -R u+rX {unreadable}"
+        )
+    if forbidden:
         return ReadOnlyError(
             f"{path}: {error}: expected the right to write\n"
             "hint: searching needs the right to read only: Index.open(path, read_only=True)"
@@ -62,8 +76,28 @@ def failure(path: Path, error: BaseException) -> KonayukiError:
         return InputError(f"{path}: the index is closed\nhint: Index.open opens it again")
     if any(sign in reason for sign in _SYSTEM):
         return NotFoundError(f"{path}: {error}: expected a file that can be opened and read")
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, sqlite3.Error | UnicodeDecodeError):
         return IndexFormatError(
-            f"{path}: {error}: expected the documents of an index\nhint: {_BACKUP}"
+            f"{path}: {error}: expected the documents of an index\nhint: {BACKUP}"
         )
     return IndexFormatError(f"{path}: {error}")
+
+
+def _has_little_room(path: Path) -> bool:
+    """Return whether the disk of a file or folder is full, or nearly so."""
+    try:
+        folder = next(part for part in (path, *path.absolute().parents) if part.is_dir())
+        return shutil.disk_usage(folder).free < _LITTLE_ROOM
+    except (OSError, StopIteration):
+        return False
+
+
+def _unreadable(path: Path) -> Path | None:
+    """Return the highest part of a path that we have no right to read; None without one."""
+    unreadable = None
+    for part in (path, *path.parents):
+        if os.access(part, os.R_OK | (os.X_OK if os.path.isdir(part) else 0)):  # noqa: PTH112
+            break
+        if os.path.lexists(part):
+            unreadable = part
+    return unreadable

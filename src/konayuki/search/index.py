@@ -122,6 +122,10 @@ class Index:
             (3, True)
         """
         folder = Path(path)
+        if folder.is_dir() and not os.access(folder, os.X_OK):
+            raise NotFoundError(
+                f"{folder}: permission denied: expected the right to look into the folder"
+            )
         if not os.path.lexists(folder / "documents.db"):
             hint = (
                 f"konayuki index {folder} --out NEW makes an index of its files"
@@ -541,16 +545,31 @@ class Index:
         self._store.lock()
 
     def note(self, name: str) -> str:
-        """Return what was noted about the index under a name, "" for nothing."""
+        """Return what was noted about the index under a name, "" for nothing.
+
+        Examples:
+            >>> index.note("owner")
+            ''
+        """
         self._store.check_open()
         return self._documents.note(name)
 
     def remember_note(self, name: str, text: str) -> None:
         """Note something about the index as a whole, such as what its last update left out.
 
+        Examples:
+            >>> index.remember_note("of", "notes of the mountains")
+            >>> index.note("of")
+            'notes of the mountains'
+
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
+
+        Examples:
+            >>> index.remember_note("owner", "図書係")
+            >>> index.note("owner")
+            '図書係'
         """
         self._store.check_writable()
         self._store.remember_note(name, text)
@@ -632,6 +651,7 @@ class Index:
             ('fuji', True)
         """
         check_search(query, 0, "hybrid")
+        self._store.check_open()
         return self._searcher.candidates(query)
 
 

@@ -13,6 +13,7 @@ from tantivy import Occur, Query
 
 from konayuki.arrays import BoolVector, FloatVector, IntVector
 from konayuki.errors import IndexFormatError, IndexLockedError
+from konayuki.files import folder_rights
 from konayuki.search import tantivy_files
 from konayuki.search.clauses import Clauses
 from konayuki.search.document import Document, facts_of
@@ -217,8 +218,7 @@ class LexicalIndex:
             if self.folder is None:
                 self._index = tantivy.Index(build_schema())
             else:
-                rights = self.folder.parent.stat().st_mode & 0o777
-                self.folder.mkdir(mode=rights, exist_ok=True)
+                self.folder.mkdir(mode=folder_rights(self.folder.parent), exist_ok=True)
                 tantivy_files.remove_all(self.folder)
                 self._index = tantivy.Index(build_schema(), path=str(self.folder), reuse=False)
             self._index.config_reader("manual")
@@ -264,13 +264,15 @@ class LexicalIndex:
             entry.add_text("characters", " ".join(terms.characters))
             for key, value in facts_of(document.metadata):
                 entry.add_text("facts", _fact_term(key, value))
-            writer.add_document(entry)
+            with _tantivy(self.folder):
+                writer.add_document(entry)
 
     def remove(self, rows: Iterable[int]) -> None:
         """Take documents out; `commit` makes it visible."""
         writer = self._writing()
-        for row in rows:
-            writer.delete_documents_by_term("row", row)
+        with _tantivy(self.folder):
+            for row in rows:
+                writer.delete_documents_by_term("row", row)
 
     def commit(self, mark: Mark) -> None:
         """Make what was added and removed visible and durable, together with its mark."""

@@ -17,6 +17,10 @@ class Source(NamedTuple):
         place: Its absolute path, whatever folder it was named from; "" if that was not noted.
         stamp: What the system said of it when it was read, such as size and time of its last
             change; "" if that would not tell whether it has changed since.
+
+    Examples:
+        >>> Source(digest="9f86d081", place="/home/me/a.md").digest
+        '9f86d081'
     """
 
     digest: str

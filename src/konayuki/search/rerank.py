@@ -39,8 +39,10 @@ class Reranked(NamedTuple):
         score: What the texts are ordered by; comparable within one answer only.
 
     Examples:
-        >>> Reranked(position=1, relevance=0.5, score=2.0).position
-        1
+        >>> from konayuki.search import rerank
+        >>> best = rerank("富士山の高さ", ["琵琶湖は湖である。", "富士山は高い山である。"])[0]
+        >>> best.position, 0 <= best.relevance <= 1
+        (1, True)
     """
 
     position: int

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
 from konayuki.search.terms import has_words, other_spellings, query_terms, query_words, tokens_of
-from konayuki.text import sentence_ends
+from konayuki.text import fold, sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
 _CLUSTER = re.compile("(?s:.)[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
@@ -175,7 +175,7 @@ def _fold(text: str) -> tuple[str, Sequence[int]]:
     parts: list[str] = []
     starts: list[int] = []
     for cluster in _CLUSTER.finditer(text):
-        folded = unicodedata.normalize("NFKC", cluster[0]).lower()
+        folded = fold(cluster[0])
         parts.append(folded)
         starts.extend([cluster.start()] * len(folded))
     starts.append(len(text))

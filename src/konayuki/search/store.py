@@ -18,7 +18,7 @@ from konayuki.errors import (
     KonayukiError,
     ReadOnlyError,
 )
-from konayuki.files import FileLock, read_regular, replace_file, replacing
+from konayuki.files import FileLock, file_rights, read_regular, replace_file, replacing
 from konayuki.model.dtypes import quantize_vectors
 from konayuki.search.derived import Derived
 from konayuki.search.document import Document
@@ -92,7 +92,7 @@ class Store:
             try:
                 for leftover in _check_vacant(folder):
                     leftover.unlink(missing_ok=True)
-                rights = folder.stat().st_mode & 0o666
+                rights = file_rights(folder)
                 # Written under another name: a folder with documents.db is a whole index.
                 with replacing(folder / "documents.db") as temporary:
                     Documents.create(temporary, settings, rights).close()
@@ -308,7 +308,7 @@ class Store:
             except OSError:
                 is_current = False
             if not is_current:
-                replace_file(path, content, self.folder.stat().st_mode & 0o666)
+                replace_file(path, content, file_rights(self.folder))
         except OSError as error:
             raise failure(self.folder / _LOCK, error) from error
 

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from konayuki.search import facts
+from konayuki.search.document import stored_text
 from konayuki.search.documents import Documents
 from konayuki.search.query import Query, quoted
 from konayuki.search.ranking import View
@@ -167,8 +168,9 @@ def _lists_of(documents: Documents, view: View) -> dict[Source, _List]:
     )
     with documents.reading() as connection:
         for title, heading, number in connection.execute(query):
-            titles[_shown(title)] += number
-            headings.update({_shown(part): number for part in heading.split(" > ")})
+            titles[_shown(stored_text(title, documents.path))] += number
+            parts = stored_text(heading, documents.path).split(" > ")
+            headings.update({_shown(part): number for part in parts})
     paths = facts.count_values(documents, ["path"])
     kinds: Counter[str] = Counter()
     folders: Counter[str] = Counter()
@@ -199,7 +201,7 @@ def _words(documents: Documents, view: View) -> dict[str, int]:
     rows = rows[view.vectors.living(rows)]
     rows = rows[:: max(1, -(-len(rows) // _SAMPLE))]
     counts: Counter[str] = Counter()
-    for _, (_, _, text) in facts.parts_of(documents, rows.tolist()):
+    for _, (*_, text) in facts.parts_of(documents, rows.tolist()):
         counts.update(set(_WORDS.findall(text)))
     spellings: dict[str, str] = {}
     merged: Counter[str] = Counter()

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from konayuki.errors import KonayukiError
 from konayuki.serving.agent_http import AgentEndpoint
 from konayuki.serving.bulk import add_lines, has_lines
+from konayuki.serving.connections import Gate
 from konayuki.serving.engine import Engine
 from konayuki.serving.guards import HostGuard, KeyGuard, respond
 from konayuki.serving.intake import Received, check_encoding, parse, receive
@@ -50,13 +51,16 @@ class KeyConvertor(Convertor[str]):
 register_url_convertor("key", KeyConvertor())
 
 
-def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) -> Starlette:
+def build_app(
+    engine: Engine, settings: Settings, keys: Sequence[bytes] = (), gate: Gate | None = None
+) -> Starlette:
     """Return the service as an ASGI application.
 
     Args:
         engine: Model and index to serve.
         settings: Limits and guards.
         keys: Accepted API keys; none means that no key is asked for.
+        gate: Of the connections, whose refusals are counted with the requests.
 
     Examples:
         >>> from konayuki.serving import Engine, Settings
@@ -68,6 +72,8 @@ def build_app(engine: Engine, settings: Settings, keys: Sequence[bytes] = ()) ->
     # One thread: writes take turns anyway, and must not take the threads of searches meanwhile.
     writing = WorkPool("write", 1, settings.pending, settings.timeout_s)
     metrics = Metrics(engine)
+    if gate is not None:
+        gate.count_refusal = metrics.count_refusal
     agent = AgentEndpoint(engine, settings.body_bytes)
 
     @asynccontextmanager

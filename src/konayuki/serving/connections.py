@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -37,6 +38,10 @@ class Phase(Enum):
     BODY = "body"
 
 
+def _forget(code: str) -> None:
+    """Count nothing."""
+
+
 @dataclass
 class Gate:
     """The connections of one process, as far as they keep it waiting.
@@ -51,6 +56,7 @@ class Gate:
         waiting: Connections that the process waits for, longest first.
         body_bytes: Size of the body that each connection has sent so far.
         total_bytes: The sum of these sizes.
+        count_refusal: Takes the code of every problem that a connection was refused with.
     """
 
     connections: int
@@ -60,6 +66,7 @@ class Gate:
     waiting: dict["GuardedProtocol", None] = field(default_factory=dict)
     body_bytes: dict["GuardedProtocol", int] = field(default_factory=dict)
     total_bytes: int = 0
+    count_refusal: Callable[[str], None] = _forget
 
     def make_room(self, newcomer: "GuardedProtocol") -> None:
         """Cut off the connection that has kept the process waiting longest, or the new one."""
@@ -223,6 +230,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def refuse(self, problem: Problem) -> None:
         """Answer with a problem and close; if another answer has begun, only close."""
+        self._gate.count_refusal(problem.code)
         cycle = self.cycle
         answering = cycle is not None and not cycle.response_complete
         if answering:

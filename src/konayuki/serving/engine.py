@@ -111,8 +111,8 @@ class Engine:
             Problem: This server has no index, or does not change it.
 
         Examples:
-            >>> len(Engine(model, index=index).check_writable())
-            3
+            >>> Engine(model, index=index).check_writable() is index
+            True
         """
         index = self.open_index()
         if self.read_only:

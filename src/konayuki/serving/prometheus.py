@@ -38,6 +38,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self.refused = Counter(
+            "konayuki_refused",
+            "Requests that were refused on the connection, before they reached a route",
+            ["code"],
+            registry=self._registry,
+        )
         self.running = Gauge(
             "konayuki_requests_in_progress",
             "Requests that are being answered",
@@ -52,6 +58,10 @@ class Metrics:
         )
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
+
+    def count_refusal(self, code: str) -> None:
+        """Count a request that no route has seen: too slow, too large, malformed, one too many."""
+        self.refused.labels(code).inc()
 
     def text(self) -> bytes:
         """Return every metric in Prometheus' text format."""

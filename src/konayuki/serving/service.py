@@ -50,42 +50,50 @@ def serve(settings: Settings) -> None:
             logger.warning(warning)
         logger.info("serving %s on %s", describe(engine), url_of(settings, listener))
         if settings.workers == 1:
-            config = uvicorn_config(settings, partial(make_app, settings, engine))
+            gate = gate_of(settings)
+            config = uvicorn_config(settings, partial(make_app, settings, engine, gate), gate)
             uvicorn.Server(config).run(sockets=[listener])
             return
         engine.close()
         with tempfile.TemporaryDirectory(prefix="konayuki-metrics-") as folder:
             os.environ[SHARED_FOLDER] = folder  # all workers count in one place
-            config = uvicorn_config(settings, partial(make_worker_app, settings))
+            gate = gate_of(settings)  # each worker gets a copy
+            config = uvicorn_config(settings, partial(make_worker_app, settings, gate), gate)
             Supervisor(config, [listener]).run()
 
 
-def make_app(settings: Settings, engine: Engine) -> Starlette:
+def make_app(settings: Settings, engine: Engine, gate: Gate) -> Starlette:
     """Return the application, in the process that serves it and after uvicorn's signal handlers."""
     end_by_deadline(min(settings.shutdown_s, settings.timeout_s))
-    return build_app(engine, settings, read_keys(settings.api_key_file))
+    return build_app(engine, settings, read_keys(settings.api_key_file), gate)
 
 
-def make_worker_app(settings: Settings) -> Starlette:
+def make_worker_app(settings: Settings, gate: Gate) -> Starlette:
     """Return the application in one of several processes."""
     end_with_parent()
     log_to_stderr(settings)
     try:
-        return make_app(settings, Engine.open(settings))
+        return make_app(settings, Engine.open(settings), gate)
     except KonayukiError as error:
         logger.error("%s", error)
         sys.exit(STARTUP_FAILURE)  # the supervisor stops instead of starting another
 
 
-def uvicorn_config(settings: Settings, factory: Callable[[], Starlette]) -> uvicorn.Config:
-    """Return how uvicorn runs the application; logging and limits are ours."""
-    n_connections, backlog = connection_limits(settings.connections)
-    gate = Gate(
-        connections=n_connections,
+def gate_of(settings: Settings) -> Gate:
+    """Return the limits of the connections of one process."""
+    return Gate(
+        connections=connection_limits(settings.connections)[0],
         collect_bytes=settings.collect_bytes,
         timeout_s=settings.timeout_s,
         head_s=min(_HEAD_S, settings.timeout_s),
     )
+
+
+def uvicorn_config(
+    settings: Settings, factory: Callable[[], Starlette], gate: Gate
+) -> uvicorn.Config:
+    """Return how uvicorn runs the application; logging and limits are ours."""
+    _, backlog = connection_limits(settings.connections)
     return uvicorn.Config(
         factory,
         factory=True,
