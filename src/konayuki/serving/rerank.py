@@ -12,10 +12,10 @@ from konayuki.serving.engine import Engine
 from konayuki.serving.schemas import (
     ID_CHARACTERS,
     QUERY_CHARACTERS,
+    Positive,
     Request,
     Response,
     Text,
-    Whole,
 )
 
 RERANKED_AT_ONCE = 1_000  # as Cohere's
@@ -43,7 +43,7 @@ class RerankRequest(Request):
         description="Any name: this server has one model. `--strict-model` accepts listed names.",
         max_length=ID_CHARACTERS,
     )
-    top_n: Whole | None = Field(default=None, ge=1, description="How many of the best at most.")
+    top_n: Positive | None = Field(default=None, description="How many of the best at most.")
     return_documents: bool = Field(default=False, description="Repeat the texts in the answer.")
 
     @model_validator(mode="before")

@@ -53,6 +53,7 @@ def _integral(value: object) -> object:
 
 
 Whole = Annotated[int, BeforeValidator(_integral)]
+Positive = Annotated[int, Field(ge=1), BeforeValidator(_integral)]
 Dimensions = Annotated[int, Field(ge=1, le=65_536), BeforeValidator(_integral)]
 Vector = Annotated[
     Any,  # float32 (dim,), or base64 of its little-endian bytes
