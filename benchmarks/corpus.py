@@ -52,8 +52,8 @@ def _cut(text: str | None) -> list[str]:
 def speed_texts() -> dict[str, list[str]]:
     """Return the questions and passages of JaQuAD that encoding is measured on."""
     table = parquet.read_table(DATA / "pairs" / "qa-jaquad-train.parquet")
-    found = {
+    texts = {
         kind: list(dict.fromkeys(table.column(column).to_pylist()))
         for kind, column in (("questions", "query"), ("passages", "positive"))
     }
-    return {"questions": found["questions"][:4000], "passages": found["passages"][:1000]}
+    return {"questions": texts["questions"][:4000], "passages": texts["passages"][:1000]}

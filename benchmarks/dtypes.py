@@ -65,12 +65,16 @@ def main() -> None:
     """Measure all sets; print the means and write the record."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("sets", type=Path)
-    parser.add_argument("--model", help="folder or hub id; the bundled model unless given")
+    parser.add_argument("--model", help="folder or hub id (default: the bundled model)")
     parser.add_argument("--json", type=Path, default=RESULTS / "dtypes.json")
     args = parser.parse_args()
     model = StaticModel.load(args.model)
-    sets = (one for one in read_sets(args.sets) if isinstance(one, RetrievalSet))
-    scores = [score for one in sets for score in scores_of(model, one)]
+    sets = (
+        retrieval_set
+        for retrieval_set in read_sets(args.sets)
+        if isinstance(retrieval_set, RetrievalSet)
+    )
+    scores = [score for retrieval_set in sets for score in scores_of(model, retrieval_set)]
     means = []
     for dim, dtype in dict.fromkeys((score["dim"], score["dtype"]) for score in scores):
         found = [s["ndcg@10"] for s in scores if (s["dim"], s["dtype"]) == (dim, dtype)]

@@ -26,13 +26,13 @@ def environment(packages: Iterable[str] = ()) -> dict[str, object]:
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Return the installed version of each package."""
-    found = {}
+    versions = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def commit() -> str:
@@ -48,7 +48,7 @@ def commit() -> str:
 
 
 def cpu_name() -> str:
-    """Return what the processor calls itself."""
+    """Return the model name of the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -36,9 +36,9 @@ class Candidates:
     """What both halves offer for one question, and which of it is relevant.
 
     Attributes:
-        lexical: BM25; 0 where nothing matches.
+        lexical: BM25; 0 if nothing matches.
         dense: Cosines.
-        ceiling: The BM25 that a passage would have in which every term occurs without end.
+        ceiling: The BM25 of a passage in which every term occurs infinitely often.
         gains: Relevance of each candidate.
         all_gains: Relevance of every relevant passage, found or not.
     """
@@ -102,13 +102,13 @@ def reciprocal_ranks(c: Candidates, weight: float, constant: int = 60) -> Scores
 
 
 def by_coverage(c: Candidates, weight: float, slope: float) -> Scores:
-    """As min_max, with more weight on words where the best passage holds more of the question."""
+    """As min_max, with more weight on words if the best passage holds more of the question."""
     covered = float(c.lexical.max(initial=0.0)) / max(c.ceiling, 1e-9)
     return min_max(c, float(np.clip(weight + slope * (0.5 - covered), 0.05, 0.95)))
 
 
 def by_similarity(c: Candidates, weight: float, slope: float) -> Scores:
-    """As min_max, with more weight on meaning where the best cosine is higher."""
+    """As min_max, with more weight on meaning if the best cosine is higher."""
     return min_max(c, float(np.clip(weight + slope * (float(c.dense.max()) - 0.5), 0.05, 0.95)))
 
 
@@ -184,7 +184,7 @@ def quality(fusion: Fusion, questions: Sequence[Candidates]) -> float:
     total = 0.0
     for question in questions:
         order = np.argsort(-fusion(question), kind="stable")[:10]
-        ranked = [str(place) for place in order]
+        ranked = [str(row) for row in order]
         gains = {str(n): int(gain) for n, gain in enumerate(question.gains) if gain}
         missed = len(question.all_gains) - len(gains)
         gains.update({f"missed {n}": question.all_gains[-1] for n in range(missed)})

@@ -11,7 +11,7 @@ class Truth:
 
     Args:
         queries: float32 (n, dim), of length 1.
-        at: how many rows of each query.
+        at: The number of rows per query.
     """
 
     def __init__(self, queries: NDArray[np.float32], at: int = 10) -> None:

@@ -39,7 +39,7 @@ class Postings:
     """The products of a query with all sparse vectors of a collection, term by term.
 
     Args:
-        vectors: of the local mode.
+        vectors: The sparse vectors of the local mode.
     """
 
     def __init__(self, vectors: Sequence[Any]) -> None:
@@ -79,15 +79,15 @@ def take_products_from_postings() -> None:
 
 def scores_of(source: RetrievalSet, questions: Sequence[str], ask: Ask, label: str) -> list[float]:
     """Return the nDCG@10 of every question."""
-    found = []
+    scores = []
     for key in track(questions, f"{source.name} {label}", total=len(questions)):
         ids = [hit.id for hit in ask(source.queries[key])]
-        found.append(ndcg(ids, source.qrels[key], at=AT))
-    return found
+        scores.append(ndcg(ids, source.qrels[key], at=AT))
+    return scores
 
 
 def measured(source: RetrievalSet, n_questions: int, who: Sequence[str]) -> dict[str, Any]:
-    """Return the scores of one set, of those who are asked."""
+    """Return the scores of one set for the engines that are asked."""
     source = source.sample(n_questions) if n_questions < len(source.queries) else source
     questions = list(source.queries)
     with tempfile.TemporaryDirectory() as folder, Index.create(Path(folder) / "i") as index:
@@ -123,7 +123,7 @@ def main() -> None:
     kept = known.get("sets", {})
     model = StaticModel.load()
     if kept and known.get("model") != model.fingerprint:
-        raise SystemExit(f"{args.json} holds results of another model: ask everybody again")
+        raise SystemExit(f"{args.json} holds results of another model: run all of them again")
     record: dict[str, Any] = {**environment(PACKAGES), "model": model.fingerprint, "sets": {}}
     for source in read_sets(args.data, only=args.sets.split(",")):
         if isinstance(source, RetrievalSet):

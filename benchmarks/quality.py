@@ -1,4 +1,4 @@
-"""Quality beside milliseconds and megabytes: konayuki and its peers on the same sets.
+"""Quality, milliseconds and megabytes of konayuki and its peers on the same sets.
 
     python benchmarks/quality.py --data FOLDER [--model FOLDER] [--float FOLDER] [--cache FOLDER]
 
@@ -46,12 +46,12 @@ def main() -> int:
         rows = list(measure(args.only, args))
         args.out.write_text(json.dumps(rows), encoding="utf-8")
         return 0
-    wanted = args.peers.split(",") if args.peers else all_peers(args)
+    names = args.peers.split(",") if args.peers else all_peers(args)
     before = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else {}
     old = before.get("rows", [])
-    measured = {Path(name).name for name in wanted}
+    measured = {Path(name).name for name in names}
     rows = [row for row in old if row["peer"] not in measured] if args.peers else []
-    for name in wanted:
+    for name in names:
         rows += run_alone(name, args)
     rows.sort(key=lambda row: -row["mean"][MAIN_METRIC])
     here = {**environment((*PACKAGES, *MORE_PACKAGES)), "cores_used": 1}
@@ -69,16 +69,20 @@ def main() -> int:
 
 def keep_times(rows: list[dict[str, Any]], old: list[dict[str, Any]]) -> None:
     """Give rows the times that the rows of the same name had."""
-    known = {row["name"]: row for row in old}
+    row_by_name = {row["name"]: row for row in old}
     for row in rows:
-        row |= {key: known[row["name"]][key] for key in TIMES if key in known.get(row["name"], {})}
+        row |= {
+            key: row_by_name[row["name"]][key]
+            for key in TIMES
+            if key in row_by_name.get(row["name"], {})
+        }
 
 
 def parse_arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", required=True, help="folder of evaluation sets")
-    parser.add_argument("--model", help="our model; the bundled one unless given")
+    parser.add_argument("--model", help="our model (default: the bundled one)")
     parser.add_argument("--float", help="the same model with float rows")
     parser.add_argument("--folders", default="", help="sentence-transformers folders, with commas")
     parser.add_argument("--peers", help="measure these alone, with commas")
@@ -87,7 +91,7 @@ def parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="with --peers: the file keeps its times, which no weights change; for another machine",
     )
-    parser.add_argument("--queries", type=int, help="ask so many questions of each set")
+    parser.add_argument("--queries", type=int, help="ask N questions of each set")
     parser.add_argument("--cache", type=Path, help="keep the vectors of slow peers here")
     parser.add_argument("--site", action="append", default=[], help="folder with more packages")
     parser.add_argument("--out", type=Path, default=RESULTS / "quality.json")
@@ -104,7 +108,7 @@ def all_peers(args: argparse.Namespace) -> list[str]:
 
 
 def run_alone(name: str, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure one peer in a process of its own, on one core; nothing where it does not run."""
+    """Measure one peer in a process of its own, on one core; nothing if it does not run."""
     print(f"{datetime.now():%H:%M:%S} {name}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.json"
@@ -126,9 +130,9 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the rows of one peer."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    sets = [one for one in read_sets(args.data) if isinstance(one, RetrievalSet)]
+    sets = [each for each in read_sets(args.data) if isinstance(each, RetrievalSet)]
     if args.queries:
-        sets = [one.sample(args.queries) for one in sets]
+        sets = [each.sample(args.queries) for each in sets]
     if name in {"konayuki", "konayuki-float"}:
         yield from measure_ours(name, args, sets)
     elif name.startswith("konayuki-"):
@@ -200,13 +204,13 @@ def measure_peer(
 ) -> dict[str, Any]:
     """Return one row: every metric of every set, and the times on one of them."""
     scores, times = {}, {}
-    for one in sets:
-        ready = prepare(one)
-        scores[one.name] = retrieval_metrics(ready.rank_all(), one.qrels)
-        if one.name == TIMED_SET or len(sets) == 1:
-            times = time_it(ready, one)
+    for each in sets:
+        ready = prepare(each)
+        scores[each.name] = retrieval_metrics(ready.rank_all(), each.qrels)
+        if each.name == TIMED_SET or len(sets) == 1:
+            times = time_it(ready, each)
     metrics = next(iter(scores.values()))
-    mean = {key: statistics.fmean(one[key] for one in scores.values()) for key in metrics}
+    mean = {key: statistics.fmean(each[key] for each in scores.values()) for key in metrics}
     row = {"peer": Path(name).name, **labels, "megabytes": round(labels["megabytes"], 2), **times}
     print(f"  {labels['name']}: {mean[MAIN_METRIC]:.4f} {times}", file=sys.stderr, flush=True)
     return {**row, "mean": mean, "scores": scores}
@@ -217,10 +221,10 @@ def time_it(ready: peers.Prepared, one: RetrievalSet) -> dict[str, float]:
     questions = list(one.queries.values())[:N_TIMED_QUESTIONS]
     for question in questions[:20]:
         ready.answer(question)
-    taken = sorted(elapsed(lambda q=q: ready.answer(q)) * 1000 for q in questions)
+    milliseconds = sorted(elapsed(lambda q=q: ready.answer(q)) * 1000 for q in questions)
     times = {
-        "ms_per_question": round(statistics.median(taken), 4),
-        "ms_per_question_p90": round(taken[int(len(taken) * 0.9)], 4),
+        "ms_per_question": round(statistics.median(milliseconds), 4),
+        "ms_per_question_p90": round(milliseconds[int(len(milliseconds) * 0.9)], 4),
     }
     if ready.index is not None:
         passages = [passage.text for passage in one.corpus.values()]
@@ -229,7 +233,7 @@ def time_it(ready: peers.Prepared, one: RetrievalSet) -> dict[str, float]:
 
 
 def passages_per_second(index: Callable[[list[str]], Any], passages: list[str]) -> float:
-    """Return the better of two rates, of more passages where few are done at once."""
+    """Return the better of two rates, over more passages if few are too fast to time."""
     few, many = passages[:N_TIMED_PASSAGES], passages[: 20 * N_TIMED_PASSAGES]
     timed = many if elapsed(lambda: index(few)) < 0.2 else few
     return len(timed) / min(elapsed(lambda: index(timed)) for _ in range(2))
@@ -247,7 +251,7 @@ def elapsed(work: Callable[[], Any]) -> float:
 
 def set_sizes(args: argparse.Namespace) -> dict[str, dict[str, int]]:
     """Return how many questions and passages each set has."""
-    sets = [one for one in read_sets(args.data) if isinstance(one, RetrievalSet)]
+    sets = [each for each in read_sets(args.data) if isinstance(each, RetrievalSet)]
     return {
         one.name: {
             "questions": min(len(one.queries), args.queries or len(one.queries)),
@@ -314,7 +318,7 @@ def scatter(axes: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401 - ma
 
 
 def label_heights(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Return where the label of each row stands: beside its point, or below the label above."""
+    """Return where the label of each row stands: next to its point, or below the label above."""
     heights: dict[str, float] = {}
     lowest = 1.0
     for row in sorted(rows, key=lambda row: -point(row)[1]):

@@ -82,18 +82,18 @@ def main() -> int:
     """Measure, and replace the generated parts of the page."""
     parser = argparse.ArgumentParser(description="Write the generated parts of the quality page.")
     parser.add_argument("--data", required=True, help="folder of evaluation sets")
-    parser.add_argument("--model", help="our model; the bundled one unless given")
+    parser.add_argument("--model", help="our model (default: the bundled one)")
     args = parser.parse_args()
     model = StaticModel.load(args.model)
     results = json.loads((RESULTS / "quality.json").read_text(encoding="utf-8"))
-    sets = [one for one in read_sets(args.data) if isinstance(one, RetrievalSet)]
-    answered = [q for one in sets for q in answer_all(one.sample(N_QUESTIONS), model)]
+    sets = [each for each in read_sets(args.data) if isinstance(each, RetrievalSet)]
+    answered = [q for each in sets for q in answer_all(each.sample(N_QUESTIONS), model)]
     demo = list(answer_all(demo_set(), model))
     parts = {
         "peers": peers_table(results),
         "metrics": metrics_table(results),
-        "overlap": split_table(answered, [one.overlap for one in answered], OVERLAP),
-        "length": split_table(answered, [one.length for one in answered], LENGTH),
+        "overlap": split_table(answered, [question.overlap for question in answered], OVERLAP),
+        "length": split_table(answered, [question.length for question in answered], LENGTH),
         "demo": demo_table(demo),
         "pairs": pairs_table(model),
     }
@@ -131,7 +131,7 @@ def metrics_table(results: dict) -> str:
     columns = {**row["scores"], "mean": row["mean"]}
     lines = ["| | " + " | ".join(columns) + " |", "|" + "---|" * (len(columns) + 1)]
     for name in row["mean"]:
-        values = (f"{one[name]:.4f}" for one in columns.values())
+        values = (f"{column[name]:.4f}" for column in columns.values())
         lines.append(f"| cosine_{name} | {' | '.join(values)} |")
     return f"{row['name']}:\n\n" + "\n".join(lines)
 
@@ -155,7 +155,7 @@ def answer_all(one: RetrievalSet, model: StaticModel) -> Iterator[Answered]:
 def bigrams(text: str) -> set[str]:
     """Return the pairs of neighbouring characters that are not white space."""
     joined = "".join(text.split()).lower()
-    return {joined[place : place + 2] for place in range(len(joined) - 1)}
+    return {joined[start : start + 2] for start in range(len(joined) - 1)}
 
 
 def split_table(
@@ -168,7 +168,9 @@ def split_table(
     for number, part in enumerate(parts):
         group = [one for one, which in zip(answered, groups, strict=True) if which == number]
         means = (
-            np.mean([ndcg(one.rankings[mode], one.gains, at=10) for one in group]) if group else 0
+            np.mean([ndcg(question.rankings[mode], question.gains, at=10) for question in group])
+            if group
+            else 0
             for mode in MODES
         )
         lines.append(f"| {part.name} | {len(group)} | {' | '.join(f'{m:.3f}' for m in means)} |")
@@ -198,8 +200,11 @@ def demo_set() -> RetrievalSet:
     return RetrievalSet(
         "demo",
         corpus,
-        {one["id"]: one["question"] for one in questions},
-        {one["id"]: {f"{one['file']}#{one['heading']}": 1} for one in questions},
+        {question["id"]: question["question"] for question in questions},
+        {
+            question["id"]: {f"{question['file']}#{question['heading']}": 1}
+            for question in questions
+        },
     )
 
 
@@ -211,15 +216,15 @@ def demo_table(answered: Sequence[Answered]) -> str:
         ranks = [rank_of_answer(one, mode) for mode in MODES]
         shown = " | ".join(str(rank) if rank < 1000 else "-" for rank in ranks)
         lines.append(f"| {one.text} | {key.partition('#')[2]} | {shown} |")
-    found = ", ".join(
+    first_three = ", ".join(
         f"{mode} {sum(rank_of_answer(one, mode) <= 3 for one in answered)}" for mode in MODES
     )
-    lines += ["", f"Among the first three, of {len(answered)}: {found}."]
+    lines += ["", f"Among the first three, of {len(answered)}: {first_three}."]
     return "\n".join(lines)
 
 
 def rank_of_answer(one: Answered, mode: str) -> int:
-    """Return the rank of the first relevant passage, 1000 where it was not found."""
+    """Return the rank of the first relevant passage, 1000 if it was not found."""
     ranks = (rank for rank, key in enumerate(one.rankings[mode], start=1) if key in one.gains)
     return next(ranks, 1000)
 

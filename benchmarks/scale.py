@@ -135,7 +135,7 @@ def column_bytes(folder: Path, column: str) -> int:
 
 def forms_of(corpus: Path, work: Path) -> list[dict[str, Any]]:
     """Return bytes and processor time of a row in several forms, on one core."""
-    found = []
+    forms = []
     for dim, dtype in FORMS:
         out = work / f"form-{dim}-{dtype}"
         plan = plan_embedding(str(corpus), str(out), EmbedSettings(dim=dim, dtype=dtype))
@@ -143,7 +143,7 @@ def forms_of(corpus: Path, work: Path) -> list[dict[str, Any]]:
         for report in run_plan(plan, workers=1):
             total.add(report)
         texts = pq.read_table(corpus, columns=["text"]).column("text").to_pylist()
-        found.append(
+        forms.append(
             {
                 "dim": dim,
                 "dtype": dtype,
@@ -153,9 +153,9 @@ def forms_of(corpus: Path, work: Path) -> list[dict[str, Any]]:
                 "characters": round(sum(map(len, texts)) / total.rows, 1),
             }
         )
-        print(found[-1], flush=True)
+        print(forms[-1], flush=True)
         shutil.rmtree(out)
-    return found
+    return forms
 
 
 def engines_of(

@@ -2,7 +2,7 @@
 
 Run `python benchmarks/scale_docs.py`.
 
-`--check` only says whether the page is true to the files.
+`--check` only reports whether the page agrees with the files.
 """
 
 import sys
@@ -25,7 +25,7 @@ STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
 def size(n_bytes: float) -> str:
-    """Return bytes as people say them."""
+    """Return a number of bytes in the unit that suits it."""
     for step, unit in STEPS:
         if n_bytes >= step:
             return f"{n_bytes / step:,.{0 if n_bytes >= 10 * step else 1}f} {unit}"
@@ -33,7 +33,7 @@ def size(n_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Return a time in the unit that suits it."""
     for step, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 1.5 * step:
             return f"{seconds / step:.{0 if seconds >= 10 * step else 1}f} {unit}"
@@ -164,7 +164,7 @@ def serving() -> str:
 
 
 def qdrant() -> str:
-    """Return the answers of Qdrant beside those of the index."""
+    """Return the quality of Qdrant compared with the index."""
     record = read("qdrant")
     rows = [
         [
@@ -225,7 +225,7 @@ def renewed(page: str) -> str:
 
 
 def main() -> int:
-    """Renew or check the page; return 1 where a check fails."""
+    """Renew or check the page; return 1 if a check fails."""
     page = PAGE.read_text("utf-8")
     new = renewed(page)
     if "--check" not in sys.argv:

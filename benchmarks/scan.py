@@ -203,11 +203,11 @@ def bench(codes: Codes, queries: Codes, truth: Truth, with_peers: bool) -> list[
 
 
 def main() -> None:
-    """Run the benchmark and print a table, and JSON where a file is named."""
+    """Run the benchmark and print a table, and JSON if a file is named."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--model", help="a model folder; the bundled one unless given")
+    parser.add_argument("--model", help="model folder (default: the bundled model)")
     parser.add_argument("--peers", type=int, default=100_000, help="largest size for peers")
     parser.add_argument("--json", type=Path, default=RESULTS / "scan.json")
     arguments = parser.parse_args()

@@ -43,7 +43,7 @@ def tell(what: str) -> None:
 
 
 def records(texts: Sequence[str]) -> Iterator[dict[str, object]]:
-    """Yield passages as an index takes them; a hundredth of them lie in each part."""
+    """Yield passages as an index takes them; a hundredth of them are in each part."""
     for number, text in enumerate(texts):
         yield {"id": str(number), "text": text, "metadata": {"part": number % 100}}
 

@@ -1,4 +1,4 @@
-"""Load on loopback: throughput, latency and memory of the service, beside a peer in the same run.
+"""Load on loopback: throughput, latency and memory of the service and a peer in the same run.
 
 `wrk` makes the load (Debian: apt install wrk). The peer is sentence-transformers with a 1024-d
 StaticEmbedding behind FastAPI, see serving_peer.py; it needs the extra `train` and fastapi.

@@ -25,8 +25,8 @@ class Ready(NamedTuple):
     """A loaded peer.
 
     Attributes:
-        encode: Turns prepared texts into vectors, so many at a time.
-        prepare: What may be done with texts before the clock runs.
+        encode: Turns prepared texts into vectors, in batches of a given size.
+        prepare: What is done with texts before they are timed.
     """
 
     encode: Callable[[Any, int], Any]
@@ -37,7 +37,7 @@ class Peer(NamedTuple):
     """One thing to measure.
 
     Attributes:
-        label: How tables call it.
+        label: Its name in tables.
         package: What must be installed.
         batches: Batch sizes to try; the first is its default.
         write: Writes the folder that it loads.

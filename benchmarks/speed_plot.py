@@ -1,4 +1,4 @@
-"""The picture of results/speed.json: time a text beside peers, and how the cost grows."""
+"""The picture of results/speed.json: time a text compared with peers, and how the cost grows."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -49,7 +49,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """Return a number with three digits that count, "" where there is none."""
+    """Return a number with three significant digits, "" if there is none."""
     if value is None or value != value:
         return ""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
@@ -69,6 +69,9 @@ def lines_by(record: Record, threads: int) -> dict[tuple[str, str], Record]:
     return {(x["peer"], x["kind"]): x for x in record["lines"] if x["threads"] == threads}
 
 
+UNITS = (" us", " µs")  # by language
+
+
 def readme_speed(record: Record, language: int) -> str:
     """Return the block of a README: 0 English, 1 Japanese."""
     lines = lines_by(record, 1)
@@ -80,7 +83,10 @@ def readme_speed(record: Record, language: int) -> str:
         for kind in ("questions", "passages"):
             value = lines[peer, kind][f"{which}_processor_us"]
             ours = lines[OURS, kind]["best_processor_us"]
-            cells += [number(value, " us"), "" if peer == OURS else f"{number(value / ours)}x"]
+            cells += [
+                number(value, UNITS[language]),
+                "" if peer == OURS else f"{number(value / ours)}x",
+            ]
         rows += f"| {' | '.join(cells)} |\n"
     return README_HEADS[language] + rows + README_NOTES[language].format(**record["tokens_a_text"])
 

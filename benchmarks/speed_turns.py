@@ -48,11 +48,11 @@ class Line:
         default_us: Best time at its default batch size.
         default_median_us: Median of the rounds at that size.
         best_us: Best time at its best batch size.
-        best_batch: That size; 0 where the peer has none.
+        best_batch: That size; 0 if the peer has none.
         default_processor_us: Least processor time at its default batch size, all threads together:
-            what remains comparable where other programs keep the machine busy.
+            comparable even if other programs keep the machine busy.
         best_processor_us: The same at the batch size at which it is least.
-        single_p50_us: Median of one text at a time, nan where it was not measured.
+        single_p50_us: Median of one text at a time, nan if it was not measured.
         single_p99_us: The 99th percentile of that.
     """
 
@@ -146,14 +146,14 @@ def measure(
     rounds: int = 7,
     report: Callable[[str], None] = lambda _: None,
 ) -> Speed:
-    """Measure the peers that are installed, ours among them where it is named.
+    """Measure the peers that are installed, ours among them if it is named.
 
     Args:
-        texts: Lists of texts by what they are called.
+        texts: Lists of texts by name.
         peers: Names in `PEERS`.
         threads: How many processors each may use.
         rounds: How often everything is measured.
-        report: Told what is being done.
+        report: Called with a line on what is being done.
 
     Raises:
         NotFoundError: There is no such peer.
@@ -195,10 +195,10 @@ def _measure_kind(
         report(f"{kind}, round {number + 1} of {rounds}")
         for worker in workers:
             for batch in PEERS[worker.name].batches:
-                taken = worker.ask("batch", batch=batch)
+                answer = worker.ask("batch", batch=batch)
                 scale = 1e6 / counts[worker.name]
-                times.setdefault((worker.name, batch), []).append(taken["seconds"] * scale)
-                processor.setdefault((worker.name, batch), []).append(taken["processor_s"] * scale)
+                times.setdefault((worker.name, batch), []).append(answer["seconds"] * scale)
+                processor.setdefault((worker.name, batch), []).append(answer["processor_s"] * scale)
     lines = []
     for worker in workers:
         line = _line(worker, kind, counts[worker.name], times, processor)
@@ -233,13 +233,13 @@ def _line(
 
 
 def _count(worker: Worker, path: Path, count: int) -> int:
-    """Return how many texts a call may take, all unless the peer is slow; the worker holds them."""
+    """Return the number of texts of a call: all of them, or fewer for a slow peer."""
     probe = min(_PROBE, count)
     worker.ask("texts", path=str(path), count=probe)
     batch = PEERS[worker.name].batches[0]
     worker.ask("batch", batch=batch)
-    taken = worker.ask("batch", batch=batch)["seconds"]
-    count = max(probe, min(count, int(probe * _LONGEST_S / max(taken, 1e-9))))
+    seconds = worker.ask("batch", batch=batch)["seconds"]
+    count = max(probe, min(count, int(probe * _LONGEST_S / max(seconds, 1e-9))))
     worker.ask("texts", path=str(path), count=count)
     return count
 
@@ -248,7 +248,7 @@ def _singles(worker: Worker, path: Path, count: int) -> list[float]:
     """Return the microseconds of one text at a time, the first few left out."""
     worker.ask("texts", path=str(path), count=min(count, _SINGLES))
     seconds = worker.ask("single")["seconds"]
-    return [1e6 * one for one in seconds[len(seconds) // 10 :]]
+    return [1e6 * value for value in seconds[len(seconds) // 10 :]]
 
 
 def ratios(lines: Sequence[Line]) -> dict[str, dict[str, float]]:

@@ -50,7 +50,7 @@ def serve(ready: Ready, default_batch: int, before_mb: float, answers: TextIO) -
             calls = [ready.prepare([text]) for text in texts]
             answer = {"seconds": [timed(ready, one, default_batch)["seconds"] for one in calls]}
         elif command["do"] == "memory":
-            # Results count for nothing: every peer has to hold those.
+            # Results are not counted: every peer has to hold them.
             vectors = np.asarray(ready.encode(prepared, default_batch))
             answer = {"growth_mb": memory_mb("VmHWM") - before_mb - vectors.nbytes / 1e6}
         _say(answers, answer)
@@ -70,8 +70,8 @@ def memory_mb(field: str) -> float:
     """Return a line of /proc/self/status in MB: VmRSS now, VmHWM at most; nan elsewhere."""
     path = Path("/proc/self/status")
     lines = path.read_text("ascii").splitlines() if path.is_file() else []
-    found = [line.split()[1] for line in lines if line.startswith(f"{field}:")]
-    return int(found[0]) / 1000 if found else float("nan")
+    values = [line.split()[1] for line in lines if line.startswith(f"{field}:")]
+    return int(values[0]) / 1000 if values else float("nan")
 
 
 def _commands() -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ ALLOWED = {
     "evaluation": BASE | {"model", "search"},
     "training": BASE | {"model", "search", "evaluation"},
     "serving": BASE | {"model", "search", "ingest", "evaluation"},
+    "site": BASE | {"model", "search", "ingest"},
     "scale": BASE | {"model", "search", "evaluation"},
     "integrations": BASE | {"model", "search", "evaluation"},
 }

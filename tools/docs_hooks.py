@@ -31,13 +31,13 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:  #
 
     def rewritten(link: re.Match[str]) -> str:
         picture, text, target, anchor = link[1], link[2], link[3], link[4] or ""
-        place = posixpath.normpath(posixpath.join("docs", folder, target))
-        if place.startswith("docs/"):
+        path = posixpath.normpath(posixpath.join("docs", folder, target))
+        if path.startswith("docs/"):
             return link[0]
-        if not (ROOT / place).exists():
-            raise FileNotFoundError(f"{page.file.src_uri}: link to {target}: expected {place}")
+        if not (ROOT / path).exists():
+            raise FileNotFoundError(f"{page.file.src_uri}: link to {target}: expected {path}")
         if picture:
-            return f"![{text}]({posixpath.relpath(f'images/{place}', folder or '.')})"
-        return f"[{text}]({config['repo_url']}/blob/main/{place}{anchor})"
+            return f"![{text}]({posixpath.relpath(f'images/{path}', folder or '.')})"
+        return f"[{text}]({config['repo_url']}/blob/main/{path}{anchor})"
 
     return LINK.sub(rewritten, markdown)

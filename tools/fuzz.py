@@ -129,6 +129,15 @@ def kernel_levels() -> tuple[str, ...]:
     return tuple(_kernel.levels())
 
 
+def has_address_sanitizer() -> bool:
+    """Return whether the kernel was built with AddressSanitizer."""
+    try:
+        from konayuki.model.native import _kernel
+    except ImportError:
+        return False
+    return b"__asan_init" in Path(_kernel.__file__).read_bytes()
+
+
 def at_level(level: str) -> StaticModel:
     """Return the bundled model with the kernel of one instruction set."""
     import os
@@ -144,16 +153,16 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     """Return bytes with one to four places changed."""
     data = bytearray(content)
     for _ in range(rng.randint(1, 4)):
-        place = rng.randrange(len(data) + 1) if data else 0
+        offset = rng.randrange(len(data) + 1) if data else 0
         kind = rng.randrange(4)
         if kind == 0 and data:
-            data[min(place, len(data) - 1)] = rng.randrange(256)
+            data[min(offset, len(data) - 1)] = rng.randrange(256)
         elif kind == 1:
-            del data[place : place + rng.randint(1, 64)]
+            del data[offset : offset + rng.randint(1, 64)]
         elif kind == 2:
-            data[place:place] = rng.randbytes(rng.randint(1, 16))
+            data[offset:offset] = rng.randbytes(rng.randint(1, 16))
         else:
-            data[place:] = b""
+            data[offset:] = b""
     return bytes(data)
 
 
@@ -237,6 +246,7 @@ def main() -> int:
         "texts": texts,
         "models": models,
         **environment(["numpy", "sentencepiece"]),
+        "address_sanitizer": has_address_sanitizer(),
     }
     print(json.dumps(result, ensure_ascii=False, indent=2))
     if arguments.json:

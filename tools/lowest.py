@@ -3,7 +3,7 @@
 Run `python tools/lowest.py > constraints.txt`, then
 `pip install -e ".[hub]" -c constraints.txt`.
 
-Packages that the tests alone use keep their newest versions.
+Packages used only by the tests keep their newest versions.
 """
 
 import re

@@ -216,3 +216,8 @@ def sentences(text: str) -> list[str]:
         pieces.append(text[start:end].strip())
         start = end
     return [piece for piece in pieces if piece]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as in "1 passage" and "2 passages"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -130,6 +130,12 @@ def test_info_of_nothing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "no model folder" in capsys.readouterr().err
 
 
+def test_info_of_an_unset_variable_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("info", "")
+    assert "'': expected a path" in capsys.readouterr().err
+
+
 def test_quantize_gives_size_and_error(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -208,7 +208,7 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
     assert run(model, "index", notes, "--out", "i") == 0
     captured = capsys.readouterr()
     assert captured.out.endswith(
-        "0 removed, 1 empty rows left out, 1 files of other kinds left out (.zip)\n"
+        "0 removed, 1 empty row left out, 1 file of other kinds left out (.zip)\n"
     )
     assert captured.err == "warning: notes/rows.csv: id '1' more than once: the last row counts\n"
 
@@ -223,6 +223,12 @@ def test_what_was_left_out_is_told(model: Path, notes: Path, capsys: pytest.Capt
         ),
         (["index", "notes/bad.txt", "--out", "i"], 1, "holds zero bytes"),
         (["search", "nowhere", "富士山"], 1, "documents.db does not exist"),
+        (
+            ["search", "富士山", "の 高さ", "found"],
+            2,
+            "富士山 is not an index, but found is: expected the index first\n"
+            "hint: konayuki search found '富士山' 'の 高さ'",
+        ),
         (["index", "nowhere", "--out", "i"], 1, "nowhere does not exist"),
         (["index", "notes", "--out", "notes"], 2, "notes already exists"),
         (["index", "notes", "--out", "i", "--chunk-size", "0"], 2, "expected a positive size"),
@@ -233,5 +239,23 @@ def test_mistakes_are_told_in_a_line(
 ):
     (notes / "bad.csv").write_text("a,b\n1,2\n", "utf-8")
     (notes / "bad.txt").write_bytes(b"\0")
+    if "found" in arguments:
+        run(model, "index", notes / "rows.csv", "--out", "found")
     assert run(model, *arguments) == code
     assert message in capsys.readouterr().err
+
+
+def test_numbers_agree_with_their_nouns(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes / "rows.csv", "--out", "i")
+    assert capsys.readouterr().out == "i: 1 passage; 1 new from 1 file (0 unchanged), 0 removed\n"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_search_for_no_hits_is_refused(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str], number: str
+):
+    with pytest.raises(SystemExit, match="2"):
+        run(model, "search", "i", "山", "-k", number)
+    assert f"argument -k: {number!r}: expected a whole number above 0" in capsys.readouterr().err

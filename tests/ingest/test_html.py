@@ -61,3 +61,26 @@ def test_marked_sections_comments_and_bare_signs_are_read_through():
     assert text_of("<p title='a > b'>本文</p>") == "本文"
     assert text_of("<script>if (a < b) '</p>'</script>本文") == "本文"
     assert text_of("本文<![<![x") == "本文<![<![x"
+
+
+def test_headings_tell_how_to_link_to_them():
+    page = (
+        '<h1 id="top">山<a class="headerlink" href="#top">¶</a></h1><p>序</p>'
+        '<section id="setup"><h2>設定</h2><p>甲</p><h3>細部</h3><p>乙</p></section>'
+        '<h2><a name="old"></a>古い書き方</h2><p>丙</p><h2>目印なし</h2><p>丁</p>'
+    )
+    sections = html_outline(page).sections
+
+    assert [(section.headings, section.metadata.get("anchor", "")) for section in sections] == [
+        ((), "top"),
+        (("設定",), "setup"),
+        (("設定", "細部"), "setup"),
+        (("古い書き方",), "old"),
+        (("目印なし",), ""),
+    ]
+
+
+def test_an_element_with_the_role_main_is_the_text_of_the_page():
+    page = '<div>目次<article role="main"><h1>山</h1><p>富士山</p></article>上へ</div>'
+
+    assert [section.text for section in html_outline(page).sections] == ["富士山"]

@@ -337,7 +337,7 @@ def test_the_summary_says_what_was_left_out_or_changed(index: Index, notes: Path
     assert (summary.files, summary.passages, summary.empty, len(index)) == (3, 3, 1, 3)
     name = (notes / "x.jsonl").as_posix()
     assert summary.warnings == [
-        f"{name}: 'path' of 1 rows gave way to the path of the file",
+        f"{name}: 'path' was replaced by the path of the file in 1 row",
         f"{name}: id 'r' more than once: the last row counts",
     ]
 

@@ -10,9 +10,18 @@ from konayuki.ingest.pdf import _without_frames, read_pdf
 
 FOLDER = str(Path(__file__).resolve().parents[2] / "benchmarks")
 sys.path.insert(0, FOLDER)
-from readers_compare import LINES, pdf  # noqa: E402
+from japanese_pdf import pdf_of_lines  # noqa: E402
 
 sys.path.remove(FOLDER)
+LINES = [
+    "就業規則の改定について",
+    "本規程は、従業員の労働条件を定める。",
+    "①届出書 ～ 髙橋・﨑に注意。",
+]
+
+
+def pdf(cmap: str, codec: str) -> bytes:
+    return pdf_of_lines([LINES, LINES], cmap, codec)
 
 
 def test_lines_that_most_pages_share_are_left_out():
@@ -41,3 +50,35 @@ def test_what_cannot_be_read_is_named(content: bytes):
     pytest.importorskip("pypdfium2")
     with pytest.raises(FormatError, match=r"^a\.pdf: "):
         read_pdf(content, "a.pdf")
+
+
+def test_vertical_text_is_read_from_the_right_to_the_left():
+    pytest.importorskip("pypdfium2")
+    (outline,) = read_pdf(pdf("90ms-RKSJ-V", "cp932"), "a.pdf")
+    assert outline.sections[0].text.split("\n") == [
+        line.replace(" ", "").replace("～", "〜") for line in LINES
+    ]
+
+
+def test_a_reader_that_dies_hangs_or_takes_too_much_costs_only_the_file(monkeypatch):
+    pytest.importorskip("pypdfium2")
+    content = pdf("90ms-RKSJ-H", "cp932")
+    monkeypatch.setattr("konayuki.ingest.pdf._READ", "import os; os.abort()")
+    with pytest.raises(FormatError, match=r"^a\.pdf: PDFium gave up \(exit code "):
+        read_pdf(content, "a.pdf")
+    monkeypatch.setattr("konayuki.ingest.pdf._READ", "import time; time.sleep(60)")
+    monkeypatch.setattr("konayuki.ingest.pdf.LIMIT_S", 0.5)
+    with pytest.raises(FormatError, match="not read within"):
+        read_pdf(content, "a.pdf")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory")
+def test_memory_is_limited(monkeypatch):
+    pytest.importorskip("pypdfium2")
+    read = (
+        "import runpy, sys; main = runpy.run_path(sys.argv[1])['main']\n"
+        "main.__globals__['read'] = lambda content: bytearray(3 << 30)\nmain()"
+    )
+    monkeypatch.setattr("konayuki.ingest.pdf._READ", read)
+    with pytest.raises(FormatError, match="more than 2048 MB of memory"):
+        read_pdf(b"", "a.pdf")

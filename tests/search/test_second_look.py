@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import konayuki
-from konayuki.errors import CheckpointError, InputError
+from konayuki.errors import CheckpointError, InputError, KonayukiError
 from konayuki.search import Index
+from konayuki.search.limits import MAX_QUERY_CHARACTERS
 from konayuki.search.ranker import DEFAULT, FEATURES, Candidates, Ranker, ranker_of
 from konayuki.search.token_ids import MAX_TOKENS, _sentences, token_block
 from konayuki.text import sentence_ends
@@ -190,6 +191,75 @@ def test_a_reader_goes_without_a_second_look_if_there_are_no_tokens(tmp_path):
     shutil.rmtree(folder / "tokens")
     with Index.open(folder, MODEL, read_only=True) as index:
         assert index.search("北海道の犬")[0].relevance is None
+
+
+def test_a_threshold_that_a_reader_cannot_apply_is_an_error_and_no_empty_answer(tmp_path):
+    folder = tmp_path / "i"
+    with Index.create(folder, MODEL) as index:
+        copy = {name: records(1)[0][name] for name in ("text", "title")}
+        index.add([*records(20), {"id": "copy", **copy}])
+        shown = [hit.text for hit in index.search("北海道の犬", k=30)]
+    shutil.rmtree(folder / "tokens")
+    with Index.open(folder, MODEL, read_only=True) as index:
+        with pytest.raises(InputError, match="tokens is missing or damaged"):
+            index.search("北海道の犬", min_relevance=0.1)
+        # Equal texts are shown once, with tokens or without.
+        assert sorted(hit.text for hit in index.search("北海道の犬", k=30)) == sorted(shown)
+    with Index.open(folder, MODEL) as index:
+        assert index.search("北海道の犬", min_relevance=1e-6)[0].relevance > 0
+
+
+def test_candidates_of_a_closed_index_are_an_error_of_ours(tmp_path):
+    index = Index.create(tmp_path / "i", MODEL)
+    index.add(records(3))
+    assert index.candidates("犬")[0]
+    index.close()
+    with pytest.raises(KonayukiError, match="closed"):
+        index.candidates("犬")
+
+
+def test_a_document_may_show_only_some_of_its_passages(tmp_path):
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add(
+            {"id": f"{book}#{n}", "text": f"{book}の{n}章は猫の話である。", "chunk_of": book}
+            for book in ("赤い本", "青い本")
+            for n in range(8)
+        )
+        for options in ({}, {"mode": "dense"}, {"mode": "lexical"}, {"rerank": False}):
+            hits = index.search("猫の話", k=5, per_document=2, **options)
+            assert sorted(hit.document for hit in hits) == ["赤い本"] * 2 + ["青い本"] * 2
+            alone = [hit.id for hit in index.search("猫の話", k=16, **options)]
+            assert [hit.id for hit in hits] == [n for n in alone if n in {h.id for h in hits}]
+        assert len(index.search("猫の話", k=5)) == 5
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "2"])
+def test_a_number_of_passages_is_a_whole_one(kitchen: Index, value):
+    with pytest.raises(InputError, match="per_document"):
+        kitchen.search("猫", per_document=value)
+
+
+@pytest.mark.parametrize("query", ["猫", "雪", "A", "あ", "々", "ー", "。", "？", "1", "😀"])
+def test_one_character_is_a_question(kitchen: Index, query: str):
+    hits = kitchen.search(query, k=len(KITCHEN))
+    assert all(np.isfinite(hit.score) and 0 <= hit.relevance <= 1 for hit in hits)
+    if query.isalpha():
+        holds = [query in hit.text for hit in hits]
+        assert holds == sorted(holds, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("富士山", 3), ("とうきょう", 9), ("コーヒー", 6), ("ｐｙｔｈｏｎ", 8), ("プログラム", 8)],
+)
+def test_one_word_finds_its_passage(kitchen: Index, query: str, expected: int):
+    assert texts(kitchen, query)[0] == KITCHEN[expected]
+
+
+def test_a_question_of_the_longest_length_is_answered(kitchen: Index):
+    question = ("ひっこしのてつづきと、猫のえさ。" * 7000)[:MAX_QUERY_CHARACTERS]
+    assert texts(kitchen, question)[0] in KITCHEN
+    assert texts(kitchen, KITCHEN[3] + "。" * (MAX_QUERY_CHARACTERS - 100))[0] == KITCHEN[3]
 
 
 def test_compaction_keeps_the_tokens_of_the_living(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 import konayuki
 from konayuki.search import Index, highlight
-from konayuki.search.terms import in_standard_spelling
+from konayuki.search.respelled import respelled
 from konayuki.search.words import spellings_of, words_in
 
 MODEL = konayuki.StaticModel.load()
@@ -58,8 +58,24 @@ def test_endings_and_particles_are_no_words(run: str) -> None:
 
 def test_a_reading_of_many_words_is_none_of_them_for_certain() -> None:
     for reading in ("こうえん", "かいてい", "せいぼ"):
+        assert len(spellings_of(reading)) > 1
         assert all(spelling.share < 0.8 for spelling in spellings_of(reading))
-    assert in_standard_spelling("こうえんをする") == "こうえんをする"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("児童が遊ぶこうえん", "児童が遊ぶ公園"),
+        ("大学教授のこうえん", "大学教授の講演"),
+        ("とうきょうのＪＲ", "東京のjr"),
+        ("東京のＪＲ", "東京のＪＲ"),
+        ("この電車は速い", "この電車は速い"),
+        ("引越の日", "引っ越しの日"),
+        ("引っ越しの日", "引っ越しの日"),
+    ],
+)
+def test_a_question_is_respelled_by_what_fits_its_rest(query: str, expected: str) -> None:
+    assert respelled(query, MODEL.encode) == expected
 
 
 def test_every_line_can_be_looked_up() -> None:
@@ -70,9 +86,17 @@ def test_every_line_can_be_looked_up() -> None:
     assert not spellings_of("とうきょ")
 
 
-def test_only_clear_words_are_respelled() -> None:
-    assert in_standard_spelling("とうきょうのＪＲ") == "東京のjr"
-    assert in_standard_spelling("東京のＪＲ") == "東京のＪＲ"
+def test_a_long_question_is_left_alone_and_a_short_one_encoded_once() -> None:
+    calls = []
+
+    def encode(texts: list[str]) -> konayuki.arrays.FloatMatrix:
+        calls.append(texts)
+        return MODEL.encode(texts)
+
+    assert respelled("大学教授のこうえんと、こうえんのベンチ", encode) != ""
+    assert len(calls) == 1
+    assert respelled("こうえん、" * 1000, encode) == "こうえん、" * 1000
+    assert len(calls) == 1
 
 
 PASSAGES = [
@@ -82,6 +106,7 @@ PASSAGES = [
     "洗濯機の使い方を説明する。",
     "引っ越しの手続きは市役所でする。",
     "サーバーを再起動する。",
+    "引越しの手続きは市役所でする。",
     "トマトを育てる。",
     "データをロールバックする。",
     "温泉に入る。",
@@ -105,7 +130,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
         ("東京の人口", "東京の人口は千四百万人である。"),
         ("せんたくき", "洗濯機の使い方を説明する。"),
         ("ひっこし", "引っ越しの手続きは市役所でする。"),
-        ("引越", "引っ越しの手続きは市役所でする。"),
+        ("引越し", "引越しの手続きは市役所でする。"),
+        ("引っ越し", "引っ越しの手続きは市役所でする。"),
         ("さーばー", "サーバーを再起動する。"),
         ("とまと", "トマトを育てる。"),
         ("ろーるばっく", "データをロールバックする。"),

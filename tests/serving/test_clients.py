@@ -10,8 +10,8 @@ import pytest
 
 import konayuki
 from konayuki.model import StaticModel
-from serving.conftest import KEY
 from serving.live import Live, serving
+from serving.records import KEY
 from serving.tiny import DIM
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")

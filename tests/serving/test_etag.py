@@ -1,5 +1,7 @@
-from serving.conftest import FUJI
+"""Answers that a client has already are not sent again."""
+
 from serving.live import Live
+from serving.records import FUJI
 
 
 def tag_of(live: Live) -> str:

@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the pairs")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--tasks", type=Path, default=TASKS, help="default: tasks.toml beside this")
+    parser.add_argument(
+        "--tasks", type=Path, default=TASKS, help="default: tasks.toml next to this script"
+    )
     options = parser.parse_args(arguments)
     tasks = tomllib.loads(options.tasks.read_text(encoding="utf-8"))["tasks"]
     rows = [_build_task(task, options.data, options.out / "tasks") for task in tasks]

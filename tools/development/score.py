@@ -60,23 +60,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def retrieval(model: StaticModel, folder: Path) -> dict[str, float]:
     """Return nDCG@10 by set and their mean, and the correlation of similarity sets."""
-    found: dict[str, float] = {}
+    scores_by_name: dict[str, float] = {}
     dims = [dim for dim in DIMS if dim <= model.dim]
-    for one in read_sets(str(folder)):
-        for scores in evaluate_dense(model, one, dims):
+    for evaluation_set in read_sets(str(folder)):
+        for scores in evaluate_dense(model, evaluation_set, dims):
             suffix = "" if scores.setting.dim == dims[0] else f"@{scores.setting.dim}"
             for metric in METRICS:
                 if metric in scores.metrics:
-                    name = one.name if metric == METRICS[0] else f"{one.name} {metric}"
-                    found[name + suffix] = round(float(scores.metrics[metric]), 4)
+                    name = evaluation_set.name + ("" if metric == METRICS[0] else f" {metric}")
+                    scores_by_name[name + suffix] = round(float(scores.metrics[metric]), 4)
     for suffix in ("", *(f"@{dim}" for dim in dims[1:])):
         values = [
             value
-            for name, value in found.items()
+            for name, value in scores_by_name.items()
             if " " not in name and name.partition("@")[2] == suffix[1:]
         ]
-        found[f"mean{suffix}"] = round(float(np.mean(values)), 4)
-    return found
+        scores_by_name[f"mean{suffix}"] = round(float(np.mean(values)), 4)
+    return scores_by_name
 
 
 def spelling(model: StaticModel, folder: Path) -> dict[str, float]:

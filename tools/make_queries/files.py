@@ -1,8 +1,8 @@
 """Writes files of synthetic pairs, made by rule from the passages of files of pairs.
 
-For each file two are written, in the columns of any other file of pairs: `synth-questions-FILE`
+Two files are written for each, with the columns of any other file of pairs: `synth-questions-FILE`
 and `synth-cloze-FILE`. A query that is among the held-out queries is dropped, compared after NFKC,
-and so is one that several passages give: it asks for none of them.
+and so is one that several passages lead to: it identifies none of them.
 
     python -m make_queries.files PAIRS OUT --held-out EVAL FILE FILE:when,who ...
 """
@@ -41,8 +41,8 @@ def synthesize_file(
         InputError: One of `rules` is unknown.
     """
     passages, headings = _read_passages(pairs / f"{file}.parquet")
-    found = synthesize(passages, headings, seed=seed, rules=rules)
-    kept = [pair for pair in asked_once(found) if folded(pair.query) not in held_out]
+    synthetic = synthesize(passages, headings, seed=seed, rules=rules)
+    kept = [pair for pair in asked_once(synthetic) if folded(pair.query) not in held_out]
     for name, chosen in [
         ("cloze", [pair for pair in kept if pair.rule == "cloze"]),
         ("questions", [pair for pair in kept if pair.rule != "cloze"]),
@@ -56,9 +56,9 @@ def synthesize_file(
 
 def asked_once(pairs: Iterable[SyntheticPair]) -> list[SyntheticPair]:
     """Return the pairs whose query no other pair has, in their order."""
-    found = list(pairs)
-    counts = Counter(folded(pair.query) for pair in found)
-    return [pair for pair in found if counts[folded(pair.query)] == 1]
+    all_pairs = list(pairs)
+    counts = Counter(folded(pair.query) for pair in all_pairs)
+    return [pair for pair in all_pairs if counts[folded(pair.query)] == 1]
 
 
 def write_pairs(path: Path, pairs: Sequence[SyntheticPair]) -> None:

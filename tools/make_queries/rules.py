@@ -134,10 +134,10 @@ def ask_meaning(sentence: str) -> list[str]:
 
 def ask_when(sentence: str) -> list[str]:
     """Return a question for the date: 「1929年、XはYした。」 -> 「XがYしたのはいつですか」."""
-    found = DATED.match(PARENTHESES.sub("", sentence))
-    if found is None or DATE.search(found["event"]) or not re.search("[はが]", found["event"]):
+    match = DATED.match(PARENTHESES.sub("", sentence))
+    if match is None or DATE.search(match["event"]) or not re.search("[はが]", match["event"]):
         return []
-    return [] if POINTING.match(found["event"]) else [f"{_as_clause(found['event'])}のはいつですか"]
+    return [] if POINTING.match(match["event"]) else [f"{_as_clause(match['event'])}のはいつですか"]
 
 
 def ask_how_many(sentence: str) -> list[str]:
@@ -155,10 +155,10 @@ def ask_how_many(sentence: str) -> list[str]:
 
 def ask_who(sentence: str, *, people: Container[str]) -> list[str]:
     """Return a question for a subject among `people`: 「XはYした。」 -> 「Yしたのは誰ですか」."""
-    found = SUBJECT.match(PARENTHESES.sub("", sentence))
-    if found is None or found["subject"] not in people or found["subject"] in found["predicate"]:
+    match = SUBJECT.match(PARENTHESES.sub("", sentence))
+    if match is None or match["subject"] not in people or match["subject"] in match["predicate"]:
         return []
-    return [f"{found['predicate']}のは誰ですか"]
+    return [f"{match['predicate']}のは誰ですか"]
 
 
 def people_of(passages: Iterable[str]) -> set[str]:
@@ -207,7 +207,7 @@ def synthesize(
 ) -> Iterator[SyntheticPair]:
     """Yield pairs from each passage: up to `at_most` questions, and one inverse cloze.
 
-    The same arguments give the same pairs. Where there are more questions than `at_most`, they are
+    The same arguments give the same pairs. If there are more questions than `at_most`, they are
     drawn by `seed`. An empty heading makes no question.
 
     Raises:
@@ -224,7 +224,7 @@ def synthesize(
             if pair.rule in rules
         ]
         drawn = sorted(generator.permutation(len(questions))[:at_most].tolist())
-        yield from (questions[place] for place in drawn)
+        yield from (questions[row] for row in drawn)
         cloze = inverse_cloze(passage, generator)
         if cloze is not None and cloze.rule in rules:
             yield cloze
@@ -232,10 +232,10 @@ def synthesize(
 
 def _definitions(sentence: str) -> list[tuple[str, str]]:
     """Return the name and the meaning of a definition; nothing if either is doubtful."""
-    found = DEFINITION.match(PARENTHESES.sub("", sentence))
-    if found is None:
+    match = DEFINITION.match(PARENTHESES.sub("", sentence))
+    if match is None:
         return []
-    name, what = found["name"], found["what"]
+    name, what = match["name"], match["what"]
     vague = POINTING.match(name) or not NAME.match(name) or name in what
     return [] if vague or re.search(r"[ぁ-ん\d]$", what) else [(name, what)]
 

@@ -1,8 +1,8 @@
 """BM25 on character bigrams in plain NumPy, for mining negatives over whole training files.
 
 A text folded to NFKC lower case becomes the pairs of neighbouring letters and digits inside it;
-one that stands alone counts as itself. Everything is arrays: a bigram is one integer, an index is
-its postings sorted by bigram, and scoring a query adds a few slices.
+a single letter or digit counts as itself. Everything is arrays: a bigram is one integer, an index
+is its postings sorted by bigram, and scoring a query adds a few slices.
 """
 
 from collections.abc import Sequence
@@ -56,12 +56,12 @@ class BigramIndex:
     """An in-memory BM25 index over the bigrams of passages."""
 
     def __init__(self, passages: Sequence[str]) -> None:
-        found = bigrams_of(passages)
-        self.n_passages = found.n_texts
-        lengths = np.diff(found.offsets)
-        owners = np.repeat(np.arange(found.n_texts), lengths)
-        order = np.lexsort((owners, found.terms))
-        terms, owners = found.terms[order], owners[order]
+        bigrams = bigrams_of(passages)
+        self.n_passages = bigrams.n_texts
+        lengths = np.diff(bigrams.offsets)
+        owners = np.repeat(np.arange(bigrams.n_texts), lengths)
+        order = np.lexsort((owners, bigrams.terms))
+        terms, owners = bigrams.terms[order], owners[order]
         first = np.ones(len(terms), dtype=bool)
         first[1:] = (terms[1:] != terms[:-1]) | (owners[1:] != owners[:-1])
         starts = np.flatnonzero(first)
@@ -82,23 +82,23 @@ class BigramIndex:
 
         Rows are int32 (n_queries, k), -1 after the last passage that shares a bigram with the
         query; scores are float32 of that shape, 0 there. Equal scores keep the order of passages.
-        A bigram that a query repeats counts as often as it is there.
+        A bigram that a query repeats counts each time.
         """
-        found = bigrams_of(queries)
-        rows = np.full((found.n_texts, k), -1, dtype=np.int32)
-        scores = np.zeros((found.n_texts, k), dtype=np.float32)
-        for query in range(found.n_texts):
-            terms = found.terms[found.offsets[query] : found.offsets[query + 1]]
+        bigrams = bigrams_of(queries)
+        rows = np.full((bigrams.n_texts, k), -1, dtype=np.int32)
+        scores = np.zeros((bigrams.n_texts, k), dtype=np.float32)
+        for query in range(bigrams.n_texts):
+            terms = bigrams.terms[bigrams.offsets[query] : bigrams.offsets[query + 1]]
             best, values = _top_positive(self._score(terms), k)
             rows[query, : len(best)] = best
             scores[query, : len(best)] = values
         return rows, scores
 
     def _score(self, terms: IntArray) -> FloatArray:
-        known = np.searchsorted(self._terms, terms)
-        known[known == len(self._terms)] = 0
-        known = known[self._terms[known] == terms] if len(self._terms) else known[:0]
-        slices = [slice(self._bounds[term], self._bounds[term + 1]) for term in known]
+        numbers = np.searchsorted(self._terms, terms)
+        numbers[numbers == len(self._terms)] = 0
+        numbers = numbers[self._terms[numbers] == terms] if len(self._terms) else numbers[:0]
+        slices = [slice(self._bounds[term], self._bounds[term + 1]) for term in numbers]
         if not slices:
             return np.zeros(self.n_passages, dtype=np.float32)
         owners = np.concatenate([self._owners[part] for part in slices])
@@ -107,7 +107,7 @@ class BigramIndex:
 
 
 def _letters(texts: Sequence[str]) -> tuple[IntArray, IntArray]:
-    """Return all code points, 0 for all that is neither letter nor digit, and whose they are."""
+    """Return all code points, 0 for what is neither letter nor digit, and the text of each."""
     data = "".join(texts).encode("utf-32-le", "surrogatepass")
     points = np.frombuffer(data, dtype="<u4").astype(np.int64)
     distinct, places = np.unique(points, return_inverse=True)

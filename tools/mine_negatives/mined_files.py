@@ -111,7 +111,7 @@ def mine_file(
         vectors: The folder of the teacher's vectors of them.
         file: Name of a file of pairs, without its ending.
         elsewhere: Names of other files, whose passages may be negatives too.
-        settings: Which are taken.
+        settings: How many negatives are taken, and which are dropped.
         n_written: A pair is written once with each of its first N negatives, or once without a
             negative if none was found.
 
@@ -123,20 +123,20 @@ def mine_file(
         raise InputError(f"{file!r} is among the files elsewhere: expected other files")
     pool = read_passages(pairs, vectors, [file, *elsewhere])
     queries = load_vectors(vectors, file, "query")
-    own = load_vectors(vectors, file, "positive")
-    chosen = np.flatnonzero((queries.rows >= 0) & (own.rows >= 0))
+    answers = load_vectors(vectors, file, "positive")
+    chosen = np.flatnonzero((queries.rows >= 0) & (answers.rows >= 0))
     all_texts = _column(pairs, file, "query")
     texts = [all_texts[row] for row in chosen.tolist()]
-    lists = _candidates(texts, queries.of_rows(chosen), pool, len(own.vectors), settings)
-    found = mine(
+    lists = _candidates(texts, queries.of_rows(chosen), pool, len(answers.vectors), settings)
+    negatives = mine(
         queries.of_rows(chosen),
         pool.vectors,
-        own.rows[chosen],
+        answers.rows[chosen],
         lists,
         keep=NegativeFilter(settings.ratio, settings.margin),
-        also_right=right_answers(texts, own.rows[chosen]),
+        also_right=right_answers(texts, answers.rows[chosen]),
     )
-    whole = _spread(found, chosen, len(all_texts), pool)
+    whole = _spread(negatives, chosen, len(all_texts), pool)
     _write(vectors, file, whole, pool, settings)
     _write_pairs(
         vectors / f"{file}.mined.parquet",
@@ -157,8 +157,8 @@ def _candidates(
 ) -> list[tuple[RowMatrix, int]]:
     k = settings.n_candidates
     distinct = list(dict.fromkeys(texts))
-    place = {text: number for number, text in enumerate(distinct)}
-    expand = np.array([place[text] for text in texts], dtype=np.int64)
+    number_of = {text: number for number, text in enumerate(distinct)}
+    expand = np.array([number_of[text] for text in texts], dtype=np.int64)
     lists = [(nearest_passages(query_vectors, pool.vectors[:n_own], k), settings.n_teacher)]
     own_index = BigramIndex(pool.texts[:n_own])
     lists.append((own_index.top(distinct, k)[0][expand], settings.n_bm25))

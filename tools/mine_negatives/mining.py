@@ -108,9 +108,9 @@ def mine(
         InputError: The arrays do not fit each other.
     """
     _check(queries, positives, lists)
-    own = positives[:, None].astype(np.int32)
-    banned = own if also_right is None else np.concatenate([own, also_right], axis=1)
-    own_scores = pair_scores(queries, passages, own)
+    own_rows = positives[:, None].astype(np.int32)
+    banned = own_rows if also_right is None else np.concatenate([own_rows, also_right], axis=1)
+    own_scores = pair_scores(queries, passages, own_rows)
     bounds = keep.bounds(own_scores)
     columns, column_scores = [], [own_scores]
     for candidates, n_wanted in lists:
@@ -131,9 +131,9 @@ def first_allowed(
     rows = np.full((len(candidates), n_wanted), -1, dtype=np.int32)
     places = np.full_like(rows, -1)
     rank = np.cumsum(allowed, axis=1) - 1
-    lines, found = np.nonzero(allowed & (rank < n_wanted))
-    rows[lines, rank[lines, found]] = candidates[lines, found]
-    places[lines, rank[lines, found]] = found
+    lines, columns = np.nonzero(allowed & (rank < n_wanted))
+    rows[lines, rank[lines, columns]] = candidates[lines, columns]
+    places[lines, rank[lines, columns]] = columns
     return rows, places
 
 
@@ -155,17 +155,17 @@ def right_answers(
 
 
 def _among(candidates: RowMatrix, banned: RowMatrix) -> npt.NDArray[np.bool_]:
-    found = np.zeros(candidates.shape, dtype=bool)
+    is_right = np.zeros(candidates.shape, dtype=bool)
     for column in banned.T:
-        found |= candidates == column[:, None]
-    return found
+        is_right |= candidates == column[:, None]
+    return is_right
 
 
 def _taken(scores: FloatArray, places: RowMatrix) -> FloatArray:
     if not scores.shape[1]:
         return np.full(places.shape, np.nan, dtype=np.float32)
-    taken = np.take_along_axis(scores, np.maximum(places, 0), axis=1)
-    return np.where(places >= 0, taken, np.float32(np.nan))
+    chosen = np.take_along_axis(scores, np.maximum(places, 0), axis=1)
+    return np.where(places >= 0, chosen, np.float32(np.nan))
 
 
 def _check(

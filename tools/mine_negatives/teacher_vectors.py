@@ -1,6 +1,6 @@
 """Teacher vectors of a folder of pairs, kept on disk next to their pairs.
 
-Of every column the distinct texts are embedded once, in the order of their first row:
+The distinct texts of each column are embedded once, in the order of their first row:
 
     NAME.COLUMN.npy        float16 (n_texts, dim), unit vectors
     NAME.COLUMN.rows.npy   int32 (n_rows,): the vector of each row of the file, -1 for none
@@ -29,7 +29,7 @@ from konayuki.files import replace_file, replacing
 from konayuki.training.teacher_cache import Encoder
 
 MANIFEST = "MANIFEST.json"
-CHUNK_TEXTS = 2048  # texts between two points from which a stopped run goes on
+CHUNK_TEXTS = 2048  # texts between checkpoints
 PREFIXES = {"query": "query: ", "positive": "passage: ", "negative": "passage: "}
 CUTS = {"query": 32, "positive": 128, "negative": 128}
 
@@ -68,10 +68,10 @@ class VectorTable:
         Raises:
             InputError: A row has no vector.
         """
-        found = self.rows[rows]
-        if (found < 0).any():
-            raise InputError(f"pair {int(np.asarray(rows)[found < 0][0])} has no teacher vector")
-        vectors: Float16Matrix = self.vectors[found]
+        places = self.rows[rows]
+        if (places < 0).any():
+            raise InputError(f"pair {int(np.asarray(rows)[places < 0][0])} has no teacher vector")
+        vectors: Float16Matrix = self.vectors[places]
         return vectors
 
 
@@ -136,8 +136,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.exists():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return manifest
 
 
 def load_vectors(folder: Path, file: str, column: str) -> VectorTable:
@@ -200,20 +200,20 @@ def _embed_chunk(
     fresh = [text for text in texts if text not in known]
     vectors = {text: known[text] for text in texts if text in known}
     if fresh:
-        found = encoder.encode(fresh, column.prefix, max_tokens=column.max_tokens)
-        vectors.update(zip(fresh, found.astype(np.float16), strict=True))
+        embedded = encoder.encode(fresh, column.prefix, max_tokens=column.max_tokens)
+        vectors.update(zip(fresh, embedded.astype(np.float16), strict=True))
     return np.stack([vectors[text] for text in texts])
 
 
 def _done_so_far(partial: Path, progress: Path, shape: tuple[int, int]) -> int:
     if not (partial.exists() and progress.exists()):
         return 0
-    found = json.loads(progress.read_text(encoding="utf-8"))
-    return int(found["n_done"]) if tuple(found["shape"]) == shape else 0
+    state = json.loads(progress.read_text(encoding="utf-8"))
+    return int(state["n_done"]) if tuple(state["shape"]) == shape else 0
 
 
 def _read_texts(path: Path, column: str) -> list[str]:
-    from pyarrow import parquet  # the extra `train`; the readers of this module do without
+    from pyarrow import parquet  # the extra `train`; reading vectors does not need it
 
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file of pairs")

@@ -24,16 +24,16 @@ class Member(NamedTuple):
 
 
 def read_members(path: Path, pattern: str) -> Iterator[Member]:
-    """Yield the files of a package whose path fits a shell pattern, in the order of their paths.
+    """Yield the files of a package whose path matches a shell pattern, in the order of their paths.
 
     Raises:
         DatasetError: The package is damaged or of an unknown kind.
     """
     try:
-        found = list(_members(path, pattern))
+        members = list(_members(path, pattern))
     except (OSError, ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path} cannot be read as a package: {error}") from error
-    yield from sorted(found)
+    yield from sorted(members)
 
 
 def _members(path: Path, pattern: str) -> Iterator[Member]:
@@ -74,10 +74,10 @@ def _data_of_deb(path: Path) -> tarfile.TarFile:
 def _ar_members(content: bytes, path: Path) -> Iterator[tuple[str, bytes]]:
     if not content.startswith(AR_MAGIC):
         raise DatasetError(f"{path} is not a Debian package: it does not start as an ar archive")
-    place = len(AR_MAGIC)
-    while place + AR_HEADER <= len(content):
-        header = content[place : place + AR_HEADER]
+    offset = len(AR_MAGIC)
+    while offset + AR_HEADER <= len(content):
+        header = content[offset : offset + AR_HEADER]
         size = int(header[48:58])
-        start = place + AR_HEADER
+        start = offset + AR_HEADER
         yield header[:16].decode("ascii").strip().rstrip("/"), content[start : start + size]
-        place = start + size + size % 2
+        offset = start + size + size % 2

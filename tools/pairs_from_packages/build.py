@@ -32,13 +32,13 @@ class Built:
     """One file of pairs.
 
     Attributes:
-        name: Of the source.
+        name: The name of the source.
         file: Its Parquet file.
-        rows: Pairs in it.
+        rows: The number of its pairs.
         origin: Packages with versions.
-        licence: Of the texts.
+        licence: The licence of the texts.
         pair: What query and passage are.
-        hashes: SHA-256 of the packages; a file of the same ones is not built again.
+        hashes: SHA-256 of the packages; unchanged packages are not read again.
         dropped: Pairs left out, by reason.
     """
 
@@ -102,17 +102,17 @@ def build(
         DatasetError: A package is not what its source expects.
     """
     out.mkdir(parents=True, exist_ok=True)
-    known = read_report(out)
+    entries = read_report(out)
     for source in track(sources, "build", unit="source", enabled=show_progress):
         fetched = [(one, *packages.get(one.package)) for one in source.contents]
         hashes = [found.sha256 for _, _, found in fetched]
-        before = known.get(source.name)
+        before = entries.get(source.name)
         if before and list(before.hashes) == hashes and (out / before.file).is_file():
             continue
-        known[source.name] = _build_one(source, fetched, hashes, out)
-        _write_report(known, out)
-        _write_catalogue(known.values(), out)
-    return [known[source.name] for source in sources]
+        entries[source.name] = _build_one(source, fetched, hashes, out)
+        _write_report(entries, out)
+        _write_catalogue(entries.values(), out)
+    return [entries[source.name] for source in sources]
 
 
 def _build_one(

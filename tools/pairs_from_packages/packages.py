@@ -1,8 +1,8 @@
 """Fetch packages with the clients that the machine has: apt-get for Debian's, pip for PyPI's.
 
 Mirrors, proxies and credentials are theirs: sources.list, PIP_INDEX_URL and so on are honoured.
-Everything lands in one folder, with the hash of each file in `packages.json`: a file that is there
-with that hash is not fetched again. Files may also be put there by hand.
+Everything lands in one folder, with the hash of each file in `packages.json`: an existing
+file with that hash is not fetched again. Files may also be put there by hand.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ class Package:
 
     Attributes:
         registry: "debian", "pypi", or "debian-index" for the Japanese package descriptions.
-        name: As the registry has it.
-        version: Of PyPI; Debian's is that of the release which the machine runs.
+        name: The name in the registry.
+        version: The version on PyPI; Debian's is that of the machine's release.
         source_only: Take PyPI's source archive, not a wheel.
     """
 
@@ -62,40 +62,40 @@ class PackageFolder:
         self._index = self._read_index()
 
     def get(self, package: Package) -> tuple[Path, Fetched]:
-        """Return a package's file, fetched unless it is there, and what is known of it.
+        """Return a package's file, fetched if it is missing, and its record.
 
         Raises:
             NotFoundError: The client is not installed or does not find the package.
             DatasetError: The file changed since it was fetched.
         """
         key = f"{package.registry}:{package.name}"
-        known = self._index.get(key)
-        if known is not None and (self._folder / known.file).is_file():
-            path = self._folder / known.file
-            if sha256_of(path) != known.sha256:
+        entry = self._index.get(key)
+        if entry is not None and (self._folder / entry.file).is_file():
+            path = self._folder / entry.file
+            if sha256_of(path) != entry.sha256:
                 raise DatasetError(
                     f"{path} is not the file that was fetched: its SHA-256 is another one\n"
                     "hint: delete it to fetch it again"
                 )
-            return path, known
+            return path, entry
         path = self._placed_by_hand(package) or self._fetch(package)
-        found = Fetched(path.name, version_of(path, package), sha256_of(path))
-        self._index[key] = found
+        fetched = Fetched(path.name, version_of(path, package), sha256_of(path))
+        self._index[key] = fetched
         self._write_index()
-        return path, found
+        return path, fetched
 
     def _placed_by_hand(self, package: Package) -> Path | None:
-        """Return a file that was put here without us, the last by name."""
+        """Return a file that was put here by hand, the last by name."""
         if package.registry == "debian-index":
             path = self._folder / TRANSLATIONS
             return path if path.is_file() else None
         separator = "_" if package.registry == "debian" else "-"
         start = f"{_normal(package.name, package)}{separator}"
-        wanted = f"{start}{package.version}" if package.version else start
+        prefix = f"{start}{package.version}" if package.version else start
         names = sorted(
             path.name
             for path in self._folder.iterdir()
-            if _normal(path.name, package).startswith(wanted) and path.name.endswith(SUFFIXES)
+            if _normal(path.name, package).startswith(prefix) and path.name.endswith(SUFFIXES)
         )
         return self._folder / names[-1] if names else None
 
@@ -110,17 +110,17 @@ class PackageFolder:
         if package.registry == "debian":
             run([_client("apt-get"), "download", "-q", package.name], self._folder)
         else:
-            wanted = f"{package.name}=={package.version}" if package.version else package.name
+            requirement = f"{package.name}=={package.version}" if package.version else package.name
             command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", "."]
             source = ["--no-binary", package.name] if package.source_only else []
-            run([*command, *source, wanted], self._folder)
+            run([*command, *source, requirement], self._folder)
         new = [path for path in set(self._folder.iterdir()) - before if path.suffix != ".partial"]
-        found = self._placed_by_hand(package) or (new[0] if len(new) == 1 else None)
-        if found is None:
+        file = self._placed_by_hand(package) or (new[0] if len(new) == 1 else None)
+        if file is None:
             raise NotFoundError(
                 f"{package.name} was fetched, but no file of it is in {self._folder}"
             )
-        return found
+        return file
 
     def _fetch_translations(self) -> Path:
         """Fetch the index of package descriptions; the machine's own lists stay as they are."""
@@ -134,13 +134,13 @@ class PackageFolder:
         }
         options = [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
         run([_client("apt-get"), "update", "-q", *options], self._folder)
-        found = sorted(lists.glob(f"*_{TRANSLATIONS}"))
-        if not found:
+        catalogues = sorted(lists.glob(f"*_{TRANSLATIONS}"))
+        if not catalogues:
             raise NotFoundError("apt-get update brought no Japanese package descriptions")
         path = self._folder / TRANSLATIONS
         with path.open("wb") as joined:
-            for one in found:
-                joined.write(one.read_bytes() + b"\n")
+            for catalogue in catalogues:
+                joined.write(catalogue.read_bytes() + b"\n")
         shutil.rmtree(lists)
         return path
 
@@ -184,7 +184,7 @@ def run(command: list[str], folder: Path) -> None:
     """Run a package client.
 
     Raises:
-        NotFoundError: It failed; the message holds its last words.
+        NotFoundError: It failed; the message ends with its last line.
     """
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:

@@ -111,7 +111,7 @@ def page_sections(page: str, *, inside: str = "") -> list[Section]:
 
     Args:
         page: HTML or XHTML.
-        inside: The id of the only element that is read; everything by default.
+        inside: The id of the only element that is read; default: everything.
     """
     reader = _Reader(inside)
     reader.feed(page)

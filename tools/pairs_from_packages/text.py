@@ -63,9 +63,9 @@ def decode(content: bytes) -> str:
 
 def as_pairs(sections: Iterable[Section]) -> Iterator[Pair]:
     """Yield heading -> text; a heading that several sections share is prefixed with its parent."""
-    found = list(sections)
-    counts = Counter(section.title for section in found)
-    for section in found:
+    all_sections = list(sections)
+    counts = Counter(section.title for section in all_sections)
+    for section in all_sections:
         parent = section.parent if counts[section.title] > 1 else ""
         query = tidy(f"{parent} {section.title}") if parent != section.title else section.title
         yield Pair(query, shortened(section.body))

@@ -28,7 +28,7 @@ from jmdict import Entry, is_held_out, kind_of, read_entries, spellings
 # Both are common, yet people mix them up in names: one group when searching, not in a tokenizer.
 MIXED_UP = ("斉斎", "竜龍", "桧檜")
 MOST_FORMS = 5
-# In SKK's tables, but words or names of their own (堺, 宏), or of another meaning (卻 beside 退).
+# In SKK's tables, but words or names of their own (堺, 宏), or of another meaning (卻 for 退).
 NO_VARIANTS = "堺宏卻毓它厶壥墸濫徠蛔睿斌颱廛坐笵"
 
 
@@ -62,9 +62,9 @@ def kanji_variants(entries: Sequence[Entry], paths: Sequence[Path]) -> dict[str,
     """Return variant -> (standard form, entries that write both) for kanji.
 
     Two kanji are variants when SKK's tables say so and JMdict does not object: at least half of
-    its entries that write the rarer one write the other as well (國, but not 函 beside 関), or no
+    its entries that write the rarer one write the other as well (國, but not 函 for 関), or no
     entry writes it (name kanji). The standard form is the one that entries write more often; a
-    kanji that is at least a tenth as frequent is a word of its own (壱 beside 一) and stays.
+    kanji that is at least a tenth as frequent is a word of its own (壱 for 一) and stays.
     """
     families = _families(paths)
     uses: Counter[str] = Counter()
@@ -143,11 +143,11 @@ def write_pairs(entries: Sequence[Entry], variants: dict[str, str], out: Path) -
     trained: dict[str, dict[tuple[str, str], None]] = defaultdict(dict)
     held: dict[str, dict[tuple[str, str], None]] = defaultdict(dict)
     for entry in entries:
-        place = held if is_held_out(entry.number) else trained
+        kinds = held if is_held_out(entry.number) else trained
         for one, other in spellings(entry):
             kind = kind_of(one, other, variants)
             if kind:
-                place[kind][one, other] = None
+                kinds[kind][one, other] = None
     kept_out = {frozenset(pair) for pairs in held.values() for pair in pairs}
     rows = ["file\trows\tsource\tlicence\tpair\tmade"]
     for folder in ("pairs", "held-out"):

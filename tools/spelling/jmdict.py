@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 COMMON = ("news1", "ichi1", "spec1", "gai1")
-HELD_OUT_SHARE = 20  # one entry in so many
+HELD_OUT_SHARE = 20  # one entry in N
 MOST_FORMS = 6  # of one entry: a few have dozens
 _DOCTYPE = re.compile(rb"<!DOCTYPE.*?\]>", re.DOTALL)
 _ENTITY = re.compile(rb"&([\w-]+);")

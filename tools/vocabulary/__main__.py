@@ -49,13 +49,11 @@ def read_vocabulary_recipe(path: Path) -> VocabularyRecipe:
         InputError: It is not TOML, or lacks a key or has one that is not known.
     """
     values = read_toml(path)
-    known = [one.name for one in fields(VocabularyRecipe)]
-    missing = [name for name in known[:2] if name not in values]
-    wrong = [*(key for key in values if key not in known), *missing]
+    keys = [key.name for key in fields(VocabularyRecipe)]
+    missing = [name for name in keys[:2] if name not in values]
+    wrong = [*(key for key in values if key not in keys), *missing]
     if wrong:
-        raise InputError(
-            f"{path}: key {wrong[0]!r} is unknown or missing; keys: {', '.join(known)}"
-        )
+        raise InputError(f"{path}: key {wrong[0]!r} is unknown or missing; keys: {', '.join(keys)}")
     return VocabularyRecipe(**values)
 
 

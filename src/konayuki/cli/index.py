@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from konayuki.cli.options import path_of
+from konayuki.cli.options import is_index, path_of
 from konayuki.errors import InputError
+from konayuki.text import counted
 
 if TYPE_CHECKING:
     from konayuki.ingest import Columns, Cutting, Selection, Summary
@@ -138,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
         report = {"index": str(args.out), "documents": n_documents, **asdict(summary)}
         print(json.dumps(report, ensure_ascii=False))
     else:
-        print(f"{args.out}: {n_documents} passages; {_as_line(summary)}")
+        print(f"{args.out}: {counted(n_documents, 'passage')}; {_as_line(summary)}")
     return 1 if summary.skipped or summary.bad_rows else 0
 
 
@@ -178,29 +179,30 @@ def index_at(folder: Path, model_name: str | None) -> "Index":
     from konayuki.search import Index
 
     model = StaticModel.load(model_name) if model_name else None
-    if (folder / "documents.db").exists():
+    if is_index(folder):
         return Index.open(folder, model)
     return Index.create(folder, model)
 
 
 def _as_line(summary: "Summary") -> str:
     line = (
-        f"{summary.passages} new from {summary.files} files ({summary.unchanged} unchanged), "
-        f"{summary.removed} removed"
+        f"{summary.passages} new from {counted(summary.files, 'file')} "
+        f"({summary.unchanged} unchanged), {summary.removed} removed"
     )
     if summary.moved:
         line += f", {len(summary.moved)} files moved"
     if summary.gone:
         line += f", {summary.gone} files gone"
     if summary.empty:
-        line += f", {summary.empty} empty rows left out"
+        line += f", {counted(summary.empty, 'empty row')} left out"
     if summary.ignored:
         kinds = ", ".join(suffix or "no suffix" for suffix in summary.ignored)
-        line += f", {sum(summary.ignored.values())} files of other kinds left out ({kinds})"
+        n_others = counted(sum(summary.ignored.values()), "file")
+        line += f", {n_others} of other kinds left out ({kinds})"
     for reason, number in summary.left_out.items():
         line += f", {number} {reason} left out"
     if summary.bad_rows:
-        line += f", {summary.bad_rows} unusable rows left out"
+        line += f", {counted(summary.bad_rows, 'unusable row')} left out"
     if summary.skipped:
         line += f", {len(summary.skipped)} skipped"
     return line

@@ -4,20 +4,24 @@ import argparse
 import json
 from pathlib import Path
 
-INDEX_FILE = "index.json"
+from konayuki.cli.options import is_index, place
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "source", nargs="?", help="model folder, hub id or index (default: the bundled model)"
+        "source",
+        nargs="?",
+        type=place,
+        help="model folder, hub id or index (default: the bundled model)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the facts, one per line or as JSON."""
-    is_index = args.source is not None and (Path(args.source) / INDEX_FILE).is_file()
-    facts = index_facts(args.source) if is_index else model_facts(args.source)
+    source = args.source
+    is_model = source is None or not is_index(Path(source))
+    facts = model_facts(source) if is_model else index_facts(source)
     if args.json:
         print(json.dumps(facts, ensure_ascii=False))
         return 0

@@ -76,6 +76,11 @@ VERBS = (
     Verb("train", "train a model from a recipe", ("--json",)),
     Verb("train-ranker", "learn the weights of the second look of a search", ("--no-progress",)),
     Verb("serve", "serve embeddings, search and a search page over HTTP", ("--model",)),
+    Verb(
+        "site",
+        "add search to a folder of built HTML, for pages without a server",
+        ("--model", "--json"),
+    ),
     Verb("mcp", "serve an index to agents as MCP tools over stdio", ("--model",)),
 )
 

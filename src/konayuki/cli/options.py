@@ -67,6 +67,25 @@ def place(text: str) -> str:
     return text
 
 
+def is_index(folder: Path) -> bool:
+    """Return whether a folder is an index."""
+    try:
+        return (folder / "documents.db").is_file()
+    except OSError:  # a whole question is too long for the name of a folder
+        return False
+
+
+def number_of_hits(text: str) -> int:
+    """Return a number of hits that an argument gives.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not a whole number above 0.
+    """
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number above 0")
+    return int(text)
+
+
 def path_of(text: str) -> Path:
     """Return the path that an argument names; "" is refused as in `place`."""
     return Path(place(text))

@@ -3,14 +3,16 @@
 import argparse
 import json
 import os
+import shlex
 import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from konayuki.choices import MODES, SORTS
-from konayuki.cli.options import path_of
+from konayuki.cli.options import is_index, number_of_hits, path_of
 from konayuki.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--like", metavar="ID", help="instead of a query: find what is like this passage"
     )
-    parser.add_argument("-k", type=int, default=10, metavar="N", help="number of hits")
+    parser.add_argument("-k", type=number_of_hits, default=10, metavar="N", help="number of hits")
     parser.add_argument(
         "--min-relevance",
         type=float,
@@ -90,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if bool(args.query) == bool(args.like):
         raise InputError("QUERY or --like ID: expected one of them")
     where = read_where(args.where) or None
+    _check_order(args.index, args.query)
     model = None
     if args.model:
         from konayuki.model import StaticModel
@@ -114,6 +117,21 @@ def run(args: argparse.Namespace) -> int:
             if args.open and hits:
                 open_file(file_of(index, hits[0].metadata))
     return 0
+
+
+def _check_order(index: Path, words: list[str]) -> None:
+    """Refuse a query in the place of the index.
+
+    Raises:
+        InputError: `index` is not an index, but one of the words is.
+    """
+    folders = [word for word in words if is_index(Path(word))]
+    if folders and not is_index(index):
+        others = [word for word in (str(index), *words) if word != folders[0]]
+        raise InputError(
+            f"{index} is not an index, but {folders[0]} is: expected the index first\n"
+            f"hint: konayuki search {shlex.join([folders[0], *others])}"
+        )
 
 
 def _put_together(args: argparse.Namespace, hits: "list[Hit]") -> "list[FileHits]":

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from konayuki.ingest.markup import End, Start, tokens
 from konayuki.ingest.outline import MAX_HEADING, Item, Outline, Part, outline
@@ -35,6 +35,8 @@ _UNSEEN = re.compile(
 )
 _NOTICES = re.compile(r"(?:^|[-_\s])(?:cookies?|gdpr|consent)(?:$|[-_\s])", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
+_HEADING_LINKS = {"headerlink", "hash-link", "anchor-link", "heading-anchor"}  # "¶" after a heading
+_ANCHORS = {"a", "article", "div", "section", "span"}  # whose id may be that of the next heading
 
 
 def read_html(content: bytes, name: str) -> list[Item]:
@@ -46,16 +48,21 @@ def html_outline(text: str) -> Outline:
     """Return the title and the sections of an HTML text; broken markup gives what can be read.
 
     Hidden elements, navigation, notes about cookies and the header and footer of the page are left
-    out, and if there is a `main` element, all that lies outside of it. A page that would be empty
-    then is read whole.
+    out, and if there is a `main` element (or one of that role), all that lies outside of it. A page
+    that would be empty then is read whole.
     """
     page = list(tokens(text))
-    has_main = any(isinstance(token, Start) and token.name == "main" for token in page)
+    has_main = any(isinstance(token, Start) and _is_main(token) for token in page)
     for scope in ("main", "content", "all")[not has_main :]:
         result = _outline(page, scope)
         if result.sections:
             break
     return result
+
+
+def _is_main(token: Start) -> bool:
+    """Return whether an element holds the text of a page; Sphinx gives others this role."""
+    return token.name == "main" or token.attributes.get("role", "").lower() == "main"
 
 
 def _outline(page: Sequence[Start | End | str], scope: str) -> Outline:
@@ -67,7 +74,7 @@ def _outline(page: Sequence[Start | End | str], scope: str) -> Outline:
             reader.end(token.name)
         else:
             reader.text(token)
-    return outline(reader.parts(), reader.title, readings=reader.readings)
+    return outline(reader.parts(), reader.title, readings=reader.readings, anchors=reader.anchors())
 
 
 class _Page:
@@ -85,12 +92,18 @@ class _Page:
         self._level = 0
         self._heading: list[str] = []
         self._body: list[str] = []
-        self._open: list[tuple[str, bool]] = []  # elements, each with whether it hides its content
+        # Elements, each with whether it hides its content and whether it is the main one.
+        self._open: list[tuple[str, bool, bool]] = []
         self._n_open: Counter[str] = Counter()
         self._n_hiding = 0
+        self._n_main = 0
         self._in_title = False
         self._in_heading = ""
         self._n_preformatted = 0
+        self._anchors: list[str] = []
+        self._anchor = ""
+        self._anchor_level = 0
+        self._next_anchor = ""
         self._ruby: tuple[list[str], list[str]] = [], []  # a word, and how it is read
         self.readings: dict[tuple[str, str], None] = {}
 
@@ -103,9 +116,13 @@ class _Page:
         """Return (level, heading, text) in order."""
         return [*self._done, self._part()]
 
+    def anchors(self) -> list[str]:
+        """Return the id that a link to each part needs, "" for the start of the page."""
+        return [*self._anchors, self._anchor]
+
     @property
     def _hidden(self) -> bool:
-        return self._n_hiding > 0 or (self._scope == "main" and not self._n_open["main"])
+        return self._n_hiding > 0 or (self._scope == "main" and not self._n_main)
 
     def start(self, token: Start) -> None:
         """Take a start tag."""
@@ -113,15 +130,17 @@ class _Page:
         self._in_title = tag == "title" and not self._n_open["svg"]
         self._end_implied(tag)
         if tag not in _VOID:
-            self._push(tag, hides=self._hides(token))
+            self._push(tag, hides=self._hides(token), main=_is_main(token))
         if self._hidden:
             return
+        self._note_anchor(tag, token.attributes)
         if tag == "ruby":
             self._ruby = [], []
         elif tag in _HEADINGS:
             self._done.append(self._part())
             self._level, self._heading, self._body = _HEADINGS[tag], [], []
             self._in_heading = tag
+            self._start_anchor(token.attributes.get("id", ""))
         elif tag in _BLOCKS:
             self._end_heading(tag)
             self._n_preformatted += tag == "pre"
@@ -158,7 +177,26 @@ class _Page:
         if self._in_heading:
             self._heading.append(data)
         else:
+            if not data.isspace():
+                self._next_anchor = ""
             self._body.append(data if self._n_preformatted else _SPACES.sub(" ", data))
+
+    def _note_anchor(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Remember the id of an element just before a heading, or take that of one inside it."""
+        anchor = attributes.get("id", "") or (attributes.get("name", "") if tag == "a" else "")
+        if not anchor or tag not in _ANCHORS:
+            return
+        if not self._in_heading:
+            self._next_anchor = anchor
+        elif self._anchor_level != self._level:
+            self._anchor, self._anchor_level = anchor, self._level
+
+    def _start_anchor(self, own: str) -> None:
+        """Take the anchor of a heading: without one, links lead to the heading above it."""
+        self._anchors.append(self._anchor)
+        anchor, self._next_anchor = own or self._next_anchor, ""
+        if anchor or self._level <= self._anchor_level:
+            self._anchor, self._anchor_level = anchor, self._level if anchor else 0
 
     def _end_ruby(self) -> None:
         word, reading = ("".join("".join(parts).split()) for parts in self._ruby)
@@ -178,19 +216,23 @@ class _Page:
         if _UNSEEN.search(attributes.get("style", "")):
             return True
         named = f"{attributes.get('id', '')} {attributes.get('class', '')}"
+        if tag == "a" and not _HEADING_LINKS.isdisjoint(attributes.get("class", "").split()):
+            return True
         if attributes.get("role", "").lower() in _FRAME_ROLES or _NOTICES.search(named):
             return True
         return tag in _FRAME and not any(self._n_open[content] for content in _CONTENT)
 
-    def _push(self, tag: str, *, hides: bool) -> None:
-        self._open.append((tag, hides))
+    def _push(self, tag: str, *, hides: bool, main: bool) -> None:
+        self._open.append((tag, hides, main))
         self._n_open[tag] += 1
         self._n_hiding += hides
+        self._n_main += main
 
     def _pop(self) -> str:
-        tag, hides = self._open.pop()
+        tag, hides, main = self._open.pop()
         self._n_open[tag] -= 1
         self._n_hiding -= hides
+        self._n_main -= main
         return tag
 
     def _end_implied(self, tag: str) -> None:

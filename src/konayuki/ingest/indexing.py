@@ -86,18 +86,12 @@ def update(
     files = list(placed_files(roots, selection, left_out, only))
     update = _Update(index, set(roots), cutting, selection, columns, show_progress=show_progress)
     with index.bulk():
-        sizes = [file.size for file in files]
-        update.read(track_files(files, "index", sizes, enabled=show_progress))
-        update.read(update.claims.freed())
-        places = [path.resolve() for path in roots] if only is None else only
+        update.read_all(files)
         if prune:
             update.prune(roots)
-        update.drop_gone(places, {file.place.as_posix() for file in files}, guarded=only is None)
+        update.drop_gone(roots, only, {file.place.as_posix() for file in files})
         update.remember_stamps()
-    summary = update.summary()
-    summary.skipped = [*left_out.errors, *summary.skipped]
-    summary.left_out = dict(sorted(left_out.by_reason.items()))
-    summary.ignored = dict(sorted(Counter(path.suffix for path in left_out.others).items()))
+    summary = update.summary(left_out)
     if only is None and roots:
         remember_look(index, roots, summary)
     return summary
@@ -146,14 +140,24 @@ class _Update:
         left = (name for name in names if name not in self._dropped)
         self._drop([name for name in left if is_gone(name, self._known.get(name), roots)])
 
-    def drop_gone(self, places: Sequence[Path], seen: Set[str], *, guarded: bool) -> None:
-        """Remove the passages of files that have gone from these places and were not moved.
+    def read_all(self, files: Sequence[File]) -> None:
+        """Bring the index up to date with all files, and with ids that this has set free."""
+        sizes = [file.size for file in files]
+        self.read(track_files(files, "index", sizes, enabled=self._show_progress))
+        self.read(self.claims.freed())
+
+    def drop_gone(self, roots: Sequence[Path], only: Sequence[Path] | None, seen: Set[str]) -> None:
+        """Remove the passages of files that have gone and were not moved.
+
+        All of a folder is kept if no file is left in it.
 
         Args:
-            places: Of the folders and files that were looked at.
+            roots: The files and folders that were named.
+            only: The places that were looked at, if it was not everything below the roots.
             seen: Places of files that are there.
-            guarded: Keep all of a folder in which no file is left.
         """
+        guarded = only is None
+        places = [path.resolve() for path in roots] if only is None else only
         for folder, names in gone(self._known, places, seen).items():
             left = [name for name in names if name not in self._dropped]
             prefix = f"{folder.rstrip('/')}/"
@@ -179,8 +183,12 @@ class _Update:
         """Bring the index up to date with files."""
         self._store(change for file in files for change in self._changes(file))
 
-    def summary(self) -> Summary:
-        """Return what was done, in numbers."""
+    def summary(self, left_out: LeftOut) -> Summary:
+        """Return what was done, in numbers.
+
+        Args:
+            left_out: What was not read.
+        """
         summary = Summary(
             files=len(self._remarks) + self._n_unchanged,
             unchanged=self._n_unchanged,
@@ -189,7 +197,13 @@ class _Update:
             moved=dict(self._moves.names),
             gone=self._n_gone,
             warnings=list(self._kept),
-            skipped=[*self._skipped, *map(_missing, self._unreadable.items())],
+            ignored=dict(sorted(Counter(path.suffix for path in left_out.others).items())),
+            left_out=dict(sorted(left_out.by_reason.items())),
+            skipped=[
+                *left_out.errors,
+                *self._skipped,
+                *map(_missing, self._unreadable.items()),
+            ],
         )
         for name, remarks in self._remarks.items():
             summary.take(name, remarks, self.claims.lost.get(name, {}))

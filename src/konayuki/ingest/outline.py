@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any, TypeAlias
 
 from konayuki.errors import DatasetError
@@ -80,16 +81,19 @@ def outline(
     title: str = "",
     metadata: Mapping[str, Any] | None = None,
     readings: Iterable[tuple[str, str]] = (),
+    *,
+    anchors: Iterable[str] = (),
 ) -> Outline:
     """Return an outline from (level, heading, text) parts; level 0 is text before any heading.
 
     The first heading of level 1 is the title if there is no other; headings do not repeat the
     title. A heading of more than `MAX_HEADING` characters is cut, and its text then holds it whole.
+    Anchors, one a part or none at all, become the metadata `anchor` of their sections.
     """
     path: list[tuple[int, str]] = []
     sections = []
     title = shortened(title)
-    for level, heading, text in parts:
+    for (level, heading, text), anchor in zip(parts, chain(anchors, repeat("")), strict=False):
         if len(heading) > MAX_HEADING:
             heading, text = shortened(heading), f"{heading}\n\n{text}"
         path = [entry for entry in path if entry[0] < level]
@@ -98,7 +102,8 @@ def outline(
         if level and heading and not (level == 1 and heading == title):
             path.append((level, heading))
         if text.strip():
-            sections.append(Section(tuple(name for _, name in path), text.strip("\n")))
+            names = tuple(name for _, name in path)
+            sections.append(Section(names, text.strip("\n"), {"anchor": anchor} if anchor else {}))
     return Outline(title, tuple(sections), metadata or {}, readings=tuple(readings))
 
 

@@ -1,14 +1,20 @@
 """PDF into a document with a section for each page."""
 
+import json
 import re
-import threading
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 from konayuki.errors import FormatError
 from konayuki.extras import require
 from konayuki.ingest.outline import Item, Outline, Section, shortened
 
-_LOCK = threading.Lock()  # PDFium keeps state of the whole process
+LIMIT_S = 120
+# By its path, not by its name: the package would bring a second of imports along.
+_READ = "import runpy, sys; sys.path[:0] = sys.argv[2:]; runpy.run_path(sys.argv[1])['main']()"
+_PAGES = Path(__file__).with_name("pdf_pages.py")
 _EDGE_LINES = 2  # at the top and bottom of a page, among which headers and footers are looked for
 _FEWEST_PAGES = 3  # that must share a line before it counts as a header
 _DIGITS = re.compile(r"[0-9０-９]+")
@@ -37,31 +43,32 @@ def read_pdf(content: bytes, name: str) -> list[Item]:
 
 
 def _text(content: bytes, name: str) -> tuple[str, list[str]]:
-    """Return the title and the text of each page."""
-    pdfium = require("pypdfium2", "documents")
-    with _LOCK:
-        try:
-            document = pdfium.PdfDocument(content)
-        except pdfium.PdfiumError as error:
-            raise FormatError(f"{name}: not a PDF that can be read: {error}") from error
-        try:
-            title = document.get_metadata_dict().get("Title", "").strip("\0 ")
-            return title, [_page_text(document, number) for number in range(len(document))]
-        except pdfium.PdfiumError as error:
-            raise FormatError(f"{name}: not a PDF that can be read: {error}") from error
-        finally:
-            document.close()
+    """Return the title and the text of each page.
 
-
-def _page_text(document, number: int) -> str:  # type: ignore[no-untyped-def] # noqa: ANN001 - PdfDocument
-    page = document[number]
-    lines = page.get_textpage()
-    text = lines.get_text_bounded()
-    lines.close()
-    page.close()
-    # U+FFFE is a hyphen at the end of a line; a lone surrogate is half a broken character.
-    text = text.replace("\r\n", "\n").replace("\ufffe", "").replace("\0", "")
-    return str(text.encode("utf-8", "replace").decode())
+    Read by a process of its own, so that a PDF that was made to do harm, or is only broken, takes
+    neither this one with it nor all of its memory or time.
+    """
+    require("pypdfium2", "documents")
+    paths = [path for path in sys.path if path]  # isolated: nothing of the working folder is run
+    try:
+        done = subprocess.run(  # noqa: S603 - our own Python
+            [sys.executable, "-I", "-c", _READ, str(_PAGES), *paths],
+            input=content,
+            capture_output=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise FormatError(f"{name}: not read within {LIMIT_S} seconds: expected less") from None
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        raise FormatError(
+            f"{name}: PDFium gave up (exit code {done.returncode}): expected a PDF that it can read"
+        ) from None
+    if "error" in answer:
+        raise FormatError(f"{name}: {answer['error']}")
+    return answer["title"], answer["pages"]
 
 
 def _without_frames(pages: list[str]) -> list[str]:

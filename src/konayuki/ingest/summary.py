@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from konayuki.ingest.records import Remarks
+from konayuki.text import counted
 
 
 @dataclass
@@ -61,13 +62,12 @@ class Summary:
             reasons = "\n".join(map(str, bad.first))
             more = f"\n(first {len(bad.first)} of {bad.number})"
             reasons += more if bad.number > len(bad.first) else ""
-            self.warnings.append(f"{name}: {bad.number} rows left out:\n{reasons}")
+            self.warnings.append(f"{name}: {counted(bad.number, 'row')} left out:\n{reasons}")
         if remarks.guess:
             self.warnings.append(f"{name}: {remarks.guess}\nhint: --text-column NAME decides")
         if remarks.n_paths:
-            self.warnings.append(
-                f"{name}: 'path' of {remarks.n_paths} rows gave way to the path of the file"
-            )
+            rows = counted(remarks.n_paths, "row")
+            self.warnings.append(f"{name}: 'path' was replaced by the path of the file in {rows}")
         if remarks.repeated:
             self.warnings.append(
                 f"{name}: {named(remarks.repeated)} more than once: the last row counts"

@@ -6,7 +6,7 @@ scores come of it, both from the first `COLUMNS` columns of the 4-bit rows:
 - late interaction: sum over the question's tokens t of w_t * max over the passage's tokens u of
   cos(row_t, row_u), with weights w_t that sum up to 1;
 - best sentence: the largest cosine of the mean row of the question with that of a sentence. The
-  tanh of a model is left out: where it is a straight line, this is the cosine of the vectors.
+  tanh of a model is left out: if it is a straight line, this is the cosine of the vectors.
 """
 
 from typing import Any, NamedTuple

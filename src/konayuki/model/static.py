@@ -134,6 +134,11 @@ class StaticModel:
         return self._weights
 
     @property
+    def tokenizer_json(self) -> bytes:
+        """Return the bytes of the `tokenizer.json`."""
+        return self._tokenizer_json
+
+    @property
     def source(self) -> Path | None:
         """Return the folder that the model was loaded from, None if it was made in memory."""
         return None if self._source == Path() else self._source

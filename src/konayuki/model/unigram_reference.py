@@ -78,7 +78,7 @@ class UnigramReference:
     def segment(self, word: str) -> list[int]:
         """Return the ids of the best segmentation of one word.
 
-        A word is taken apart where no piece joins two neighbours: the best segmentation is that of
+        A word is split wherever no piece joins two neighbours: the best segmentation is that of
         the stretches, which repeat. Only if rounding could decide, it is formed as a whole.
         """
         if len(word) > LONGEST_WORD or self._definition.byte_ids:

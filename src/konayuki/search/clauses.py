@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tantivy
 from tantivy import Occur, Query
 
-from konayuki.search.bm25 import K1, idf
+from konayuki.search.bm25 import K1, B, idf
 from konayuki.search.spelling import is_kana
 from konayuki.search.terms import other_spellings, query_terms, query_words
 
@@ -17,6 +17,11 @@ MAX_QUERY_TERMS = 512
 OTHER_SPELLING = 0.8  # of the weight of a term or word: exact spellings come first
 
 Term = tuple[str, str]  # field and term
+
+
+def rules() -> dict[str, float]:
+    """Return the constants of a lexical query, for runtimes that do the same."""
+    return {"k1": K1, "b": B, "most_terms": MAX_QUERY_TERMS, "other_spelling": OTHER_SPELLING}
 
 
 class Word(NamedTuple):

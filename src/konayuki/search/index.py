@@ -440,17 +440,14 @@ class Index:
         return self._documents.get(identity) if is_key(identity) else None
 
     def documents(self) -> Iterator[Document]:
-        """Yield all documents of the newest generation, in the order in which they were stored.
-
-        One that is removed meanwhile may be among them.
-        """
+        """Yield every document of the newest state, in the order in which they were stored."""
         self._store.check_open()
-        view = self._store.current()
-        living = view.vectors.rows[view.vectors.living(view.vectors.rows)].tolist()
-        for start in range(0, len(living), _BATCH_DOCUMENTS):
-            rows = living[start : start + _BATCH_DOCUMENTS]
-            by_row = self._documents.by_row(rows)
-            yield from (by_row[row] for row in rows if row in by_row)
+        generation, row = self._documents.clock().generation, 0
+        while lines := self._documents.after(row, generation, n_most=_BATCH_DOCUMENTS):
+            row = lines[-1].row
+            yield from (
+                line.document for line in lines if line.died is None or line.died > generation
+            )
 
     def ids(self, where: Mapping[str, Any]) -> list[str]:
         """Return the ids of the documents whose metadata satisfies a filter, as in `search`.
@@ -540,7 +537,7 @@ class Index:
         """Return what was noted about the index under a name, "" for nothing.
 
         Examples:
-            >>> index.note("unknown")
+            >>> index.note("owner")
             ''
         """
         self._store.check_open()
@@ -549,14 +546,19 @@ class Index:
     def remember_note(self, name: str, text: str) -> None:
         """Note something about the index as a whole, such as what its last update left out.
 
+        Examples:
+            >>> index.remember_note("of", "notes of the mountains")
+            >>> index.note("of")
+            'notes of the mountains'
+
         Raises:
             IndexLockedError: Another writer holds the index.
             WriteError: The disk is full, or the index may only be read.
 
         Examples:
-            >>> index.remember_note("owner", "総務課")
+            >>> index.remember_note("owner", "図書係")
             >>> index.note("owner")
-            '総務課'
+            '図書係'
         """
         self._store.check_writable()
         self._store.remember_note(name, text)
@@ -638,6 +640,7 @@ class Index:
             ('fuji', True)
         """
         check_search(query, 0, "hybrid")
+        self._store.check_open()
         return self._searcher.candidates(query)
 
 

@@ -45,6 +45,19 @@ def searched_text(*parts: str) -> str:
     return "\n".join(prepared(part) for part in parts if part)
 
 
+def rules() -> dict[str, str]:
+    """Return the classes of characters by which texts are prepared, for runtimes that do the same.
+
+    Each is the inside of a regular expression's [...].
+    """
+    return {
+        "letters": f"{JAPANESE}{HALF_WIDTH_KATAKANA}",
+        "unseen": f"{_ZERO_WIDTH}{_SELECTORS}",
+        "selectors": _SELECTORS,
+        "joiner": _JOINER,
+    }
+
+
 def traced(text: str) -> tuple[str, Sequence[int]]:
     """Return `prepared(text)` and the offset in `text` of each of its characters."""
     offsets: Sequence[int] = range(len(text))

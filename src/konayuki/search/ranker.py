@@ -141,6 +141,11 @@ class Ranker:
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
+def rules() -> dict[str, float]:
+    """Return the constants of scores and relevance, for runtimes that do the same."""
+    return {"rival": _RIVAL, "same_score": _SAME_SCORE, "least_spread": _LEAST_SPREAD}
+
+
 # For models without weights of their own: rounded from those of the bundled model.
 DEFAULT = Ranker(
     "",

@@ -253,6 +253,11 @@ class View:
         return self.vectors.nearest(_vector(question), k, question.allowed)
 
 
+def rules() -> dict[str, float]:
+    """Return the constants of hybrid ranking, for runtimes that do the same."""
+    return {"depth": _DEPTH, "exact": _EXACT, "other_spelling": float(_OTHER_SPELLING)}
+
+
 def is_among(rows: IntVector, ascending: IntVector) -> NDArray[np.bool_]:
     """Return which rows are among others, which must ascend: bool (n,)."""
     if not len(ascending):

@@ -37,6 +37,12 @@ class Reranked(NamedTuple):
         relevance: How likely it answers the question, from 0 to 1; comparable between questions,
             and never less than that of a text further down.
         score: What the texts are ordered by; comparable within one answer only.
+
+    Examples:
+        >>> from konayuki.search import rerank
+        >>> best = rerank("富士山の高さ", ["琵琶湖は湖である。", "富士山は高い山である。"])[0]
+        >>> best.position, 0 <= best.relevance <= 1
+        (1, True)
     """
 
     position: int
@@ -49,11 +55,6 @@ def rerank(
 ) -> list[Reranked]:
     """Return texts in the order in which they answer a question, best first.
 
-    >>> import konayuki
-    >>> texts = ["琵琶湖は日本最大の湖である。", "富士山の標高は3776メートルである。"]
-    >>> konayuki.rerank("富士山の高さ", texts)[0].position
-    1
-
     Args:
         query: A question or a few words; with an empty one the order stays as it is.
         texts: What to order; equal ones keep their order.
@@ -62,6 +63,11 @@ def rerank(
 
     Raises:
         InputError: An argument is of another type, or too long.
+
+    Examples:
+        >>> texts = ["琵琶湖は日本最大の湖である。", "富士山の標高は3776メートルである。"]
+        >>> rerank("富士山の高さ", texts)[0].position
+        1
     """
     check_search(query, 0 if k is None else k, "hybrid")
     passages = _checked(texts)

@@ -21,9 +21,9 @@ from konayuki.search.prepared import prepared
 from konayuki.search.query import Query
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
 from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, leading
+from konayuki.search.respelled import respelled
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
-from konayuki.search.terms import in_standard_spelling
 
 _ATTEMPTS = 20
 _TOKEN_ATTEMPTS = 3
@@ -154,8 +154,8 @@ class Searcher:
         """
         if mode == "lexical":
             return None, ()
-        texts = list(dict.fromkeys([text, in_standard_spelling(text)]))
         model = self._store.model
+        texts = list(dict.fromkeys([text, respelled(text, model.encode)]))
         vectors = model.encode(texts)
         vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
         if ranker is None:

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import product
 from operator import add
+from typing import Any
 
 FORMS_FILE = "kanji_forms.txt"  # a group a line; written by tools/spelling/build.py
 MOST_ALTERNATIVES = 8  # of a 2-gram
@@ -111,9 +112,29 @@ def _respelled(segment: str) -> Sequence[str]:
 @cache
 def _kanji_forms() -> dict[str, str]:
     """Return each kanji that has other forms, with all forms of its group, itself first."""
-    text = files("konayuki.search").joinpath(FORMS_FILE).read_text(encoding="utf-8")
     return {
         character: character + group.replace(character, "")
-        for group in text.splitlines()
+        for group in _kanji_groups()
         for character in group
+    }
+
+
+def _kanji_groups() -> list[str]:
+    """Return the kanji that are forms of each other, group by group."""
+    text = files("konayuki.search").joinpath(FORMS_FILE).read_text(encoding="utf-8")
+    return text.splitlines()
+
+
+def rules() -> dict[str, Any]:
+    """Return the tables and patterns of other spellings, for runtimes that do the same."""
+    return {
+        "forms": _kanji_groups(),
+        "segment": _SEGMENT.pattern,
+        "repeated": _REPEATED.pattern,
+        "okurigana": _OKURIGANA.pattern,
+        "shortest_segment": _SHORTEST_SEGMENT,
+        "shortest_long_vowels": _SHORTEST_LONG_VOWELS,
+        "most": MOST_ALTERNATIVES,
+        "large": {chr(small): chr(large) for small, large in _LARGE.items()},
+        "foreign_b": [list(pair) for pair in _FOREIGN_B],
     }

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from konayuki.search.spelling import alternatives, stems
 from konayuki.search.words import Spelling, words_in
-from konayuki.text import JAPANESE, fold
+from konayuki.text import HIRAGANA, JAPANESE, KATAKANA, fold
 
 # Raise it whenever `prepared` or `terms_of` gives other terms for the same text: an index made with
 # another version is then indexed again from its documents (1: before wrapping was undone; 2: before
@@ -22,8 +22,8 @@ _TOKEN = re.compile(f"([{_UNSPACED}]+)|([^\\W{_UNSPACED}]+|[{_SYMBOLS}])")
 WORD_CHARACTER = f"[^\\W{_UNSPACED}]"  # of scripts with spaces: for a regular expression
 _WORD = re.compile(WORD_CHARACTER)
 _PARTS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_KANA = re.compile(f"[{HIRAGANA}{KATAKANA}]")
 _LONGEST_WORD = 64
-CLEAR_SHARE = 0.7  # from here on a spelling is taken for what was meant
 
 
 class Terms(NamedTuple):
@@ -53,6 +53,19 @@ class Token(NamedTuple):
     start: int
     run: str
     word: str
+
+
+def rules() -> dict[str, str | float]:
+    """Return what cuts a folded text, for runtimes that do the same.
+
+    The classes are the inside of a regular expression's [...].
+    """
+    return {
+        "version": ANALYZER_VERSION,
+        "unspaced": _UNSPACED,
+        "symbols": _SYMBOLS,
+        "longest_word": _LONGEST_WORD,
+    }
 
 
 def tokens_of(folded: str) -> Iterator[Token]:
@@ -120,21 +133,29 @@ def query_words(query: str) -> list[tuple[str, Sequence[Spelling]]]:
 
 
 @lru_cache(maxsize=32)
-def in_standard_spelling(query: str) -> str:
-    """Return a prepared query with its words as they are usually spelled, as far as that is clear.
+def spelled_parts(query: str) -> list[tuple[str, Sequence[Spelling]]]:
+    """Return a prepared query, folded, as words that are more often spelled otherwise and the rest.
 
-    Width and case are folded if a word changes; otherwise the query itself comes back.
+    The usual spellings stand with each of those words; none with the rest.
     """
-    parts = []
-    changed = False
-    for token in _PARTS.findall(fold(query)):
+    parts: list[tuple[str, Sequence[Spelling]]] = []
+    for run in _PARTS.findall(fold(query)):
         start = 0
-        for word in words_in(token) if len(token) > 1 else ():
-            usual = word.spellings[0]
-            spelled = token[word.start : word.end]
-            if usual.share >= CLEAR_SHARE and all(spelled != one.text for one in word.spellings):
-                parts += [token[start : word.start], usual.text]
+        for word in words_in(run) if len(run) > 1 else ():
+            spelled = run[word.start : word.end]
+            if _is_spelled_otherwise(spelled, word.spellings):
+                parts += [(run[start : word.start], ()), (spelled, word.spellings)]
                 start = word.end
-                changed = True
-        parts.append(token[start:])
-    return "".join(parts) if changed else query
+        parts.append((run[start:], ()))
+    return parts
+
+
+def _is_spelled_otherwise(spelled: str, spellings: Sequence[Spelling]) -> bool:
+    """Return whether a word has a more frequent spelling that is the same word for certain.
+
+    That is so if its own spelling is not usual, or differs in kana only: 速い may not become 早い.
+    """
+    usual = spellings[0].text
+    if all(spelled != spelling.text for spelling in spellings):
+        return True
+    return spelled != usual and _KANA.sub("", spelled) == _KANA.sub("", usual)

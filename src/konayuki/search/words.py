@@ -6,7 +6,7 @@ Research and Development Group (CC BY-SA 4.0, see `words.NOTICE.md`), by tools/s
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -20,8 +20,13 @@ _KANJI_OR_KATAKANA = re.compile("[\u3400-\u9fff\u30a1-\u30fa]")
 _TO_HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
 # What may stand before and behind a word in kana: particles, ends of verbs, starts of する and だ.
 _PARTICLES = "のをにはがでともやかへな"
-_BEFORE = frozenset(_PARTICLES + "おごてただらるい")
+_BEFORE = frozenset(_PARTICLES + "おごてただらるいぶむ")
 _BEHIND = frozenset(_PARTICLES + "だすしさけてよね")
+_FUNCTION_WORDS = re.compile(
+    "(?:でし|まし|だろ)(?:ょう|た|う)|しない|できない|ません|ます|です|ください|において|における|について|によって|"
+    "により|による|として|とともに|という|といった|ている|ていた|ための|ために|なければ|ならない|"
+    "ことが|こと|もの|どの|なんで|なぜ|どうして|どうやって|どんな|どれ|どちら|だれ|いつ|いくつ|から|まで|より"
+)
 _LONG = 5  # from here on a reading is hardly part of something else
 _KANJI = re.compile("[\u3005\u3400-\u9fff]")
 _SMALL = frozenset("ゃゅょ")
@@ -53,7 +58,30 @@ class Word(NamedTuple):
     spellings: Sequence[Spelling]
 
 
-def words_in(run: str) -> list[Word]:
+def rules() -> dict[str, str | int]:
+    """Return the constants and patterns by which words are found, for runtimes that do the same."""
+    return {
+        "longest": LONGEST,
+        "shortest_reading": _SHORTEST_READING,
+        "long": _LONG,
+        "hiragana_run": _HIRAGANA_RUN.pattern,
+        "katakana_run": _KATAKANA_RUN.pattern,
+        "kanji_or_katakana": _KANJI_OR_KATAKANA.pattern,
+        "kanji": _KANJI.pattern,
+        "particles": _PARTICLES,
+        "before": "".join(sorted(_BEFORE)),
+        "behind": "".join(sorted(_BEHIND)),
+        "small": "".join(sorted(_SMALL)),
+    }
+
+
+def blocks() -> dict[str, str]:
+    """Return the dictionary: words with their spellings by what the words start with."""
+    return dict(_blocks())
+
+
+@lru_cache(maxsize=64)
+def words_in(run: str) -> Sequence[Word]:
     """Return the words of a folded run that have other spellings, from left to right."""
     words = list(readings_in(run, spellings_of))
     taken = [False] * len(run)
@@ -63,14 +91,13 @@ def words_in(run: str) -> list[Word]:
     while match := _KANJI_OR_KATAKANA.search(run, start):
         start = match.start()
         end = start + 1
-        if not taken[start]:
+        if not taken[start] and block_of(run[start : start + 2]) in _blocks():
             for stop in range(min(len(run), start + LONGEST), start + 1, -1):
-                if not taken[stop - 1] and _is_whole(run, start, stop):
-                    spellings = spellings_of(run[start:stop])
-                    if spellings:
-                        words.append(Word(start, stop, spellings))
-                        end = stop
-                        break
+                spellings = spellings_of(run[start:stop])
+                if spellings and not taken[stop - 1] and _is_whole(run, start, stop):
+                    words.append(Word(start, stop, spellings))
+                    end = stop
+                    break
         start = end
     return sorted(words)
 
@@ -80,13 +107,13 @@ def readings_in(run: str, look_up: Callable[[str], Sequence[Spelling]]) -> Itera
 
     Short ones count only between particles: the はなし of それはなしで is no 話.
     """
-    for match in _HIRAGANA_RUN.finditer(run):
-        start, last = match.span()
+    for kana in _stretches(run):
+        start, last = kana
         behind_word = False
         while start <= last - _SHORTEST_READING:
-            word = _reading_at(run, start, match.span(), look_up, is_free=behind_word)
-            if word and run[start] in _PARTICLES:  # the に of 6日にしゅっさん starts no word
-                later = _reading_at(run, start + 1, match.span(), look_up)
+            word = _reading_at(run, start, kana, look_up, is_free=behind_word)
+            if word and run[start] in _BEFORE:  # the に of 6日にしゅっさん starts no word
+                later = _reading_at(run, start + 1, kana, look_up)
                 word = later if later and later.end > word.end else word
             if word:
                 yield word
@@ -97,6 +124,16 @@ def readings_in(run: str, look_up: Callable[[str], Sequence[Spelling]]) -> Itera
             spellings = look_up(match[0].translate(_TO_HIRAGANA))
             if spellings:
                 yield Word(match.start(), match.end(), spellings)
+
+
+def _stretches(run: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans of hiragana between function words."""
+    for match in _HIRAGANA_RUN.finditer(run):
+        start = match.start()
+        for function_word in _FUNCTION_WORDS.finditer(run, *match.span()):
+            yield start, function_word.start()
+            start = function_word.end()
+        yield start, match.end()
 
 
 def _reading_at(

@@ -109,6 +109,10 @@ class Engine:
 
         Raises:
             Problem: This server has no index, or does not change it.
+
+        Examples:
+            >>> Engine(model, index=index).check_writable() is index
+            True
         """
         index = self.open_index()
         if self.read_only:

@@ -154,13 +154,13 @@ const WORDS = {
     filter_remove: "Remove the filter {name}",
     filter_by: "Only {name}",
     hits: "Passages found",
-    found: "{n} hits · {ms} ms",
+    found: "{n} [hit|hits] · {ms} ms",
     none: "Nothing found",
     none_hint: "Try other words, or search by meaning.",
     none_narrow: "Try fewer conditions: quotes, minus signs, filters.",
     nothing_relevant: "Nothing relevant here",
     show_anyway: "Show the {n} closest all the same",
-    show_weak: "Show {n} hits of little relevance",
+    show_weak: "Show {n} [hit|hits] of little relevance",
     doubtful: "Nothing seems to fit well; these come closest.",
     suggestions: "Suggestions",
     from_title: "From a title",
@@ -218,7 +218,7 @@ const WORDS = {
     remove: "Remove",
     remove_sure: "Really remove",
     removed: "Removed “{name}”",
-    welcome: "Searches {n} passages by meaning and by words.",
+    welcome: "Searches {n} [passage|passages] by meaning and by words.",
     welcome_keys: "/ to type, ↑↓ to move, Enter for the whole text, Esc to go back",
     welcome_empty: "There are no documents yet.",
     welcome_add: "Add some",
@@ -233,7 +233,7 @@ const WORDS = {
     waiting: "Waiting",
     sending: "Sending",
     indexing: "Indexing",
-    added: "Added {n} passages",
+    added: "Added {n} [passage|passages]",
     sentences: "One sentence a line; colours show how close they are in meaning.",
     sample: "雪が降ってきた\n空から白いものが舞い落ちる\n今日は株価が大きく下がった\n東京市場で日経平均が急落\n猫がこたつで丸くなる",
     map: "How close the sentences are",
@@ -241,7 +241,7 @@ const WORDS = {
     near: "near",
     two: "Enter two sentences or more.",
     too_many: "At most {n} sentences can be compared at once.",
-    about: "{dim} dimensions · {n} passages",
+    about: "{dim} dimensions · {n} [passage|passages]",
     about_model: "{dim} dimensions",
     api: "API",
     key_title: "A key is needed",
@@ -263,15 +263,17 @@ const WORDS = {
     error_document_not_found: "this document is gone",
     error_invalid_value: "a value that cannot be used",
     error_other: "the server refused it",
-    skipped: "Left out {n} files of kinds that cannot be read",
+    skipped: "Left out {n} [file|files] of kinds that cannot be read",
   },
 };
 
 export const language = () => (document.documentElement.lang === "en" ? "en" : "ja");
 
-/** Return a text of the page in its language, with {names} filled in. */
+/** Return a text of the page in its language, with {names} filled in and [one|many] chosen by n. */
 export function say(key, values = {}) {
-  return WORDS[language()][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  return WORDS[language()][key]
+    .replace(/\[([^|\]]*)\|([^\]]*)\]/g, (_, one, many) => (String(values.n) === "1" ? one : many))
+    .replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
 /** Return what went wrong in the language of the page, by the code that the service gave. */
@@ -285,7 +287,7 @@ export function day(iso) {
   return language() === "ja" ? `${year}年${month}月${date}日` : iso;
 }
 
-/** Write every fixed text of the page anew in a language. */
+/** Rewrite every fixed text of the page in a language. */
 export function speak(code) {
   document.documentElement.lang = code;
   for (const node of document.querySelectorAll("[data-i18n]")) node.textContent = say(node.dataset.i18n);

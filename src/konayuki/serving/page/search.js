@@ -291,7 +291,7 @@ export function open(parameters) {
   search();
 }
 
-/** Write everything that depends on the language or on what is served anew. */
+/** Rewrite everything that depends on the language or on what is served. */
 export function refresh() {
   explain(insert);
   clearSuggestions();

@@ -25,7 +25,7 @@ function headers(more = {}) {
   return key ? { ...more, Authorization: `Bearer ${key}` } : more;
 }
 
-/** Call the service with JSON and return its JSON; asks for a key where one is needed. */
+/** Call the service with JSON and return its JSON; asks for a key if one is needed. */
 export async function call(method, path, body, signal) {
   const options = { method, signal, headers: headers() };
   if (body !== undefined) {

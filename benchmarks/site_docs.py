@@ -1,0 +1,77 @@
+"""Write the figures of docs/explanation/site.md from the result file.
+
+Run `python benchmarks/site_docs.py`.
+
+`--check` only says whether the page is true to the file.
+"""
+
+import sys
+from statistics import mean
+from typing import Any
+
+from readme import ROOT, read, renewed
+from scale_docs import table, where
+
+PAGE = ROOT / "docs/explanation/site.md"
+NAMES = {
+    "python 512": "Python, 512 dimensions",
+    "site 256": "site, 256 dimensions",
+    "site 128": "**site, 128 dimensions**",
+    "site 128, 4 bits": "site, 128 dimensions, vectors of 4 bits",
+    "words": "site, words alone",
+    "lunr": "lunr with lunr-languages (ja)",
+    "minisearch": "MiniSearch with Intl.Segmenter",
+    "flexsearch": "FlexSearch with Intl.Segmenter",
+    "pagefind": "Pagefind",
+}
+
+
+def quality(record: dict[str, Any]) -> str:
+    """Return what everybody finds."""
+    sets = record["quality"]
+    rows = []
+    for name, shown in NAMES.items():
+        ndcgs = [scores[name]["ndcg@10"] for scores in sets.values()]
+        recalls = [scores[name]["recall@3"] for scores in sets.values()]
+        version = record["peers"].get(name, "")
+        cells = [f"{value:.3f}" for value in [*ndcgs, mean(ndcgs), mean(recalls)]]
+        rows.append([f"{shown} {version}".strip(), *cells])
+    head = ["nDCG@10", *sets, "mean", "mean recall@3"]
+    return table(head, rows)
+
+
+def waiting(record: dict[str, Any]) -> str:
+    """Return what a visitor loads and waits for."""
+    columns = {
+        "pages": lambda line: f"{line['pages']:,}",
+        "passages": lambda line: f"{line['passages']:,}",
+        "all files": lambda line: f"{line['site_bytes'] / 1e6:.1f} MB",
+        "loaded at the first words": lambda line: f"{line['first_words_bytes'] / 1e3:.0f} KB",
+        "first words": lambda line: f"{line['first_words_ms']:.0f} ms",
+        "model + vectors": (
+            lambda line: f"{(line['model_bytes'] + line['vector_bytes']) / 1e6:.1f} MB"
+        ),
+        "first meaning": lambda line: f"{line['first_meaning_ms'] / 1e3:.1f} s",
+        "a keystroke": lambda line: f"{line['keystroke_ms']:.0f} ms",
+        "nothing to load": lambda line: f"{line['keystroke_loaded_ms']:.0f} ms",
+        "load": lambda line: f"{line['load']:.1f}",
+    }
+    rows = [[cell(line) for cell in columns.values()] for line in record["waiting"]]
+    return table(list(columns), rows) + f"\n{where(record)}.\n"
+
+
+def main() -> int:
+    """Renew or check the page; return 1 if a check fails."""
+    record = read("site")
+    page = PAGE.read_text("utf-8")
+    new = renewed(page, {"quality": quality(record), "waiting": waiting(record)})
+    if "--check" not in sys.argv:
+        PAGE.write_text(new, "utf-8")
+    elif new != page:
+        print("renew with python benchmarks/site_docs.py: docs/explanation/site.md")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
