@@ -18,7 +18,7 @@ ANSWERS = {
     line["question"]: line["heading"]
     for line in map(json.loads, (ROOT / "demo/questions.jsonl").read_text("utf-8").splitlines())
 }
-ANSWERS["クーリングオフ"] = "訪問販売のクーリングオフ"
+ANSWERS["訪問販売 クーリングオフ"] = "訪問販売のクーリングオフ"
 
 
 @pytest.fixture(scope="module")
