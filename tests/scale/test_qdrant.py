@@ -27,7 +27,8 @@ RECORDS = [
     ("5", "サッカーの試合は引き分けでした。", {"lang": "ja", "score": 1.5}),
     ("6", "北岳は日本で二番目に高い山である。", {"lang": "ja", "year": 2022}),
 ]
-QUERIES = ("高い山", "本を借りる", "train", "味噌汁の作り方", "引き分け", "山", "みそ\u200b汁")
+# None has a word with another spelling: an index asks for those too, Qdrant does not.
+QUERIES = ("高い山", "本を借りる", "train", "サッカーの結果", "引き分け", "山", "二番\u200b目")
 
 
 def make_index(folder: Path) -> Path:

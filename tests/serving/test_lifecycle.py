@@ -220,6 +220,7 @@ def test_metrics_count_what_is_refused_before_a_route(shared: Live) -> None:
     after = samples(shared, "konayuki_refused_total")
 
     grown = {code: count - before.get(code, 0) for code, count in after.items()}
+    grown = {code: count for code, count in grown.items() if count}  # other tests share the server
     assert grown == {("malformed_request",): 1, ("url_too_long",): 2}
 
 

@@ -209,7 +209,7 @@ def test_a_file_name_that_looks_like_a_path_is_a_key(live: Live, name: str) -> N
     assert live.call("PUT", f"/files/{quote(name, safe='')}", "猫".encode()).status == 200
 
     got = live.call("GET", f"/documents/{quote(name + '#0', safe='')}").json
-    assert got["metadata"] == {"path": name}
+    assert got["metadata"] == {"path": name, "line": 1}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from konayuki.search.database import LATER_TABLES
 
 _NOTE = "note:"  # before the names of notes among the settings
+_BEHIND_DIGEST = "\n"  # before the stamp, in one column with the digest
 
 
 class Source(NamedTuple):
@@ -42,7 +43,7 @@ def read_sources(connection: sqlite3.Connection) -> dict[str, Source]:
         places = dict(connection.execute("SELECT path, place FROM places"))
     sources = {}
     for path, text in noted.items():
-        digest, _, stamp = str(text).partition(" ")
+        digest, _, stamp = str(text).partition(_BEHIND_DIGEST)
         sources[path] = Source(digest, places.get(path, ""), stamp)
     return sources
 
@@ -56,7 +57,7 @@ def write_sources(connection: sqlite3.Connection, sources: Mapping[str, Source |
             connection.execute("DELETE FROM sources WHERE path = ?", (path,))
             connection.execute("DELETE FROM places WHERE path = ?", (path,))
         else:
-            text = f"{source.digest} {source.stamp}".rstrip()
+            text = source.digest + (_BEHIND_DIGEST + source.stamp if source.stamp else "")
             connection.execute("REPLACE INTO sources VALUES (?, ?)", (path, text))
             connection.execute("REPLACE INTO places VALUES (?, ?)", (path, source.place))
 
