@@ -299,7 +299,7 @@ class Derived:
 
     def _append_tokens(self, rows: Sequence[int], documents: Sequence[Document]) -> None:
         if self._tokens and self._token_state:
-            texts = [document.searched_text for document in documents]
+            texts = [document.embedded_text for document in documents]
             self._token_state = self._tokens.append(self._token_state, rows, texts)
 
     def _token_view(self, mark: Mark) -> TokenView | None:

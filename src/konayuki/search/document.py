@@ -58,8 +58,16 @@ class Document:
 
     @property
     def searched_text(self) -> str:
-        """Title, heading, text and keywords, as both halves of the index see them."""
+        """Title, heading, text and keywords, as the lexical half sees them."""
         return searched_text(self.title, self.heading, self.text, *keywords_of(self.metadata))
+
+    @property
+    def embedded_text(self) -> str:
+        """Title, heading and text: what vector and tokens are of.
+
+        Keywords, names of files say, are words to be found by, and no part of what it says.
+        """
+        return searched_text(self.title, self.heading, self.text)
 
     @property
     def stored_metadata(self) -> str:

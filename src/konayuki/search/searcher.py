@@ -101,7 +101,7 @@ class Searcher:
         document = self._documents.get(identity)
         if document is None:
             raise NotFoundError(f"there is no document {identity!r}")
-        text = document.searched_text[:_LIKE_CHARACTERS]
+        text = document.embedded_text[:_LIKE_CHARACTERS]
         if k == 0 or not text.strip():
             return []
         vector, _ = self._asked(text, "dense", None)

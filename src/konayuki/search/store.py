@@ -315,7 +315,7 @@ class Store:
     def _codes(self, documents: Sequence[Document]) -> list[bytes]:
         """Return the int8 vector of each document, as bytes."""
         codes: list[bytes] = []
-        texts = (document.searched_text for document in documents)
+        texts = (document.embedded_text for document in documents)
         while batch := list(islice(texts, _BATCH)):
             codes.extend(
                 row.tobytes() for row in quantize_vectors(self.model.encode(batch), "int8")

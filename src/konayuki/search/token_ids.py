@@ -56,7 +56,7 @@ class TokenBlock(NamedTuple):
 
 
 def token_block(model: TokenEncoder, texts: Sequence[str]) -> TokenBlock:
-    """Return the tokens of texts as `Document.searched_text` gives them."""
+    """Return the tokens of texts as `Document.embedded_text` gives them."""
     parts = [_sentences(text) for text in texts]
     batch = model.tokenize(list(chain.from_iterable(parts)))
     offsets = batch.offsets

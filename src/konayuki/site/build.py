@@ -262,7 +262,7 @@ def _url(document: Document) -> str:
 def _put_meaning(
     output: Output, model: StaticModel, documents: Sequence[Document], settings: Settings
 ) -> dict[str, dict[str, Any]]:
-    texts = [document.searched_text for document in documents]
+    texts = [document.embedded_text for document in documents]
     vectors = np.concatenate(
         [
             np.empty((0, model.dim), np.float32),
