@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
-from typing import Any
+from typing import Any, cast
 
 from konayuki.errors import FormatError
 from konayuki.ingest.html import html_outline
@@ -59,9 +59,9 @@ def read_mbox(content: bytes, name: str) -> Iterator[Item]:
 def _mail(content: bytes, key: str = "") -> Outline:
     content = content[:_MAX_MAIL_BYTES]
     try:
-        message = email.message_from_bytes(content, policy=_POLICY)
+        message = cast(EmailMessage, email.message_from_bytes(content, policy=_POLICY))
     except FormatError:  # its headers are read; one mail must not cost a mailbox the others
-        message = BytesHeaderParser(policy=_POLICY).parsebytes(content)
+        message = cast(EmailMessage, BytesHeaderParser(policy=_POLICY).parsebytes(content))
     metadata = {}
     for field in ("from", "to", "date"):
         if value := _header(message, field):
