@@ -59,9 +59,9 @@ def read_mbox(content: bytes, name: str) -> Iterator[Item]:
 def _mail(content: bytes, key: str = "") -> Outline:
     content = content[:_MAX_MAIL_BYTES]
     try:
-        message = cast(EmailMessage, email.message_from_bytes(content, policy=_POLICY))
+        message = cast("EmailMessage", email.message_from_bytes(content, policy=_POLICY))
     except FormatError:  # its headers are read; one mail must not cost a mailbox the others
-        message = cast(EmailMessage, BytesHeaderParser(policy=_POLICY).parsebytes(content))
+        message = cast("EmailMessage", BytesHeaderParser(policy=_POLICY).parsebytes(content))
     metadata = {}
     for field in ("from", "to", "date"):
         if value := _header(message, field):
