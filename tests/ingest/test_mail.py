@@ -93,3 +93,12 @@ def test_charsets_of_host_names_are_not_used():
     content = b"Content-Type: text/plain; charset=punycode\n\n" + b"a-" + b"a" * 40
     (outline,) = read_eml(content, "a.eml")
     assert outline.sections[0].text == "a-" + "a" * 40
+
+
+@pytest.mark.parametrize(
+    "broken", ["; filename*=utf-8''%E3\0", "; a*", "; *=", '; a="\0', ";;*0*=b"]
+)
+def test_broken_parameters_of_headers_do_not_stop_a_mail(broken: str):
+    content = f"Subject: a\nContent-Type: text/plain{broken}\n\nbody".encode()
+    (outline,) = read_eml(content, "a.eml")
+    assert outline.title == "a"

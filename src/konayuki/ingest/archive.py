@@ -1,7 +1,6 @@
 """Archives of XML parts, as Office files and e-books are: read with the standard library."""
 
 import io
-import lzma
 import posixpath
 import zipfile
 import zlib
@@ -12,6 +11,12 @@ from xml.etree import ElementTree
 from konayuki.errors import FormatError
 
 MAX_BYTES = 256 << 20  # unpacked: a few kilobytes can hold gigabytes of zeros
+# What these formats use; a few bytes of LZMA can ask for gigabytes of memory.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE = (
+    KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
+    RuntimeError, OSError,
+)  # fmt: skip
 _WITH_CHILDREN = ("style",)  # elements that are looked at together with what they hold
 
 
@@ -32,7 +37,7 @@ class Archive:
         self._kind = kind
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except _UNREADABLE as error:
             self._refuse(error)
         self._names = set(self._zip.namelist())
         self._n_left = MAX_BYTES
@@ -61,10 +66,12 @@ class Archive:
     def read(self, part: str) -> bytes:
         """Return the bytes of a part."""
         try:
+            method = self._zip.getinfo(part).compress_type
+            if method not in _METHODS:
+                raise NotImplementedError(f"method of compression {method}")
             with self._zip.open(part) as file:
                 data = file.read(self._n_left + 1)
-        except (KeyError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError,
-                NotImplementedError, RuntimeError, ValueError, OSError) as error:  # fmt: skip
+        except _UNREADABLE as error:
             self._refuse(error)
         self.spend(len(data), part)
         return data

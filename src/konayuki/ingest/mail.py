@@ -39,6 +39,12 @@ class _Policy(email.policy.EmailPolicy):
         name, value = super().header_source_parse(sourcelines)
         return name, value[:_MAX_HEADER]
 
+    def header_fetch_parse(self, name: str, value: str) -> Any:  # noqa: ANN401
+        try:
+            return super().header_fetch_parse(name, value)
+        except Exception:  # its parser stumbles over many kinds of broken headers
+            return " ".join(value.split())
+
 
 _POLICY = _Policy(raise_on_defect=False, message_factory=_Part)
 
