@@ -102,3 +102,9 @@ def test_broken_parameters_of_headers_do_not_stop_a_mail(broken: str):
     content = f"Subject: a\nContent-Type: text/plain{broken}\n\nbody".encode()
     (outline,) = read_eml(content, "a.eml")
     assert outline.title == "a"
+
+
+def test_a_broken_charset_of_the_name_of_an_attachment_does_not_stop_a_mail():
+    head = b"Subject: a\nContent-Disposition: attachment; filename*=\"ut\0f'x'b\"\n\nbody"
+    (outline,) = read_eml(head, "a.eml")
+    assert outline.title == "a"

@@ -97,7 +97,10 @@ def _text(message: EmailMessage) -> str:
     """Return the text of a mail and the names of what is attached to it."""
     texts, names = [], []
     for part in message.walk():
-        if file := part.get_filename():
+        file = None
+        with suppress(LookupError, ValueError):  # a charset with a zero byte in its name
+            file = part.get_filename()
+        if file:
             names.append(str(file))
         elif part.get_content_maintype() == "text":
             texts.append((part.get_content_subtype(), _part(part)))
