@@ -63,3 +63,9 @@ def test_author_and_readings_are_found_by_the_passage_that_has_them():
 def test_what_cannot_be_read_is_named(content: bytes):
     with pytest.raises(FormatError, match=r"^a\.epub: "):
         read_epub(content, "a.epub")
+
+
+def test_a_page_that_is_listed_again_and_again_is_read_once():
+    package = PACKAGE.replace("<spine>", "<spine>" + '<itemref idref="one"/>' * 1000)
+    (outline,) = read_epub(epub(**{"OEBPS/book.opf": package}), "a.epub")
+    assert len(outline.sections) == 2

@@ -84,3 +84,10 @@ def test_an_element_with_the_role_main_is_the_text_of_the_page():
     page = '<div>目次<article role="main"><h1>山</h1><p>富士山</p></article>上へ</div>'
 
     assert [section.text for section in html_outline(page).sections] == ["富士山"]
+
+
+def test_a_long_id_is_not_repeated_in_every_passage():
+    sections = html_outline(
+        f'<h1 id="{"a" * 10_000}">x</h1><p>y</p><h2>z</h2><p>w</p><h2 id="b">c</h2><p>d</p>'
+    ).sections
+    assert [section.metadata for section in sections] == [{}, {}, {"anchor": "b"}]

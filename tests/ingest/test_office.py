@@ -1,6 +1,7 @@
 """Word, PowerPoint and Excel files, made of the XML that these programs write."""
 
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -129,3 +130,73 @@ def test_many_bytes_in_few_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("konayuki.ingest.archive.MAX_BYTES", 100)
     with pytest.raises(FormatError, match="at most"):
         read_docx(docx(paragraph("あ") * 100), "a.docx")
+
+
+def xlsx(sheet: str, strings: str = "<sst/>", styles: str = "<s/>") -> bytes:
+    return archive(
+        **{
+            "xl/workbook.xml": f'<w {R}><sheet name="S" r:id="r0"/></w>',
+            "xl/_rels/workbook.xml.rels": relations("s.xml"),
+            "xl/s.xml": sheet,
+            "xl/sharedStrings.xml": strings,
+            "xl/styles.xml": styles,
+        }
+    )
+
+
+@pytest.mark.parametrize("number", ["x", "9" * 5000, "-1", "²", ""])
+def test_numbers_that_are_none_do_not_stop_a_spreadsheet(number: str):
+    styles = (
+        f'<s><numFmt numFmtId="{number}" formatCode="yy"/><cellXfs><xf numFmtId="{number}"/>'
+        "</cellXfs></s>"
+    )
+    sheet = f'<w><row r="{number}"><c r="A1" s="0"><v>1</v></c></row></w>'
+    (section,) = read(read_xlsx(xlsx(sheet, styles=styles), "a.xlsx")).sections
+    assert (section.text, section.metadata["row"]) == ("1", 1)
+
+
+def test_one_long_string_in_all_cells_does_not_fill_memory():
+    strings = f"<sst><si><t>{'あ' * 1_000_000}</t></si></sst>"
+    row = '<row><c r="A1" t="s"><v>0</v></c></row>'
+    sheet = f"<w>{row * 300}</w>"
+    with pytest.raises(FormatError, match="at most 256 MB"):
+        read_xlsx(xlsx(sheet, strings), "a.xlsx")
+
+
+def test_a_long_name_of_a_column_is_not_repeated_whole_in_every_row():
+    row = '<row><c r="A1" t="str"><v>{}</v></c><c r="B1" t="str"><v>b</v></c></row>'
+    sheet = f"<w>{row.format('あ' * 10_000)}{row.format('値') * 100}</w>"
+    sections = read(read_xlsx(xlsx(sheet), "a.xlsx")).sections
+    assert len(sections) == 100
+    assert max(len(section.text) for section in sections) < 300
+
+
+def test_elements_that_were_read_do_not_stay_in_memory():
+    body = "<a/>" * 300_000
+    tracemalloc.start()
+    read_docx(archive(**{"word/document.xml": f"<w>{body}</w>"}), "a.docx")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * len(body)
+
+
+@pytest.mark.parametrize("encoding", ["bogus", "utf-7", "cp932", "hex"])
+def test_odd_encodings_are_refused(encoding: str):
+    xml = f'<?xml version="1.0" encoding="{encoding}"?><w/>'
+    with pytest.raises(FormatError, match=r"a\.docx: not an Office file"):
+        read_docx(archive(**{"word/document.xml": xml}), "a.docx")
+
+
+def test_methods_of_compression_that_no_program_uses_are_refused():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as file:
+        file.writestr("word/document.xml", "<w/>")
+    with pytest.raises(FormatError, match="method of compression 14"):
+        read_docx(buffer.getvalue(), "a.docx")
+
+
+def test_a_version_that_is_not_known_is_refused():
+    content = archive(**{"word/document.xml": "<w/>"})
+    place = content.rindex(b"PK\x01\x02") + 6
+    with pytest.raises(FormatError, match="zip file version"):
+        read_docx(content[:place] + b"\xff" + content[place + 1 :], "a.docx")

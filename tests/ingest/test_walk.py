@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from konayuki.errors import FormatError, NotFoundError
+from konayuki.errors import FormatError, InputError, NotFoundError
 from konayuki.ingest import Selection, find_files, update
 from konayuki.ingest.files_on_disk import read_regular
 from konayuki.ingest.walk import DEFAULT_SELECTION, LeftOut
@@ -154,3 +154,15 @@ def test_files_are_included_and_excluded_by_patterns(folder: Path):
         "sub/c.txt",
         "sub/old/d.md",
     ]
+
+
+def test_a_pattern_that_would_take_hours_is_not_used_and_the_others_are(folder: Path):
+    name = "a" * 200 + ".txt"
+    (folder / name).write_text("x", "utf-8")
+    (folder / "secret.txt").write_text("x", "utf-8")
+    hostile = ["*a" * 30 + "b", "**/a/" * 30 + "b"]
+    (folder / ".gitignore").write_text("\n".join(["# * a * b * c *", *hostile, "secret.txt"]))
+    assert names(folder) == [name, "good.txt"]
+    for pattern in hostile:
+        with pytest.raises(InputError, match="fewer stars"):
+            names(folder, Selection(exclude=(pattern,)))

@@ -1,6 +1,7 @@
 """The files of a build: the same for the same documents, written once, swept when unnamed."""
 
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -93,3 +94,16 @@ def test_no_documents_make_a_site_that_finds_nothing(tmp_path: Path, ask):
     assert summary.passages == 0
     assert answer["hits"] == [[]]
     assert answer["words"] == [[], [], []]
+
+
+def test_a_folder_of_ours_that_is_a_link_is_not_written_through(tmp_path: Path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    build_site([FUJI], out)
+    other.mkdir()
+    [words] = out.glob("words-*")
+    shutil.rmtree(words)
+    words.symlink_to(other)
+
+    with pytest.raises(WriteError, match="not a link"):
+        build_site([FUJI], out)
+    assert not list(other.iterdir())

@@ -4,13 +4,20 @@ import io
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 from xml.etree import ElementTree
 
 from konayuki.errors import FormatError
 
 MAX_BYTES = 256 << 20  # unpacked: a few kilobytes can hold gigabytes of zeros
+# What these formats use; a few bytes of LZMA can ask for gigabytes of memory.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UNREADABLE = (
+    KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
+    RuntimeError, OSError,
+)  # fmt: skip
+_WITH_CHILDREN = ("style",)  # elements that are looked at together with what they hold
 
 
 class Archive:
@@ -30,7 +37,7 @@ class Archive:
         self._kind = kind
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except _UNREADABLE as error:
             self._refuse(error)
         self._names = set(self._zip.namelist())
         self._n_left = MAX_BYTES
@@ -43,28 +50,41 @@ class Archive:
         data = self.read(part)
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise FormatError(f"{self._name}: {part}: expected UTF-8 XML without entities")
-        try:
-            parser = ElementTree.iterparse(io.BytesIO(data), ("start", "end"))  # noqa: S314
-            for event, node in parser:
-                node.tag = node.tag.rpartition("}")[2]
-                yield event, node
-                if event == "end" and node.tag in ("p", "row", "si", "txBody"):
-                    node.clear()
-        except ElementTree.ParseError as error:
-            self._refuse(error)
+        parser = ElementTree.iterparse(io.BytesIO(data), ("start", "end"))  # noqa: S314
+        opened: list[ElementTree.Element] = []
+        for event, node in self._checked(parser):
+            node.tag = node.tag.rpartition("}")[2]
+            yield event, node
+            if event == "start":
+                opened.append(node)
+                continue
+            opened.pop()
+            # Millions of elements, even empty ones, must not stay in memory.
+            if opened and opened[-1].tag not in _WITH_CHILDREN:
+                opened[-1].remove(node)
 
     def read(self, part: str) -> bytes:
         """Return the bytes of a part."""
         try:
+            method = self._zip.getinfo(part).compress_type
+            if method not in _METHODS:
+                raise NotImplementedError(f"method of compression {method}")
             with self._zip.open(part) as file:
                 data = file.read(self._n_left + 1)
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
-                RuntimeError, OSError) as error:  # fmt: skip
+        except _UNREADABLE as error:
             self._refuse(error)
-        self._n_left -= len(data)
+        self.spend(len(data), part)
+        return data
+
+    def spend(self, n_bytes: int, part: str) -> None:
+        """Count what is read, or what a part says once and uses again and again.
+
+        Raises:
+            FormatError: It is more than `MAX_BYTES` with what was counted before.
+        """
+        self._n_left -= n_bytes
         if self._n_left < 0:
             raise FormatError(f"{self._name}: {part}: expected at most {MAX_BYTES >> 20} MB of XML")
-        return data
 
     def nodes(self, part: str, tag: str) -> Iterator[ElementTree.Element]:
         """Yield the elements of a part with a tag."""
@@ -92,6 +112,15 @@ class Archive:
         return next(
             (node.text or "" for node in self.nodes("docProps/core.xml", "title")), ""
         ).strip()
+
+    def _checked(
+        self, parser: Iterable[tuple[str, ElementTree.Element]]
+    ) -> Iterator[tuple[str, ElementTree.Element]]:
+        """Yield what a parser does; what it raises is an error of the file."""
+        try:
+            yield from parser
+        except (ElementTree.ParseError, LookupError, ValueError) as error:  # or odd encodings
+            self._refuse(error)
 
     def _refuse(self, error: Exception) -> NoReturn:
         raise FormatError(f"{self._name}: not {self._kind} that can be read: {error}") from error

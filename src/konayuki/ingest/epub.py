@@ -63,9 +63,9 @@ class _Book:
                 self._take(node.tag, node.text or "", dict(node.items()))
 
     def pages(self) -> Iterator[str]:
-        """Yield the parts that are read, in order."""
-        for key in self._order:
-            if (path := self._paths.get(key, "")) in self._archive:
+        """Yield the parts that are read, in order; each once, however often it is listed."""
+        for path in dict.fromkeys(self._paths.get(key, "") for key in self._order):
+            if path in self._archive:
                 yield path
 
     def _take(self, tag: str, text: str, attributes: dict[str, str]) -> None:

@@ -206,9 +206,9 @@ def _date_styles(archive: Archive) -> set[str]:
             in_cells = event == "start"
         elif event == "end" and node.tag == "numFmt":
             if _DATE_LETTERS.search(_QUOTED.sub("", node.get("formatCode", ""))):
-                formats.add(int(node.get("numFmtId", "-1")))
+                formats.add(_whole(node.get("numFmtId", ""), -1))
         elif event == "end" and node.tag == "xf" and in_cells:
-            styles.append(int(node.get("numFmtId", "0")))
+            styles.append(_whole(node.get("numFmtId", ""), 0))
     return {str(number) for number, style in enumerate(styles) if style in formats}
 
 
@@ -228,12 +228,19 @@ def _sheet_rows(
             column = node.get("r", str(len(cells))).rstrip("0123456789")
             if value := _cell("".join(words), node, strings, dates):
                 cells[column] = value
+                if node.get("t") == "s":
+                    archive.spend(len(value), part)  # one long string can be in all cells
             words = []
         elif node.tag == "row":
-            number = int(node.get("r", number + 1))
+            number = _whole(node.get("r", ""), number + 1)
             if cells:
                 yield number, cells
             cells = {}
+
+
+def _whole(text: str, default: int) -> int:
+    """Return a number of a few digits, or the default for anything else."""
+    return int(text) if len(text) < 10 and text.isascii() and text.isdigit() else default
 
 
 def _cell(value: str, node: ElementTree.Element, strings: list[str], dates: set[str]) -> str:
@@ -263,9 +270,11 @@ def _date(days: float) -> str:
 def _row_sections(sheet: str, rows: Iterator[tuple[int, dict[str, str]]]) -> Iterator[Section]:
     """Yield a section for each row; cells are named if the first row holds names."""
     header: dict[str, str] = {}
+    whole: dict[str, str] = {}
     for position, (number, cells) in enumerate(rows):
         if position == 0 and len(cells) > 1 and not any(map(_is_number, cells.values())):
-            header = cells
+            header = {column: shortened(cell) for column, cell in cells.items()}
+            whole = cells
             continue
         lines = [
             f"{header[column]}: {cell}" if column in header else cell
@@ -273,7 +282,7 @@ def _row_sections(sheet: str, rows: Iterator[tuple[int, dict[str, str]]]) -> Ite
         ]
         yield Section((sheet,), "\n".join(lines), {"sheet": sheet, "row": number})
     if header and not position:
-        yield Section((sheet,), "\n".join(header.values()), {"sheet": sheet, "row": 1})
+        yield Section((sheet,), "\n".join(whole.values()), {"sheet": sheet, "row": 1})
 
 
 def _is_number(cell: str) -> bool:

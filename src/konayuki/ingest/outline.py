@@ -88,7 +88,8 @@ def outline(
 
     The first heading of level 1 is the title if there is no other; headings do not repeat the
     title. A heading of more than `MAX_HEADING` characters is cut, and its text then holds it whole.
-    Anchors, one a part or none at all, become the metadata `anchor` of their sections.
+    Anchors, one a part or none at all, become the metadata `anchor` of their sections, but for
+    those that are longer than that.
     """
     path: list[tuple[int, str]] = []
     sections = []
@@ -103,7 +104,8 @@ def outline(
             path.append((level, heading))
         if text.strip():
             names = tuple(name for _, name in path)
-            sections.append(Section(names, text.strip("\n"), {"anchor": anchor} if anchor else {}))
+            own = {"anchor": anchor} if 0 < len(anchor) <= MAX_HEADING else {}
+            sections.append(Section(names, text.strip("\n"), own))
     return Outline(title, tuple(sections), metadata or {}, readings=tuple(readings))
 
 

@@ -71,7 +71,10 @@ def _file(index: Index, path: str) -> str:
     sources = index.sources()
     if path in sources:
         return path
-    place = Path(path).resolve().as_posix()
+    try:
+        place = Path(path).resolve().as_posix()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a zero byte, half a character
+        return ""
     names = [name for name, source in sources.items() if source.place == place]
     names = names or [name for name in sources if f"/{name}".endswith(f"/{path}")]
     if len(names) > 1:

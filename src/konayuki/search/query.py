@@ -136,6 +136,7 @@ class _Parser:
         self._exclusions: list[str] = []
         self._conditions: list[Condition] = []
         self._unclosed = False  # a quote was not closed, so no later one is
+        self._hollow_end = 0  # of a phrase of nothing but signs: no quote in it begins another
 
     def query(self) -> Query:
         place = 0
@@ -176,10 +177,14 @@ class _Parser:
     ) -> int:
         """Offer what stands here, in quotes or bare; return its end, or `place` if not taken."""
         if self._text[place : place + 1] in tuple(_QUOTE):
+            if place < self._hollow_end:
+                return place
             match = None if self._unclosed else _PHRASE.match(self._text, place)
             self._unclosed = match is None
             if match and take(_ESCAPED.sub(r"\1", match[1]), True):
                 return match.end()
+            if match and bare is None:
+                self._hollow_end = match.end() - 1
         elif bare and (match := bare.match(self._text, place)) and take(match[0], False):
             return match.end()
         return place

@@ -70,6 +70,8 @@ class Output:
     def put_parts(self, kind: str, contents: Sequence[bytes]) -> str:
         """Write numbered files to a folder that is named by their content; return its name."""
         name = f"{kind}-{digest_of(*contents)}"
+        if (self._folder / name).is_symlink():
+            raise WriteError(f"cannot write {self._folder / name}: expected a folder, not a link")
         make_folder(self._folder / name)
         for number, content in enumerate(contents):
             self.put(f"{name}/{number}.bin", content)
