@@ -10,7 +10,7 @@ pytest.importorskip("pydantic")
 from konayuki.errors import InputError
 from konayuki.training.recipe import Expected, Key, all_keys
 from konayuki.training.recipe_file import read_recipe
-from konayuki.training.recipe_page import page
+from recipe_page import page
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "recipes" / "smoke.toml"
@@ -73,5 +73,5 @@ def test_a_recipe_does_not_change() -> None:
 
 def test_the_page_of_the_recipe_lists_its_keys() -> None:
     assert (ROOT / "docs/reference/recipe.md").read_text("utf-8") == page(), (
-        "renew it: python -m konayuki.training.recipe_page > docs/reference/recipe.md"
+        "renew it: python tools/recipe_page.py > docs/reference/recipe.md"
     )

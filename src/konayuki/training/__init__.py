@@ -1,6 +1,6 @@
 """From a recipe and files of pairs to a model folder. The modules in reading order.
 
-recipe, recipe_file, recipe_page            the settings, each in one place
+recipe, recipe_file                         the settings, each in one place
 run, start, out_folder, results             a run, what it starts from, its folder, its results
 sources, decontamination, pair_store        pairs from files, cleaned, tokenised once
 development, batch_plan                     what is held out, and which pairs share a batch

@@ -1,6 +1,6 @@
 """The page docs/reference/recipe.md, written from the keys of the recipe themselves.
 
-`python -m konayuki.training.recipe_page > docs/reference/recipe.md` renews it; a test compares.
+`python tools/recipe_page.py > docs/reference/recipe.md` renews it; a test compares.
 """
 
 import json
@@ -15,7 +15,7 @@ A recipe is a TOML file; `konayuki train` runs it. Unknown keys and values out o
 that name the key. `--set training.steps=400` replaces a value for one run. A run is resumed with
 the recipe that it began with; the keys marked "free" may differ.
 
-This page is generated: `python -m konayuki.training.recipe_page > docs/reference/recipe.md`.
+This page is generated: `python tools/recipe_page.py > docs/reference/recipe.md`.
 """
 
 
