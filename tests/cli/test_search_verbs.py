@@ -175,6 +175,16 @@ def test_hits_are_put_together_by_file_and_sorted_by_date(
     assert "    2024-03-05" in capsys.readouterr().out.splitlines()
 
 
+def test_hits_are_shown_without_blank_lines_and_repeated_places(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    (notes / "chat.csv").write_text("text\n公園口で集合\n", "utf-8")
+    run(model, "index", notes / "chat.csv", "--out", "i")
+    capsys.readouterr()
+    run(model, "search", "i", "kind:csv")
+    assert capsys.readouterr().out.splitlines() == [" 1. notes/chat.csv:2", "    公園口で集合"]
+
+
 def test_what_is_like_a_passage_is_found(
     model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
 ):

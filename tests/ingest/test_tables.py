@@ -5,6 +5,7 @@ import pytest
 from konayuki.errors import FormatError
 from konayuki.ingest import Columns
 from konayuki.ingest.records import DEFAULT_COLUMNS, Remarks, records_of
+from konayuki.search.prepared import unwrapped
 
 BOOK = "氏名,電話番号,住所\n山田花子,090-1234-5678,東京都\n佐藤一,03-1111-2222,大阪府\n"
 CHAT = (
@@ -36,7 +37,7 @@ def test_excel_tables_are_read_however_they_were_saved(encoding: str, separator:
 def test_a_table_of_short_cells_is_searched_by_all_of_them():
     guess = "no column 'text': read '氏名', '電話番号', '住所' as the text and '氏名' as the title"
     first, second = read(BOOK.encode(), guess=guess)
-    assert first["text"] == "氏名: 山田花子\n電話番号: 090-1234-5678\n住所: 東京都"
+    assert first["text"] == "氏名: 山田花子\n\n電話番号: 090-1234-5678\n\n住所: 東京都"
     assert (second["title"], second["id"]) == ("佐藤一", "a.csv:3")
     assert second["metadata"]["住所"] == "大阪府"
 
@@ -50,12 +51,17 @@ def test_the_column_with_the_most_letters_is_the_text():
     }  # fmt: skip
 
 
+def test_cells_do_not_run_into_each_other():
+    (first, _) = read(BOOK.encode(), columns=Columns(("氏名", "住所")))
+    assert "花子住所" not in unwrapped(first["text"])
+
+
 def test_columns_can_be_named():
     columns = Columns(("住所", "電話番号"), id="氏名", title="氏名")
     with pytest.raises(FormatError, match="no column '住所': the columns are 'a', 'b'"):
         read(b"a,b\n1,2\n", columns=columns)
     (first, _) = read(BOOK.encode(), columns=columns)
-    assert (first["id"], first["text"]) == ("山田花子", "住所: 東京都\n電話番号: 090-1234-5678")
+    assert (first["id"], first["text"]) == ("山田花子", "住所: 東京都\n\n電話番号: 090-1234-5678")
     assert (first["title"], "氏名" in first["metadata"]) == ("山田花子", False)
 
 

@@ -198,10 +198,12 @@ def _as_text(asked: str, text: str, files: "list[FileHits]") -> Iterator[str]:
         yield f"no hits for {asked!r}"
     for rank, (hit, others) in enumerate(files, start=1):
         heading = " > ".join(part for part in (hit.title, hit.heading) if part) or hit.id
-        place = _paint(place_of(hit), _DIM, coloured)
-        yield f"{rank:2}. {_paint(heading, _BOLD, coloured)}  {place}"
+        place = place_of(hit)
+        tail = f"  {_paint(place, _DIM, coloured)}" if place != heading else ""
+        yield f"{rank:2}. {_paint(heading, _BOLD, coloured)}{tail}"
         yield f"    {_marked(hit.text, text, coloured)}"
-        yield f"    {_paint(_score_line(hit), _DIM, coloured)}"
+        if scores := _score_line(hit):
+            yield f"    {_paint(scores, _DIM, coloured)}"
         if others:
             yield f"    {_paint(f'{len(others)} more in this file', _DIM, coloured)}"
 

@@ -69,7 +69,8 @@ class Columns:
         if len(self.text) == 1:
             return row.text(self.text[0])
         cells = ((column, row.value(column)) for column in self.text)
-        return "\n".join(f"{column}: {cell}" for column, cell in cells if cell not in (None, ""))
+        # A single line break between kana or kanji would run one cell into the name of the next.
+        return "\n\n".join(f"{column}: {cell}" for column, cell in cells if cell not in (None, ""))
 
 
 def guessed(rows: Sequence[Row], columns: Columns) -> Columns:
