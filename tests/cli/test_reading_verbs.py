@@ -137,7 +137,7 @@ def test_the_watch_says_what_it_does_until_it_is_interrupted(notes: Path):
             assert run.stdout.readline() == "i: 6 passages; watching, Ctrl-C ends it\n"
             start = time.monotonic()
             (notes / "new.md").write_text("新しい覚え書き。", "utf-8")
-            assert "1 new passages, 0 removed" in run.stdout.readline()
+            assert "1 new passage, 0 removed" in run.stdout.readline()
             assert time.monotonic() - start < 20
             (notes / "new.md").rename(notes / "old.md")
             assert "notes/new.md -> notes/old.md" in run.stdout.readline()

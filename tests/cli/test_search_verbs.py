@@ -57,7 +57,7 @@ def test_a_second_run_reads_only_what_changed(
     capsys.readouterr()
     assert run(model, "index", notes, "--out", "i", "--prune") == 0
     assert capsys.readouterr().out == (
-        "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed, 1 files gone\n"
+        "i: 2 passages; 1 new from 2 files (1 unchanged), 1 removed, 1 file gone\n"
     )
 
 
@@ -173,6 +173,19 @@ def test_hits_are_put_together_by_file_and_sorted_by_date(
     assert "    1 more in this file" in capsys.readouterr().out.splitlines()
     run(model, "search", "i", "kind:md after:2024-03")
     assert "    2024-03-05" in capsys.readouterr().out.splitlines()
+
+
+def test_an_answer_without_anything_relevant_says_so(
+    notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    main(["index", str(notes), "--out", "i"])
+    capsys.readouterr()
+    main(["search", "i", "zzzzqqqq"])
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "nothing is likely to answer 'zzzzqqqq'; what is nearest:"
+    assert second.startswith(" 1. ")
+    main(["search", "i", "富士山の高さ"])
+    assert capsys.readouterr().out.startswith(" 1. ")
 
 
 def test_hits_are_shown_without_blank_lines_and_repeated_places(

@@ -190,9 +190,9 @@ def _as_line(summary: "Summary") -> str:
         f"({summary.unchanged} unchanged), {summary.removed} removed"
     )
     if summary.moved:
-        line += f", {len(summary.moved)} files moved"
+        line += f", {counted(len(summary.moved), 'file')} moved"
     if summary.gone:
-        line += f", {summary.gone} files gone"
+        line += f", {counted(summary.gone, 'file')} gone"
     if summary.empty:
         line += f", {counted(summary.empty, 'empty row')} left out"
     if summary.ignored:

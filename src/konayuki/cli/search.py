@@ -192,10 +192,13 @@ def _as_json(asked: str, files: "list[FileHits]") -> Iterator[str]:
 def _as_text(asked: str, text: str, files: "list[FileHits]") -> Iterator[str]:
     """Yield the lines of an answer for people."""
     from konayuki.search import place_of
+    from konayuki.search.files import HOPELESS
 
     coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     if not files:
         yield f"no hits for {asked!r}"
+    elif all(hit.relevance is not None and hit.relevance < HOPELESS for hit, _ in files):
+        yield f"nothing is likely to answer {asked!r}; what is nearest:"
     for rank, (hit, others) in enumerate(files, start=1):
         heading = " > ".join(part for part in (hit.title, hit.heading) if part) or hit.id
         place = place_of(hit)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from konayuki.cli.index import add_reading, existing, index_at, reading_of
+from konayuki.text import counted
 
 if TYPE_CHECKING:
     from konayuki.ingest import Summary
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _as_line(summary: "Summary") -> str:
     moves = [f"{old} -> {new}" for old, new in summary.moved.items()]
-    parts = [f"{summary.passages} new passages", f"{summary.removed} removed"]
+    parts = [counted(summary.passages, "new passage"), f"{summary.removed} removed"]
     if summary.gone:
-        parts.append(f"{summary.gone} files gone")
+        parts.append(f"{counted(summary.gone, 'file')} gone")
     return ", ".join([*parts, *moves[:3], *(["…"] if len(moves) > 3 else [])])
