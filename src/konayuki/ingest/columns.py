@@ -32,7 +32,7 @@ class Columns:
         >>> columns = Columns(text=("質問", "回答"), id="番号")
         >>> record = next(read_records(Path("faq.csv"), columns=columns))
         >>> record["id"], record["text"]
-        ('7', '質問: 営業時間は？\n回答: 9時から')
+        ('7', '質問: 営業時間は？\n\n回答: 9時から')
     """
 
     text: tuple[str, ...] = ()
