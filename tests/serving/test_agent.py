@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -383,3 +384,11 @@ def structured(result: Any) -> dict[str, Any]:
 
 def failed(result: Any) -> bool:
     return bool(result.is_error)
+
+
+def test_logging_stays_as_it_was(shared_index: Index, model_folder: Path) -> None:
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+
+    build_agent(Engine(StaticModel.load(model_folder), index=shared_index))
+
+    assert (logging.getLogger().handlers, logging.getLogger().level) == before

@@ -1,6 +1,7 @@
 """The MCP server: what an agent needs of an index, as tools and resources."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -83,9 +84,10 @@ def build_agent(engine: Engine) -> MCPServer:
         >>> sorted(tool.name for tool in asyncio.run(agent.list_tools()))
         ['embed', 'get', 'list_files', 'search', 'similarity', 'status']
     """
-    server = MCPServer(
-        "konayuki", instructions=INSTRUCTIONS, version=konayuki.__version__, log_level="WARNING"
-    )
+    with _logging_as_it_is():
+        server = MCPServer(
+            "konayuki", instructions=INSTRUCTIONS, version=konayuki.__version__, log_level="WARNING"
+        )
     _add_search_tool(server, engine)
     _add_reading_tool(server, engine)
     _add_index_tools(server, engine)
@@ -94,6 +96,22 @@ def build_agent(engine: Engine) -> MCPServer:
     if engine.writable:
         _add_writing_tool(server, engine)
     return server
+
+
+@contextmanager
+def _logging_as_it_is() -> Iterator[None]:
+    """Keep the handlers and the level of the root logger.
+
+    The package `mcp` sets up logging with `rich`, which opens files of its own when the first
+    traceback is shown: a server that had run out of files ended by that.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _add_search_tool(server: MCPServer, engine: Engine) -> None:
