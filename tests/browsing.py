@@ -1,6 +1,5 @@
 """A searched site served on this machine and opened in a real browser, for tests."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +9,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; worker-src 'self'; "
     "style-src 'self'; img-src 'self'; require-trusted-types-for 'script'; trusted-types konayuki"
@@ -37,17 +34,6 @@ class Quiet(ThreadingHTTPServer):
 
 class Strict(Handler):
     policy = POLICY
-
-
-@contextmanager
-def launched() -> Iterator[Any]:
-    """Give a browser."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -1,39 +1,9 @@
 """The page in a real browser, and whatever goes wrong in it."""
 
-import importlib.util
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from serving.live import Live
-
-CHROMIUM = (
-    (shutil.which("chromium") or shutil.which("chromium-browser"))
-    if importlib.util.find_spec("playwright")
-    else None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@contextmanager
-def launched() -> Iterator[Any]:
-    """Run a browser."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
-        yield browser
-        browser.close()
 
 
 def until(page: Any, expression: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from serving.browsing import CHROMIUM, Opened, launched, until
+from chromium import CHROMIUM, launched
+from serving.browsing import Opened, until
 from serving.live import Live, serving
 from serving.records import BIWA, CAT, FUJI, KEY
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from chromium import CHROMIUM, launched
 from konayuki.ingest.kinds import KINDS, kind_of
-from serving.browsing import CHROMIUM, Opened, launched, until
+from serving.browsing import Opened, until
 from serving.dropped import files
 from serving.live import Live, serving
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from browsing import CHROMIUM, Opened, launched, servers
+from browsing import Opened, servers
+from chromium import CHROMIUM, launched
 from konayuki.search import Document
 from konayuki.site import add_search, build_site
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from browsing import CHROMIUM, Handler, Opened, launched, servers
+from browsing import Handler, Opened, servers
+from chromium import CHROMIUM, launched
 
 if sys.version_info >= (3, 11):
     import tomllib

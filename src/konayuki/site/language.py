@@ -17,7 +17,7 @@ def rules() -> dict[str, Any]:
     table = _alike()
     return {
         "prepared": prepared.rules(),
-        "terms": {**terms.rules(), "clear_share": respelled.CLEAR_SHARE},
+        "terms": terms.rules(),
         "spelling": spelling.rules(),
         "words": words.rules(),
         "respelled": respelled.rules(),
