@@ -1,7 +1,6 @@
 """Shards, read by the rules of docs/reference/formats.md, hold what the passages hold."""
 
 import random
-import zlib
 from collections import Counter
 
 import numpy as np
@@ -29,20 +28,42 @@ class Reader:
         return self.content[self.at - size : self.at]
 
 
-def read_shard(content: bytes) -> dict[str, dict[int, int]]:
-    reader = Reader(zlib.decompress(content))
-    sizes = [(reader.number(), reader.number(), reader.number()) for _ in range(reader.number())]
-    names = [reader.bytes(size).decode() for size, _, _ in sizes]
-    postings: dict[str, dict[int, int]] = {}
-    for name, (_, n_holding, size) in zip(names, sizes, strict=True):
-        part, row = Reader(reader.bytes(size)), 0
-        postings[name] = {}
+    def name(self, n_units: int) -> str:
+        units = []
+        for _ in range(n_units):
+            (unit,) = self.bytes(1)
+            if unit == 0xFF:
+                unit = int.from_bytes(self.bytes(2), "big")
+            elif unit >= 0x80:
+                unit = 0x3000 + 256 * (unit - 0x80) + self.bytes(1)[0]
+            units.append(unit)
+        return b"".join(unit.to_bytes(2, "little") for unit in units).decode("utf-16-le")
+
+
+Postings = dict[str, dict[int, tuple[int, int]]]  # of each term by row: count, code of the length
+
+
+def read_shard(content: bytes, frequent: list[int]) -> Postings:
+    reader = Reader(content)
+    heads = []
+    for _ in range(reader.number()):
+        n_holding, n_units = divmod(reader.number(), 4)
+        heads.append((n_holding, n_units or reader.number()))
+    names = [reader.name(n_units) for _, n_units in heads]
+    counted: list[tuple[str, int, int]] = []
+    for name, (n_holding, _) in zip(names, heads, strict=True):
+        row = 0
         for _ in range(n_holding):
-            value = part.number()
+            value = reader.number()
             row += value // 2
-            postings[name][row] = part.number() if value % 2 else 1
-        assert part.at == size
-    assert reader.at == len(reader.content)
+            counted.append((name, row, reader.number() if value % 2 else 1))
+    halves = reader.bytes(-(-len(counted) // 2)).hex()[: len(counted)]
+    postings: Postings = {name: {} for name in names}
+    for (name, row, count), half in zip(counted, halves, strict=True):
+        code = reader.bytes(1)[0] if half == "f" else frequent[int(half, 16)]
+        postings[name][row] = count, code
+    assert names == sorted(names)
+    assert reader.at == len(content)
     return postings
 
 
@@ -56,12 +77,14 @@ def test_shards_hold_every_count():
     for terms in passages:
         field.add(terms)
 
-    found = [read_shard(shard) for shard in field.shards()]
+    parts, frequent = field.shards()
+    found = [read_shard(shard, frequent) for shard in parts]
 
-    held: dict[str, dict[int, int]] = {}
+    held: Postings = {}
+    codes = length_codes(field.lengths).tolist()
     for row, terms in enumerate(passages):
         for term, count in Counter(terms).items():
-            held.setdefault(term, {})[row] = count
+            held.setdefault(term, {})[row] = count, codes[row]
     assert {name: rows for shard in found for name, rows in shard.items()} == held
 
 
@@ -70,15 +93,31 @@ def test_many_postings_make_many_shards_and_each_term_is_in_its_own():
     for row in range(200):
         field.add([chr(0x4E00 + row + place) + chr(0x4E00 + place) for place in range(150)])
 
-    shards = [read_shard(shard) for shard in field.shards()]
+    parts, frequent = field.shards()
+    shards = [read_shard(shard, frequent) for shard in parts]
 
     assert len(shards) > 1
+    assert len(field.shards(most_shards=3).parts) == 3
     for number, shard in enumerate(shards):
         assert {language.shard_of(term, len(shards)) for term in shard} <= {number}
 
 
 def test_no_passages_make_one_empty_shard():
-    assert [read_shard(shard) for shard in Field().shards()] == [{}]
+    parts, frequent = Field().shards()
+    assert [read_shard(shard, frequent) for shard in parts] == [{}]
+
+
+def test_names_of_every_script_and_rare_lengths_come_back():
+    field = Field()
+    names = ["a", "\x7f", "\x80", "é", "ねこ", "\u2fff", "\u3000", "\uaeff", "\uaf00", "𠮷野", "Ω" * 9]
+    for size in range(40):
+        field.add([*names, *["長さ"] * size])
+
+    parts, frequent = field.shards(most_shards=1)
+    (shard,) = (read_shard(part, frequent) for part in parts)
+
+    assert sorted(shard) == sorted([*names, "長さ"])
+    assert [code for _, code in shard["a"].values()] == length_codes(field.lengths).tolist()
 
 
 def test_other_spellings_are_in_one_shard():

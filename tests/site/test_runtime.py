@@ -218,7 +218,7 @@ def test_files_of_another_format_are_refused(tmp_path, built, node, ask):
     manifest = json.loads((copy / "manifest.json").read_bytes())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}), encoding="utf-8")
 
-    with pytest.raises(AssertionError, match="format 99: expected 1"):
+    with pytest.raises(AssertionError, match="format 99: expected 2"):
         ask(copy, questions=["雪"], k=1)
 
 

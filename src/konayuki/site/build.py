@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -25,17 +25,18 @@ from konayuki.site import language
 from konayuki.site.containers import as_array, json_bytes, packed, varints, zipped
 from konayuki.site.model_file import model_file, site_model
 from konayuki.site.output import Output
-from konayuki.site.postings import Field, length_codes, length_steps
+from konayuki.site.postings import MOST_SHARDS, Field, length_steps
 from konayuki.site.summary import Summary
 
-FORMAT = 1
+FORMAT = 2
 RUNTIME = ("konayuki.js", "konayuki-worker.js", "konayuki-search.js")
 MANIFEST = "manifest.json"
 BITS = (8, 4)
 _BATCH = 1024
 _CHUNK_BYTES = 4_000  # of text; what a hit costs to show, at half of it after compression
-# A second look wants the tokens of 200 passages, and as many requests would take longer.
-_FEWEST_PER_TOKEN_FILE, _MOST_PER_TOKEN_FILE, _TOKEN_FILES = 64, 256, 64
+# A second look wants the tokens of 200 passages. Of a small site these are spread over all files,
+# so there are few; of a large one each has few passages, so that not everything is loaded.
+_SMALL_SITE, _FEW_TOKEN_FILES, _PER_TOKEN_FILE = 20_480, 4, 64
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,14 @@ def build_site(
     output = Output(out)
     words = _put_words(output, ordered)
     meaning = _put_meaning(output, narrow, ordered, settings)
-    start = _start(words.lengths, ordered)
+    start = _start(ordered)
     manifest = json_bytes(
         {
             "format": FORMAT,
             "generator": f"konayuki {konayuki.__version__}",
             "passages": len(ordered),
             "start": {"file": output.put_named("start", start), "bytes": len(start)},
-            **words.shards,
+            **words,
             "texts": _put_texts(output, ordered),
             "dictionary": _put_dictionary(output),
             **meaning,
@@ -161,23 +162,16 @@ def _ranking(model: StaticModel) -> dict[str, Any]:
     }
 
 
-class _Words(NamedTuple):
-    """The lexical half: what the manifest says of each field, and arrays for the start."""
-
-    shards: dict[str, dict[str, Any]]
-    lengths: dict[str, NDArray[Any]]
-
-
-def _put_words(output: Output, documents: Sequence[Document]) -> _Words:
+def _put_words(output: Output, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+    """Write the lexical half, and return what the manifest says of each field."""
     grams, characters = Field(), Field()
     for document in documents:
         terms = terms_of(document.searched_text)
         grams.add(terms.grams)
         characters.add(terms.characters)
     shards: dict[str, dict[str, Any]] = {}
-    lengths: dict[str, NDArray[Any]] = {"length_steps": length_steps().astype(np.uint32)}
     for name, field in (("words", grams), ("characters", characters)):
-        parts = field.shards()
+        parts, frequent = field.shards(MOST_SHARDS[name])
         # The mark of an index is a document to tantivy, too: with it, scores are the same.
         n_counted = len(documents) + 1
         shards[name] = {
@@ -185,25 +179,36 @@ def _put_words(output: Output, documents: Sequence[Document]) -> _Words:
             "shards": len(parts),
             "documents": n_counted,
             "mean_length": sum(field.lengths) / n_counted,
+            "lengths": frequent,
         }
-        lengths[f"{name}_lengths"] = length_codes(field.lengths)
-    return _Words(shards, lengths)
+    return shards
 
 
-def _start(lengths: dict[str, NDArray[Any]], documents: Sequence[Document]) -> bytes:
-    """Return what every search needs: lengths, equal passages, and how texts become terms."""
-    groups: dict[tuple[str, str, str], list[int]] = {}
-    for row, document in enumerate(documents):
-        groups.setdefault((document.title, document.heading, document.text), []).append(row)
-    twins = [(row, rows[0]) for rows in groups.values() for row in rows[1:]]
+def _start(documents: Sequence[Document]) -> bytes:
+    """Return what every search needs: where texts lie, equal passages, how texts become terms."""
     return packed(
         {
-            **lengths,
-            "twins": np.array(twins, np.uint32).reshape(-1, 2),
-            "text_starts": np.array(_text_starts(documents), np.uint32),
+            "length_steps": length_steps().astype(np.uint32),
+            "twins": varints(np.array(_twins(documents), np.int64))[0],
+            "text_sizes": varints(np.diff([*_text_starts(documents), len(documents)]))[0],
             "language": as_array(json_bytes(language.rules())),
         }
     )
+
+
+def _twins(documents: Sequence[Document]) -> list[int]:
+    """Return, of each passage that an earlier one equals, the distance to the one before it here.
+
+    Behind each distance comes the one to the first passage that is equal.
+    """
+    firsts: dict[tuple[str, str, str], int] = {}
+    distances, last = [], 0
+    for row, document in enumerate(documents):
+        first = firsts.setdefault((document.title, document.heading, document.text), row)
+        if first != row:
+            distances += [row - last, row - first]
+            last = row
+    return distances
 
 
 def _text_starts(documents: Sequence[Document]) -> list[int]:
@@ -269,8 +274,9 @@ def _put_meaning(
             *(model.encode(texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)),
         ]
     )
-    size = -(-len(texts) // _TOKEN_FILES)
-    size = max(_FEWEST_PER_TOKEN_FILE, min(_MOST_PER_TOKEN_FILE, size))
+    size = _PER_TOKEN_FILE
+    if len(texts) <= _SMALL_SITE:
+        size = max(size, -(-len(texts) // _FEW_TOKEN_FILES))
     counts = np.zeros(model.vocab_size, np.int32)
     parts = []
     for block in _blocks(model, texts, size):

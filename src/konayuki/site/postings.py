@@ -4,18 +4,23 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from konayuki.arrays import IntVector
-from konayuki.site.containers import varints, zipped
+from konayuki.site.containers import varints
 from konayuki.site.language import shard_of
 
-SHARD_BYTES = 4_096  # of postings; a keystroke loads one or two shards
-_MOST_SHARDS = 4096
+SHARD_BYTES = 2_048  # of postings; a keystroke loads one or two shards
+MOST_SHARDS = {"words": 2_048, "characters": 512}  # some hosts take 20,000 files
+FREQUENT_LENGTHS = 15  # codes of lengths that take half a byte
+_SHORT_NAME = 3  # units of a name that are counted beside the passages
+_FIRST_WIDE = 0x3000  # from which two bytes reach over kana and kanji
+_POSTING_BYTES, _TERM_BYTES = 1.7, 5.2  # usual ones, for the number of shards
 
 
 @dataclass
@@ -45,22 +50,26 @@ class Field:
         self.sizes.append(len(counted))
         self.lengths.append(len(terms))
 
-    def shards(self) -> list[bytes]:
+    def shards(self, most_shards: int = MOST_SHARDS["words"]) -> "Shards":
         """Return the files; a term is in file `shard_of(term, number of files)`."""
-        postings, starts = self._postings()
-        n_shards = min(_MOST_SHARDS, max(1, -(-len(postings) // SHARD_BYTES)))
-        parts: list[list[tuple[str, bytes, int]]] = [[] for _ in range(n_shards)]
-        n_holding = np.bincount(_as_numpy(self.terms), minlength=len(self.numbers)).tolist()
-        for (term, number), (start, end) in zip(
-            self.numbers.items(), pairwise(starts.tolist()), strict=True
-        ):
-            entry = term, postings[start:end], n_holding[number]
-            parts[shard_of(term, n_shards)].append(entry)
-        return [zipped(_shard(sorted(part))) for part in parts]
+        n_bytes = _POSTING_BYTES * len(self.terms) + _TERM_BYTES * len(self.numbers)
+        n_shards = min(most_shards, max(1, -(-int(n_bytes) // SHARD_BYTES)))
+        in_order = sorted((shard_of(term, n_shards), term) for term in self.numbers)
+        ranks = np.empty(len(in_order), np.int64)
+        ranks[[self.numbers[term] for _, term in in_order]] = np.arange(len(in_order))
+        postings = self._postings(ranks)
+        frequent = frequent_codes(self.lengths)
+        n_terms = np.bincount([shard for shard, _ in in_order], minlength=n_shards)
+        ends = np.cumsum(n_terms).tolist()
+        parts = [
+            postings.shard([term for _, term in in_order[start:end]], start, end, frequent)
+            for start, end in pairwise([0, *ends])
+        ]
+        return Shards(parts, frequent.tolist())
 
-    def _postings(self) -> tuple[bytes, IntVector]:
-        """Return the postings of all terms by number, and where those of each start."""
-        terms, counts = _as_numpy(self.terms), _as_numpy(self.counts)
+    def _postings(self, ranks: IntVector) -> "_Postings":
+        """Return the postings of all terms in the order of their ranks."""
+        terms, counts = ranks[_as_numpy(self.terms)], _as_numpy(self.counts)
         rows = np.repeat(np.arange(len(self.sizes)), _as_numpy(self.sizes))
         order = np.argsort(terms, kind="stable")
         terms, counts, rows = terms[order], counts[order], rows[order]
@@ -70,25 +79,100 @@ class Field:
         values = np.stack([2 * gaps + (counts > 1), counts], axis=1).reshape(-1)
         kept = np.stack([np.ones(len(counts), np.bool_), counts > 1], axis=1).reshape(-1)
         content, places = varints(values[kept])
-        ends = places[np.cumsum(kept)[1::2]]
-        last = np.concatenate([first[1:], [True]])[: len(first)]
-        return content.tobytes(), np.concatenate([[0], ends[last]])
+        ends = np.concatenate([[0], places[np.cumsum(kept)[1::2]]])
+        n_holding = np.bincount(terms, minlength=len(ranks))
+        return _Postings(
+            content=content,
+            places=ends,
+            starts=np.concatenate([[0], np.cumsum(n_holding)]),
+            codes=length_codes(self.lengths)[rows],
+        )
+
+
+class Shards(NamedTuple):
+    """The files of a field.
+
+    Attributes:
+        parts: Their contents.
+        frequent: The codes of lengths that half a byte stands for.
+    """
+
+    parts: list[bytes]
+    frequent: list[int]
+
+
+class _Postings(NamedTuple):
+    """All postings, term by term: varints, where those of each posting start, codes of lengths."""
+
+    content: NDArray[np.uint8]
+    places: IntVector
+    starts: IntVector  # (n_terms + 1,): the first posting of each term
+    codes: NDArray[np.uint8]
+
+    def shard(
+        self, terms: Sequence[str], start: int, end: int, frequent: NDArray[np.uint8]
+    ) -> bytes:
+        """Return the file of the terms from one rank to another: head, names, postings, lengths."""
+        names = [_units(term) for term in terms]
+        sizes = self.starts[start + 1 : end + 1] - self.starts[start:end]
+        head = [len(terms)]
+        for name, n_holding in zip(names, sizes.tolist(), strict=True):
+            if len(name) <= _SHORT_NAME:
+                head.append(4 * n_holding + len(name))
+            else:
+                head += [4 * n_holding, len(name)]
+        first, last = self.starts[start], self.starts[end]
+        halves, others = half_bytes(self.codes[first:last], frequent)
+        return b"".join(
+            [
+                varints(np.array(head, np.int64))[0].tobytes(),
+                *(_unit_bytes(unit) for name in names for unit in name),
+                self.content[self.places[first] : self.places[last]].tobytes(),
+                halves.tobytes(),
+                others.tobytes(),
+            ]
+        )
+
+
+def _units(term: str) -> list[int]:
+    return list(memoryview(term.encode("utf-16-le")).cast("H"))
+
+
+@cache
+def _unit_bytes(unit: int) -> bytes:
+    """Return a UTF-16 unit in one byte if it is ASCII, two if it is kana or kanji, else three."""
+    if unit < 0x80:  # noqa: PLR2004 - what ASCII is
+        return bytes([unit])
+    shifted = unit - _FIRST_WIDE
+    if 0 <= shifted < 0x7F00:  # noqa: PLR2004 - the first byte stays below 0xFF
+        return bytes([0x80 | shifted >> 8, shifted & 255])
+    return bytes([0xFF, unit >> 8, unit & 255])
+
+
+def half_bytes(
+    codes: NDArray[np.uint8], frequent: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the place of each code among the frequent ones, two a byte, and the other codes.
+
+    The first of two is the high half; 15 says that the code is the next one of the others.
+    """
+    table = np.full(256, FREQUENT_LENGTHS, np.uint8)
+    table[frequent] = np.arange(len(frequent))
+    halves = table[codes]
+    padded = np.concatenate([halves, np.zeros(len(halves) % 2, np.uint8)])
+    pairs: NDArray[np.uint8] = np.bitwise_or(padded[0::2] << 4, padded[1::2])
+    return pairs, codes[halves == FREQUENT_LENGTHS]
+
+
+def frequent_codes(lengths: "array[int]") -> NDArray[np.uint8]:
+    """Return the codes that most lengths have, the most frequent first."""
+    counts = np.bincount(length_codes(lengths), minlength=256)
+    order = np.argsort(-counts, kind="stable")[:FREQUENT_LENGTHS]
+    return order[counts[order] > 0].astype(np.uint8)
 
 
 def _as_numpy(numbers: "array[int]") -> NDArray[Any]:
     return np.frombuffer(numbers, np.uint32) if len(numbers) else np.empty(0, np.uint32)
-
-
-def _shard(entries: Sequence[tuple[str, bytes, int]]) -> bytes:
-    """Return the number of terms, all terms with their sizes, then their postings."""
-    names = [term.encode() for term, _, _ in entries]
-    sizes = [
-        number
-        for name, (_, content, n_holding) in zip(names, entries, strict=True)
-        for number in (len(name), n_holding, len(content))
-    ]
-    head, _ = varints(np.array([len(entries), *sizes], np.int64))
-    return b"".join([head.tobytes(), *names, *(content for _, content, _ in entries)])
 
 
 def length_steps() -> IntVector:

@@ -10,7 +10,6 @@ const HITS = 24;
 const PER_PAGE = 3;
 const ALWAYS_SHOWN = 5;
 const LEAST_SHARE = 0.25; // of the best relevance: what lies below is noise more often than not
-const PAUSE_MS = 12; // a paste or a key held down is one question
 
 const WORDS = {
   ja: {
@@ -109,7 +108,7 @@ form:focus-within { box-shadow: inset 0 -2px var(--accent); }
 .status { margin: 0; padding: .35rem 1rem; min-height: 2.1rem; font-size: 13px; color: var(--muted); }
 .results { overflow-y: auto; overscroll-behavior: contain; padding: 0 .6rem .6rem; flex: 1 1 auto; }
 .results:empty { display: none; }
-.group { margin: 0 0 .7rem; }
+.group { margin: 0 0 .7rem; content-visibility: auto; contain-intrinsic-size: auto 9rem; }
 .page { margin: .3rem .5rem .1rem; font-size: 14px; font-weight: 600; color: var(--accent); overflow-wrap: anywhere; }
 .hit {
   display: block; padding: .45rem .7rem; margin: .1rem 0; color: inherit; text-decoration: none;
@@ -203,7 +202,7 @@ export class KonayukiSearch extends HTMLElement {
   #hits = [];
   #stage = "";
   #chosen = -1;
-  #timer = 0;
+  #scrolled = false;
   #hotkey = (event) => this.#onHotkey(event);
 
   connectedCallback() {
@@ -279,8 +278,9 @@ export class KonayukiSearch extends HTMLElement {
     form.addEventListener("submit", (event) => event.preventDefault());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.close());
     // While kana are being converted there is no question yet, only keystrokes.
-    this.input.addEventListener("input", (event) => event.isComposing || this.#askSoon());
-    this.input.addEventListener("compositionend", () => this.#askSoon());
+    this.input.addEventListener("input", (event) => event.isComposing || this.#ask());
+    this.input.addEventListener("compositionend", () => this.#ask());
+    this.results.addEventListener("scroll", () => (this.#scrolled = true), { passive: true });
     this.input.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
@@ -330,11 +330,6 @@ export class KonayukiSearch extends HTMLElement {
     option?.scrollIntoView({ block: "nearest" });
     if (option) this.input.setAttribute("aria-activedescendant", option.id);
     else this.input.removeAttribute("aria-activedescendant");
-  }
-
-  #askSoon() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(), PAUSE_MS);
   }
 
   async #ask() {
@@ -405,7 +400,8 @@ export class KonayukiSearch extends HTMLElement {
       return make("div", { className: "group", role: "group", "aria-labelledby": `page-${at}` }, title, ...options);
     });
     this.results.replaceChildren(...nodes);
-    this.results.scrollTop = 0;
+    if (this.#scrolled) this.results.scrollTop = 0; // makes the browser lay out the page at once
+    this.#scrolled = false;
     this.#chosen = -1;
     this.input.removeAttribute("aria-activedescendant");
     this.input.setAttribute("aria-expanded", String(nodes.length > 0));

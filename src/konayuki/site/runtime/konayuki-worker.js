@@ -10,7 +10,7 @@
 import { Site, SiteError, reader } from "./konayuki.js";
 
 const CACHE = "konayuki";
-const FIRST_HITS = 8; // shown while the model is loaded for the first time; more follow
+const FIRST_HITS = 6; // each in a file of its own, and browsers load six at a time; shown while the model is loaded for the first time; more follow
 const PATIENCE_MS = 90; // if meaning takes longer, words are shown first
 
 /** Answer the messages of a port. */
@@ -32,7 +32,10 @@ export function attend(port, base = new URL("./", import.meta.url)) {
     const wanted = meaning === "always" || (meaning === "auto" && !savesData());
     if (!wanted || (meaning === "auto" && site.failed)) return post("words", await site.searchWords(query, k, { signal }), true);
     // Words first: the megabytes of the model would slow down their few kilobytes.
-    if (!site.meaning) post("words", await site.searchWords(query, Math.min(k, FIRST_HITS), { signal }), false);
+    if (!site.meaning) {
+      post("words", await site.searchWords(query, Math.min(k, FIRST_HITS), { signal }), false);
+      await pause(); // in a page without a worker they are shown before the rest is looked for
+    }
     signal.throwIfAborted();
     const loading = site.loadMeaning(keeping(base, site.manifest, (progress) => port.postMessage(progress)));
     loading.catch(() => (site.failed = true)); // no second download of megabytes on a bad line
@@ -69,6 +72,8 @@ export function attend(port, base = new URL("./", import.meta.url)) {
 const savesData = () => globalThis.navigator?.connection?.saveData === true;
 
 const isGone = (error) => error instanceof SiteError && error.status === 404;
+
+const pause = () => new Promise((resolve) => setTimeout(resolve));
 
 const settles = (promise) =>
   Promise.race([

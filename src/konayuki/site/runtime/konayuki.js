@@ -7,7 +7,7 @@
 //
 // The file formats are described in docs/reference/formats.md ("Files of a site").
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -48,8 +48,11 @@ export function reader(base) {
 
 /** Return the content of a zlib stream. */
 export async function inflate(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const { readable, writable } = new DecompressionStream("deflate"); // a Blob would ask another process
+  const writer = writable.getWriter();
+  writer.write(bytes).catch(() => {}); // whoever reads is told
+  writer.close().catch(() => {});
+  return new Uint8Array(await new Response(readable).arrayBuffer());
 }
 
 /** Return the arrays of a container (safetensors in a zlib stream) by name, text as bytes. */
@@ -82,6 +85,26 @@ class Varints {
       value += (byte & 127) * power;
       if (byte < 128) return value;
     }
+  }
+
+  /** Return a name of so many UTF-16 units: ASCII takes a byte, kana and kanji two, others three. */
+  name(size) {
+    const { bytes } = this;
+    let name = "";
+    for (; size > 0; size--) {
+      let unit = bytes[this.at++];
+      if (unit === 0xff) unit = (bytes[this.at++] << 8) | bytes[this.at++];
+      else if (unit >= 0x80) unit = 0x3000 + (((unit & 0x7f) << 8) | bytes[this.at++]);
+      name += String.fromCharCode(unit);
+    }
+    return name;
+  }
+
+  /** Return all numbers that are left. */
+  rest() {
+    const values = [];
+    while (this.at < this.bytes.length) values.push(this.next());
+    return values;
   }
 }
 
@@ -364,7 +387,7 @@ class Late {
     this.columns = Math.min(columns, model.dim);
     this.mostTokens = mostTokens;
     this.scales = model.scales;
-    this.cosines = new Map(); // by question token
+    this.tokens = new Map(); // of questions: cosines and matches
     const n = model.scales.length;
     this.levels = new Int8Array(n * this.columns);
     this.lengths = new Float32Array(n);
@@ -405,44 +428,58 @@ class Late {
     return tokens;
   }
 
-  /** Return [late interaction, best sentence] of a passage: { ids, ends, lengths } of its sentences. */
-  score(question, { ids, ends, lengths }) {
+  /** Return [late interaction, best sentence] of a passage: { row, ids, ends, lengths } of its sentences. */
+  score(question, passage) {
+    const { ids, ends, lengths } = passage;
     if (!question.length || !ids.length) return [0, 0];
-    const shares = new Float64Array(ids.length);
+    const sentences = new Float64Array(ends.length);
     let late = 0;
     for (const { id, weight, share } of question) {
-      const cosines = this.#cosinesOf(id);
+      const matches = this.#matchesOf(id, passage);
+      late += weight * matches[0];
       const part = share * this.lengths[id];
-      let best = -1;
-      for (let place = 0; place < ids.length; place++) {
+      for (let number = 0; number < ends.length; number++) sentences[number] += part * matches[number + 1];
+    }
+    let sentence = -1;
+    for (let number = 0; number < ends.length; number++)
+      if (lengths[number] > 0) sentence = Math.max(sentence, sentences[number] / lengths[number]);
+    return [late, Math.max(-1, Math.min(1, sentence))];
+  }
+
+  /** Return the best cosine of a token in a passage, then its dot product with each sentence. */
+  #matchesOf(id, { row, ids, ends }) {
+    const { cosines, matches } = this.#remembered(id);
+    let found = matches.get(row); // the token was in the question before the last keystroke, too
+    if (found) return found;
+    found = new Float64Array(ends.length + 1);
+    let best = -1;
+    for (let number = 0, place = 0; number < ends.length; number++) {
+      let sum = 0;
+      for (; place < ends[number]; place++) {
         const other = ids[place];
         let cosine = cosines[other];
-        if (Number.isNaN(cosine)) {
+        if (cosine !== cosine) {
           cosines[other] = this.#cosine(id, other);
           cosine = cosines[other]; // as it is kept, so that equal passages stay equal
         }
         if (cosine > best) best = cosine;
-        shares[place] += cosine * part;
+        sum += cosine * this.norms[other];
       }
-      late += weight * best;
+      found[number + 1] = sum;
     }
-    let sentence = -1;
-    for (let number = 0, place = 0; number < ends.length; number++) {
-      let sum = 0;
-      for (; place < ends[number]; place++) sum += shares[place] * this.norms[ids[place]];
-      if (lengths[number] > 0) sentence = Math.max(sentence, sum / lengths[number]);
-    }
-    return [late, Math.max(-1, Math.min(1, sentence))];
+    found[0] = best;
+    matches.set(row, found);
+    return found;
   }
 
-  /** Return the cosines of a token with every token, as far as they were needed. */
-  #cosinesOf(id) {
-    let cosines = this.cosines.get(id);
-    if (cosines) this.cosines.delete(id); // to the end: the ones not asked for go first
-    else cosines = new Float32Array(this.scales.length).fill(NaN);
-    this.cosines.set(id, cosines);
-    if (this.cosines.size > MOST_COSINES) this.cosines.delete(this.cosines.keys().next().value);
-    return cosines;
+  /** Return the cosines of a token with every token, as far as they were needed, and its matches by row. */
+  #remembered(id) {
+    let token = this.tokens.get(id);
+    if (token) this.tokens.delete(id); // to the end: the ones not asked for go first
+    else token = { cosines: new Float32Array(this.scales.length).fill(NaN), matches: new Map() };
+    this.tokens.set(id, token);
+    if (this.tokens.size > MOST_COSINES) this.tokens.delete(this.tokens.keys().next().value);
+    return token;
   }
 
   #cosine(first, second) {
@@ -590,12 +627,31 @@ class Dictionary {
 
   /** Load what the words of a prepared question may start with. */
   async load(query) {
-    const folded = fold(query);
-    const starts = [folded, shifted(folded, "ァ", "ヶ", -0x60)].flatMap((text) =>
-      Array.from(text, (_, at) => blockOf(text.slice(at))),
-    );
-    const wanted = new Set(starts.filter((start) => start >= "\u3041").map((start) => hashOf(start) % this.nShards));
+    const starts = new Set();
+    for (const { run } of this.language.tokens(fold(query)))
+      if (run && run.length > 1) for (const start of this.#startsIn(run.join(""))) starts.add(start);
+    const wanted = new Set(Array.from(starts, (start) => hashOf(start) % this.nShards));
     await Promise.all([...wanted].map((number) => this.#shard(number)));
+  }
+
+  /** Yield the starts of whatever `#wordsIn` may look up. */
+  *#startsIn(run) {
+    const { shortest_reading: shortest, longest, before } = this.rules;
+    for (const kana of this.#stretches(run))
+      for (let start = kana[0]; start <= kana[1] - shortest; start++)
+        for (let end = Math.min(kana[1], start + longest); end >= start + shortest; end--)
+          if (this.#mayStand(run, start, end, kana, end - start > 2)) {
+            yield blockOf(run.slice(start));
+            break;
+          }
+    for (const { 0: katakana, index } of matches(run, this.patterns.katakana_run))
+      if (katakana.length > shortest) yield blockOf(shifted(run.slice(index, index + 2), "ァ", "ヶ", -0x60));
+    for (const { index } of matches(run, this.patterns.kanji_or_katakana))
+      for (let stop = Math.min(run.length, index + longest); stop > index + 1; stop--)
+        if (this.#isWhole(run, index, stop)) {
+          yield blockOf(run.slice(index));
+          break;
+        }
   }
 
   /** Return the words of a prepared question with usual spellings other than the one in it. */
@@ -804,9 +860,10 @@ function shifted(text, first, last, by) {
 
 /** BM25 over one field whose postings lie in shards. */
 class Field {
-  constructor(read, language, { folder, shards, documents, mean_length: mean }, lengthCodes, lengthSteps, rules) {
+  constructor(read, language, description, lengthSteps, rules) {
+    const { folder, shards, documents, mean_length: mean, lengths } = description;
     Object.assign(this, { read, language, folder, nShards: shards, nDocuments: documents, rules });
-    this.lengthCodes = lengthCodes;
+    this.frequent = Uint8Array.from(lengths);
     const { k1, b } = rules;
     this.damping = Float64Array.from(lengthSteps, (length) => k1 * (1 - b + (b * length) / (mean || 1)));
     this.shards = new Map();
@@ -819,7 +876,7 @@ class Field {
     await Promise.all(
       [...new Set(numbers.map(([, number]) => number))].map(async (number) => shards.set(number, await this.#shard(number))),
     );
-    return new Map(numbers.map(([term, number]) => [term, postingsOf(shards.get(number), term)]));
+    return new Map(numbers.map(([term, number]) => [term, shards.get(number).postings(term)]));
   }
 
   idf(nHolding) {
@@ -827,18 +884,18 @@ class Field {
   }
 
   /** Call `take(row, score)` for every passage that holds a term. */
-  scores({ rows, counts }, boost, take) {
+  scores({ rows, counts, lengths }, boost, take) {
     const weight = boost * this.idf(rows.length) * (1 + this.rules.k1);
     for (let place = 0; place < rows.length; place++) {
       const count = counts[place];
-      take(rows[place], (weight * count) / (count + this.damping[this.lengthCodes[rows[place]]]));
+      take(rows[place], (weight * count) / (count + this.damping[lengths[place]]));
     }
   }
 
   #shard(number) {
     let shard = this.shards.get(number);
     if (!shard) {
-      shard = this.read(`${this.folder}/${number}.bin`).then(inflate).then(readShard);
+      shard = this.read(`${this.folder}/${number}.bin`).then((bytes) => new Shard(bytes, this.frequent));
       shard.catch(() => this.shards.delete(number));
       this.shards.set(number, shard);
       if (this.shards.size > MOST_SHARDS) this.shards.delete(this.shards.keys().next().value);
@@ -847,36 +904,55 @@ class Field {
   }
 }
 
-/** Return the terms of a shard with where their postings are. */
-function readShard(bytes) {
-  const numbers = new Varints(bytes);
-  const sizes = Array.from({ length: numbers.next() }, () => [numbers.next(), numbers.next(), numbers.next()]);
-  let at = numbers.at;
-  const names = sizes.map(([size]) => decoder.decode(bytes.subarray(at, (at += size))));
-  const shard = new Map();
-  names.forEach((term, place) => {
-    const [, nHolding, size] = sizes[place];
-    shard.set(term, { bytes, at, nHolding });
-    at += size;
-  });
-  return shard;
-}
+/** The postings of some terms. */
+class Shard {
+  #places = new Map(); // of each term: where its postings start and end
 
-/** Return { rows, counts } of a term in a shard, decoded once. */
-function postingsOf(shard, term) {
-  const entry = shard.get(term);
-  if (!entry || entry.rows) return entry;
-  const numbers = new Varints(entry.bytes, entry.at);
-  const [rows, counts] = [new Uint32Array(entry.nHolding), new Uint32Array(entry.nHolding)];
-  for (let place = 0, row = 0; place < rows.length; place++) {
-    const value = numbers.next();
-    row += Math.floor(value / 2); // the first is a row, the others are distances
-    rows[place] = row;
-    counts[place] = value % 2 ? numbers.next() : 1;
+  constructor(bytes, frequent) {
+    const numbers = new Varints(bytes);
+    const nTerms = numbers.next();
+    const [sizes, names] = [new Uint32Array(nTerms), new Uint32Array(nTerms)];
+    let n = 0;
+    for (let place = 0; place < nTerms; place++) {
+      const value = numbers.next();
+      sizes[place] = Math.floor(value / 4);
+      names[place] = value % 4 || numbers.next();
+      n += sizes[place];
+    }
+    for (let place = 0, start = 0; place < nTerms; place++) {
+      const term = numbers.name(names[place]);
+      this.#places.set(term, [start, (start += sizes[place])]);
+    }
+    this.#decode(numbers, sizes, n, frequent);
   }
-  const decoded = { rows, counts };
-  shard.set(term, decoded);
-  return decoded;
+
+  /** Return { rows, counts, lengths } of a term, undefined if no passage holds it. */
+  postings(term) {
+    const place = this.#places.get(term);
+    if (!place) return undefined;
+    const [start, end] = place;
+    const { rows, counts, lengths } = this;
+    return { rows: rows.subarray(start, end), counts: counts.subarray(start, end), lengths: lengths.subarray(start, end) };
+  }
+
+  #decode(numbers, sizes, n, frequent) {
+    const [rows, counts, lengths] = [new Uint32Array(n), new Uint32Array(n), new Uint8Array(n)];
+    let at = 0;
+    for (const size of sizes)
+      for (let row = 0, end = at + size; at < end; at++) {
+        const value = numbers.next();
+        row += Math.floor(value / 2); // the first is a row, the others are distances
+        rows[at] = row;
+        counts[at] = value % 2 ? numbers.next() : 1;
+      }
+    const { bytes, at: halves } = numbers;
+    for (let place = 0, other = halves + ((n + 1) >> 1); place < n; place++) {
+      const pair = bytes[halves + (place >> 1)];
+      const half = place % 2 ? pair & 15 : pair >> 4;
+      lengths[place] = half < 15 ? frequent[half] : bytes[other++];
+    }
+    Object.assign(this, { rows, counts, lengths });
+  }
 }
 
 const gram = (text) => ({ field: "words", text });
@@ -1233,13 +1309,14 @@ export class Site {
     this.manifest = manifest;
     this.size = manifest.passages;
     this.language = new Language(asJson(start.language));
-    const field = (name) =>
-      new Field(read, this.language, manifest[name], start[`${name}_lengths`], start.length_steps, manifest.lexical);
+    const field = (name) => new Field(read, this.language, manifest[name], start.length_steps, manifest.lexical);
     this.fields = { words: field("words"), characters: field("characters") };
     this.dictionary = new Dictionary(read, manifest.dictionary, this.language);
-    this.textStarts = start.text_starts;
+    let first = 0;
+    this.textStarts = Uint32Array.from(new Varints(start.text_sizes).rest(), (size) => (first += size) - size);
     this.twins = new Map();
-    for (let at = 0; at < start.twins.length; at += 2) this.twins.set(start.twins[at], start.twins[at + 1]);
+    const twins = new Varints(start.twins).rest();
+    for (let at = 0, row = 0; at < twins.length; at += 2) this.twins.set((row += twins[at]), row - twins[at + 1]);
     this.read = read;
     this.files = new Map();
     this.meaning = null;
@@ -1389,7 +1466,7 @@ export class Site {
     await Promise.all(
       [...numbers].map(async (number) => files.set(number, await this.#file(`${folder}/${number}.bin`, readTokens))),
     );
-    return rows.map((row) => files.get(Math.floor(row / perFile))(row % perFile));
+    return rows.map((row) => ({ row, ...files.get(Math.floor(row / perFile))(row % perFile) }));
   }
 
   /** Return each passage's text, address and title. */
