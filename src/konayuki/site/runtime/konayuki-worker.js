@@ -30,13 +30,14 @@ export function attend(port, base = new URL("./", import.meta.url)) {
     const site = await open();
     const post = (stage, hits, last) => signal.aborted || port.postMessage({ id, stage, hits, last });
     const wanted = meaning === "always" || (meaning === "auto" && !savesData());
-    if (!wanted || (meaning === "auto" && site.failed)) return post("words", await site.searchWords(query, k, { signal }), true);
-    // Words first: the megabytes of the model would slow down their few kilobytes.
     if (!site.meaning) {
-      post("words", await site.searchWords(query, Math.min(k, FIRST_HITS), { signal }), false);
+      // Words first: the megabytes of the model would slow down their few kilobytes.
+      const hits = await site.searchWords(query, Math.min(k, FIRST_HITS), { signal, quick: true });
+      if (hits.length) post("words", hits, false);
       await pause(); // in a page without a worker they are shown before the rest is looked for
+      signal.throwIfAborted();
     }
-    signal.throwIfAborted();
+    if (!wanted || (meaning === "auto" && site.failed)) return post("words", await site.searchWords(query, k, { signal }), true);
     const loading = site.loadMeaning(keeping(base, site.manifest, (progress) => port.postMessage(progress)));
     loading.catch(() => (site.failed = true)); // no second download of megabytes on a bad line
     const ready = Boolean(site.meaning);

@@ -88,6 +88,7 @@ export class Highlighter {
   constructor(language: Language, query: string, words?: Word[]);
   spans(text: string): Span[];
   snippet(text: string, width?: number): Snippet;
+  snippetOf(shown: { text: string; traced: object }, width?: number): Snippet;
 }
 
 /** The search of a site. Words work at once; meaning works once `loadMeaning` is done. */
@@ -100,6 +101,9 @@ export class Site {
   loadMeaning(read?: Reader): Promise<void>;
   /** Return the best hits by words and meaning, best first; loads the model if need be. */
   search(query: string, k?: number, options?: { signal?: AbortSignal }): Promise<Hit[]>;
-  /** Return the best hits by words alone. */
-  searchWords(query: string, k?: number, options?: { signal?: AbortSignal }): Promise<Hit[]>;
+  /**
+   * Return the best hits by words alone; with `quick`, spellings that the dictionary knows count only as
+   * far as they were loaded before.
+   */
+  searchWords(query: string, k?: number, options?: { signal?: AbortSignal; quick?: boolean }): Promise<Hit[]>;
 }

@@ -620,6 +620,7 @@ class Dictionary {
     Object.assign(this, { read, folder, nShards: shards, language, rules: language.rules.words });
     this.blocks = new Map();
     this.shards = new Map();
+    this.nLoaded = 0;
     this.patterns = {};
     for (const name of ["hiragana_run", "katakana_run", "kanji_or_katakana", "kanji", "function_words"])
       this.patterns[name] = new RegExp(this.rules[name], "gu");
@@ -656,7 +657,9 @@ class Dictionary {
 
   /** Return the words of a prepared question with usual spellings other than the one in it. */
   words(query) {
+    if (this.found?.query === query && this.found.shards === this.nLoaded) return this.found.words; // asked again
     const found = [];
+    this.found = { query, shards: this.nLoaded, words: found };
     for (const { run } of this.language.tokens(fold(query))) {
       if (!run || run.length < 2) continue;
       const text = run.join("");
@@ -719,13 +722,16 @@ class Dictionary {
     return spelled !== usual && spelled.replace(this.kana, "") === usual.replace(this.kana, "");
   }
 
-  async #shard(number) {
+  #shard(number) {
     if (!this.shards.has(number)) {
-      const loading = this.read(`${this.folder}/${number}.bin`).then(inflate).then(asJson);
+      const loading = this.read(`${this.folder}/${number}.bin`).then(inflate).then((bytes) => {
+        for (const [start, block] of Object.entries(asJson(bytes))) this.blocks.set(start, block);
+        this.nLoaded++;
+      });
       this.shards.set(number, loading);
       loading.catch(() => this.shards.delete(number));
     }
-    for (const [start, block] of Object.entries(await this.shards.get(number))) this.blocks.set(start, block);
+    return this.shards.get(number);
   }
 
   #spellingsOf(word) {
@@ -1137,13 +1143,19 @@ class Vectors {
     for (const value of query) square += value * value;
     const length = Math.sqrt(square);
     if (length === 0) return cosines;
+    const values = Float64Array.from(query); // no conversion in the loop
+    const whole = dim - (dim % 8);
     for (let row = 0, at = 0; row < cosines.length; row++) {
-      let [even, odd] = [0, 0]; // two sums need not wait for each other
-      for (let column = 0; column < dim; column += 2, at += 2) {
-        even += codes[at] * query[column];
-        odd += codes[at + 1] * query[column + 1];
+      let [a, b, c, d] = [0, 0, 0, 0]; // sums that need not wait for each other
+      let column = 0;
+      for (; column < whole; column += 8, at += 8) {
+        a += codes[at] * values[column] + codes[at + 4] * values[column + 4];
+        b += codes[at + 1] * values[column + 1] + codes[at + 5] * values[column + 5];
+        c += codes[at + 2] * values[column + 2] + codes[at + 6] * values[column + 6];
+        d += codes[at + 3] * values[column + 3] + codes[at + 7] * values[column + 7];
       }
-      if (lengths[row] > 0) cosines[row] = (even + odd) / (lengths[row] * length);
+      for (; column < dim; column++, at++) a += codes[at] * values[column];
+      if (lengths[row] > 0) cosines[row] = (a + b + c + d) / (lengths[row] * length);
     }
     return cosines;
   }
@@ -1215,14 +1227,17 @@ export class Highlighter {
 
   /** Return the [start, end] offsets in a text, ascending, not touching. */
   spans(text) {
-    const { folded, starts } = traced(text, this.language.invisible, this.language.wrapping);
+    return this.#spans(tracedTokens(text, this.language));
+  }
+
+  #spans({ tokens, starts }) {
     const spans = [];
     const add = (start, end) => {
       const [from, to] = [starts[start], starts[end]];
       if (spans.length && from <= spans.at(-1)[1]) spans.at(-1)[1] = Math.max(to, spans.at(-1)[1]);
       else if (from < to) spans.push([from, to]);
     };
-    for (const { start, run, word } of this.language.tokens(folded)) {
+    for (const { start, run, word } of tokens) {
       if (word) {
         if (this.grams.has(word)) add(start, start + word.length);
         continue;
@@ -1240,8 +1255,12 @@ export class Highlighter {
 
   /** Return { text, spans }: about `width` characters of a text that hold most of the question. */
   snippet(text, width = 120) {
-    text = text.replace(/\s+/gu, " ").trim();
-    const spans = this.spans(text);
+    return this.snippetOf(shown(text, this.language), width);
+  }
+
+  /** Return the snippet of what `shown` gave. */
+  snippetOf({ text, traced }, width = 120) {
+    const spans = this.#spans(traced);
     if (text.length <= width) return { text, spans };
     const start = bestStart(text, spans, width);
     const end = Math.min(text.length, start + width);
@@ -1252,6 +1271,18 @@ export class Highlighter {
       .map(([a, b]) => [Math.max(a, start) + shift, Math.min(b, end) + shift]);
     return { text: before + text.slice(start, end) + (end < text.length ? "…" : ""), spans: inside };
   }
+}
+
+/** Return a text as snippets are cut from it: it changes with no question. */
+function shown(text, language) {
+  text = text.replace(/\s+/gu, " ").trim();
+  return { text, traced: tracedTokens(text, language) };
+}
+
+/** Return the tokens of a text, folded, and the offset in the text of every folded character. */
+function tracedTokens(text, language) {
+  const { folded, starts } = traced(text, language.invisible, language.wrapping);
+  return { tokens: [...language.tokens(folded)], starts };
 }
 
 /** Return a text folded as terms are, and the offset in the text of every folded character. */
@@ -1331,11 +1362,14 @@ export class Site {
     return this.loading;
   }
 
-  /** Return the best hits by words alone, best first. */
-  async searchWords(query, k = 10, { signal } = {}) {
+  /**
+   * Return the best hits by words alone, best first. With `quick`, spellings that the dictionary knows
+   * count only as far as they were loaded before: one answer of the server less to wait for.
+   */
+  async searchWords(query, k = 10, { signal, quick = false } = {}) {
     query = this.language.prepared(query);
     if (!query.trim()) return [];
-    const { scores } = await this.#lexical(query);
+    const { scores } = await this.#lexical(query, quick);
     signal?.throwIfAborted();
     const ranked = top(scores, k + this.twins.size, 0); // equal passages are one hit
     const found = this.#distinct(ranked).slice(0, k);
@@ -1397,17 +1431,21 @@ export class Site {
   }
 
   /** Return the BM25 of every passage, the most that any could have, and whether the query is one term. */
-  async #lexical(query) {
+  async #lexical(query, quick = false) {
     const { grams, lone } = this.language.terms(query);
-    this.fields.words.postings(grams).catch(() => {}); // on the way while the dictionary comes
-    await this.dictionary.load(query);
+    const coming = this.fields.words.postings(grams); // on the way while the dictionary comes
+    coming.catch(() => {});
+    const loading = this.dictionary.load(query);
+    if (!quick) await loading;
+    else loading.catch(() => {}); // is loaded again
     const others = this.language.otherSpellings(query);
     const { terms, words } = this.#clauses(query, grams, lone);
     const all = [...terms.map(({ term }) => term), ...words.flatMap((word) => [word.own, ...word.others.map((o) => o.terms)].flat())];
     const of = (field) => all.filter((term) => term.field === field).map(({ text }) => text);
+    const spelled = (terms) => terms.flatMap((term) => [term, ...(others.get(term) ?? [])]); // in the same file
     const [inWords, inCharacters] = await Promise.all([
-      this.fields.words.postings(of("words").flatMap((term) => [term, ...(others.get(term) ?? [])])),
-      this.fields.characters.postings(of("characters")),
+      this.fields.words.postings(spelled(quick ? grams : of("words"))),
+      this.fields.characters.postings(quick ? lone : of("characters")),
     ]);
     const scoring = new Scoring(this.fields, { words: inWords, characters: inCharacters }, others, this.manifest.lexical);
     const scores = new Float64Array(this.size);
@@ -1476,9 +1514,10 @@ export class Site {
       rows.map(async (row) => {
         const number = lastNotAbove(this.textStarts, row);
         const { pages, passages } = await this.#file(`${folder}/${number}.bin`, async (bytes) => asJson(await inflate(bytes)));
-        const [id, page, heading, anchor, text] = passages[row - this.textStarts[number]];
+        const passage = passages[row - this.textStarts[number]];
+        const [id, page, heading, anchor, text] = passage;
         const [url, title] = pages[page];
-        return { id, url, title, heading, anchor, text };
+        return { passage, id, url, title, heading, anchor, text };
       }),
     );
   }
@@ -1505,8 +1544,9 @@ export class Site {
     const texts = await this.#texts(ranked.map(({ row }) => row));
     const highlighter = new Highlighter(this.language, query, this.dictionary.words(query));
     return ranked.map(({ row, score, relevance = null, lexical, dense = null, parts }, place) => {
-      const { text, ...what } = texts[place];
-      return { ...what, row, score, relevance, lexical, dense, parts, text, snippet: highlighter.snippet(text) };
+      const { passage, ...what } = texts[place];
+      passage.shown ??= shown(what.text, this.language);
+      return { ...what, row, score, relevance, lexical, dense, parts, snippet: highlighter.snippetOf(passage.shown) };
     });
   }
 }
