@@ -273,32 +273,56 @@ def visit(browser: Any, url: str) -> Mapping[str, float]:  # noqa: ANN401 - play
 
 
 def main() -> None:
-    """Measure and write the results."""
+    """Measure and write the results; what is not measured again is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=Path, required=True)
-    parser.add_argument("--modules", type=Path, required=True)
-    parser.add_argument("--pages", type=int, nargs="*", default=[100, 1000])
+    parser.add_argument("--only", choices=["waiting", "quality"], help="default: both")
+    parser.add_argument("--sets", type=Path, default=corpus.DATA / "eval")
+    parser.add_argument("--modules", type=Path, help="node_modules with the peers, for quality")
+    parser.add_argument("--pages", type=int, nargs="*", default=[100, 1000, 10_000])
+    parser.add_argument("--visits", type=int, default=5)
     parser.add_argument("--quality-pages", type=int, default=2000)
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--json", type=Path, default=RESULTS / "site.json")
     args = parser.parse_args()
-    record: dict[str, Any] = {**environment(["numpy", "tantivy", "playwright"])}
-    record["peers"] = {
-        name: json.loads((args.modules / name / "package.json").read_text())["version"]
-        for name in ("pagefind", "lunr", "lunr-languages", "flexsearch", "minisearch")
-    }
-    record["throttled"] = {"cpu": SLOWER, "megabits": MEGABITS, "latency_ms": LATENCY_MS}
-    record["waiting"] = []
-    for n_pages in args.pages:
-        record["waiting"].append(waiting(n_pages))
-        print(json.dumps(record["waiting"][-1]), flush=True)
-    record["quality"] = {}
-    for evaluation in read_sets(args.sets):
-        if isinstance(evaluation, RetrievalSet):
-            sample = sampled(evaluation, args.quality_pages, args.questions)
-            record["quality"][evaluation.name] = quality(sample, args.modules)
-            print(json.dumps({evaluation.name: record["quality"][evaluation.name]}), flush=True)
-    args.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    record: dict[str, Any] = json.loads(args.json.read_text()) if args.json.exists() else {}
+    if args.only != "waiting":
+        if args.modules is None:
+            parser.error("quality needs --modules: a node_modules folder with the peers")
+        record["peers"] = {
+            name: json.loads((args.modules / name / "package.json").read_text())["version"]
+            for name in ("pagefind", "lunr", "lunr-languages", "flexsearch", "minisearch")
+        }
+        record["quality"] = {}
+        for evaluation in read_sets(args.sets):
+            if isinstance(evaluation, RetrievalSet):
+                say(f"quality: {evaluation.name}")
+                sample = sampled(evaluation, args.quality_pages, args.questions)
+                record["quality"][evaluation.name] = quality(sample, args.modules)
+                say(json.dumps(record["quality"][evaluation.name]))
+        record["quality_of"] = environment(["numpy", "tantivy"])
+        write(args.json, record)
+    if args.only != "quality":
+        record |= environment(["numpy", "tantivy", "playwright"])
+        record["throttled"] = {
+            **{"cpu": SLOWER, "megabits": MEGABITS, "latency_ms": LATENCY_MS},
+            **{"visits": args.visits, "pause_ms": PAUSE_MS, "first_typed": FIRST_TYPED},
+        }
+        record["waiting"] = []
+        for n_pages in args.pages:
+            say(f"waiting: {n_pages:,} pages, {args.visits} visits")
+            record["waiting"].append(waiting(n_pages, args.visits))
+            say(json.dumps(record["waiting"][-1]))
+            write(args.json, record)
+
+
+def say(line: str) -> None:
+    """Print at once what is being done."""
+    print(line, flush=True)
+
+
+def write(path: Path, record: Mapping[str, Any]) -> None:
+    """Write what has been measured so far."""
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chunk-size", type=int, default=400, metavar="N", help="characters of a passage at most"
     )
+    parser.add_argument(
+        "--cache",
+        type=path_of,
+        metavar="FILE",
+        help="keep parsed pages and vectors in this file, so that the next build "
+        "takes unchanged pages from it; not inside BUILD_DIR, which is published",
+    )
     for name, help_text in (
         ("--include", "read only pages that match this pattern, written as in .gitignore"),
         ("--exclude", "leave out pages and folders that match this pattern"),
@@ -88,6 +95,7 @@ def _of_pages(args: argparse.Namespace) -> "Summary":
         cutting=Cutting(args.chunk_size),
         include=args.include,
         exclude=args.exclude,
+        cache=args.cache,
     )
 
 
@@ -95,10 +103,12 @@ def _of_index(args: argparse.Namespace) -> "Summary":
     from konayuki.model import StaticModel
     from konayuki.search import Index
     from konayuki.site import Settings, build_site
+    from konayuki.site.cache import opened
 
     model = StaticModel.load(args.model)
-    with Index.open(args.index, model, read_only=True) as index:
-        return build_site(index.documents(), args.out, model, Settings(args.dim, args.bits))
+    settings = Settings(args.dim, args.bits)
+    with Index.open(args.index, model, read_only=True) as index, opened(args.cache) as cache:
+        return build_site(index.documents(), args.out, model, settings, cache=cache)
 
 
 def _as_text(summary: "Summary") -> str:

@@ -1,6 +1,6 @@
 """Documents into the files that a page searches."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
@@ -20,9 +20,11 @@ from konayuki.search import Document, clauses, ranker, ranking
 from konayuki.search.bm25 import idf
 from konayuki.search.ranker import ranker_of
 from konayuki.search.terms import terms_of
-from konayuki.search.token_ids import TokenBlock, token_block
+from konayuki.search.token_ids import TokenBlock
 from konayuki.site import language
+from konayuki.site.cache import Cache
 from konayuki.site.containers import as_array, json_bytes, packed, varints, zipped
+from konayuki.site.encoding import encoded, joined
 from konayuki.site.model_file import model_file, site_model
 from konayuki.site.output import Output
 from konayuki.site.postings import MOST_SHARDS, Field, length_steps
@@ -32,7 +34,6 @@ FORMAT = 2
 RUNTIME = ("konayuki.js", "konayuki-worker.js", "konayuki-search.js")
 MANIFEST = "manifest.json"
 BITS = (8, 4)
-_BATCH = 1024
 _CHUNK_BYTES = 4_000  # of text; what a hit costs to show, at half of it after compression
 # A second look wants the tokens of 200 passages. Of a small site these are spread over all files,
 # so there are few; of a large one each has few passages, so that not everything is loaded.
@@ -71,6 +72,8 @@ def build_site(
     out: Path,
     model: StaticModel | None = None,
     settings: Settings = DEFAULT_SETTINGS,
+    *,
+    cache: Cache | None = None,
 ) -> Summary:
     """Write the search of some documents into a folder, for a page to load.
 
@@ -82,6 +85,7 @@ def build_site(
         out: The folder, `konayuki/` in the root of a site; made if it does not exist.
         model: Default: the bundled model.
         settings: How the site is searched.
+        cache: Where vectors and tokens of earlier builds are kept; default: nowhere.
 
     Raises:
         DimensionError: The model has fewer dimensions than the settings want.
@@ -100,7 +104,7 @@ def build_site(
     _check_ids(ordered)
     output = Output(out)
     words = _put_words(output, ordered)
-    meaning = _put_meaning(output, narrow, ordered, settings)
+    meaning = _put_meaning(output, narrow, ordered, settings, cache or Cache())
     start = _start(ordered)
     manifest = json_bytes(
         {
@@ -265,21 +269,23 @@ def _url(document: Document) -> str:
 
 
 def _put_meaning(
-    output: Output, model: StaticModel, documents: Sequence[Document], settings: Settings
+    output: Output,
+    model: StaticModel,
+    documents: Sequence[Document],
+    settings: Settings,
+    cache: Cache,
 ) -> dict[str, dict[str, Any]]:
     texts = [document.embedded_text for document in documents]
-    vectors = np.concatenate(
-        [
-            np.empty((0, model.dim), np.float32),
-            *(model.encode(texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)),
-        ]
-    )
+    passages = list(encoded(model, texts, cache))
+    vectors = np.array([passage.vector for passage in passages], np.float32)
+    vectors = vectors.reshape(-1, model.dim)
     size = _PER_TOKEN_FILE
     if len(texts) <= _SMALL_SITE:
         size = max(size, -(-len(texts) // _FEW_TOKEN_FILES))
     counts = np.zeros(model.vocab_size, np.int32)
     parts = []
-    for block in _blocks(model, texts, size):
+    for at in range(0, len(passages), size):
+        block = joined(passages[at : at + size])
         model.late.count(block.ids, np.ascontiguousarray(block.ends[:, 0]), 0, counts)
         parts.append(_token_file(block))
     weights = idf(len(texts), counts.astype(np.float64)).astype(np.float32)
@@ -306,11 +312,6 @@ def _put_meaning(
         },
         "tokens": {"folder": output.put_parts("tokens", parts), "passages": size},
     }
-
-
-def _blocks(model: StaticModel, texts: Sequence[str], size: int) -> Iterator[TokenBlock]:
-    for at in range(0, len(texts), size):
-        yield token_block(model, texts[at : at + size])
 
 
 def _token_file(block: TokenBlock) -> bytes:

@@ -27,6 +27,7 @@ class KonayukiConfig(Config):
     bits = config_options.Choice(BITS, default=8)
     exclude = config_options.ListOfItems(config_options.Type(str), default=[])
     model = config_options.Optional(config_options.Type(str))
+    cache = config_options.Optional(config_options.Type(str))
 
 
 class KonayukiPlugin(BasePlugin[KonayukiConfig]):
@@ -41,7 +42,9 @@ class KonayukiPlugin(BasePlugin[KonayukiConfig]):
         settings = Settings(self.config.dim, self.config.bits)
         model = StaticModel.load(self.config.model) if self.config.model else None
         exclude: list[Any] = self.config.exclude
-        summary = add_search(Path(config.site_dir), None, model, settings, exclude=exclude)
+        cache = Path(self.config.cache) if self.config.cache else None
+        folder = Path(config.site_dir)
+        summary = add_search(folder, None, model, settings, exclude=exclude, cache=cache)
         for reason in summary.skipped:
             _log.warning(f"not searched: {reason}")
         _log.info(f"{summary.passages} passages of {summary.pages} pages can be searched")

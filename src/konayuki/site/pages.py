@@ -1,5 +1,6 @@
 """A folder of built HTML into passages with addresses."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +14,10 @@ from konayuki.ingest import Cutting, Selection, find_files
 from konayuki.ingest.chunker import chunk
 from konayuki.ingest.html import html_outline
 from konayuki.ingest.markup import End, Start, tokens
-from konayuki.ingest.outline import Outline
+from konayuki.ingest.outline import Outline, Section
 from konayuki.ingest.walk import LeftOut
 from konayuki.search import Document
+from konayuki.site.cache import Cache
 from konayuki.text import decode
 
 FOLDER = "konayuki"  # inside the site, where the search is written
@@ -62,7 +64,11 @@ class Reading:
 
 
 def read_pages(
-    folder: Path, *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    folder: Path,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    cache: Cache | None = None,
 ) -> Reading:
     """Return the pages of a folder of HTML.
 
@@ -72,11 +78,13 @@ def read_pages(
         folder: The root of the site.
         include: Patterns as in .gitignore: only pages that match one are read; () for all.
         exclude: Patterns of pages and folders that are left out.
+        cache: Where pages that were read before are kept; default: nowhere.
 
     Raises:
         NotFoundError: The folder does not exist.
         InputError: It is a file, or holds no page.
     """
+    cache = cache or Cache()
     if folder.is_file():
         raise InputError(f"{folder} is a file: expected the folder of a built site")
     excluded = (f"/{FOLDER}/", *(_NO_PAGES if not include else ()), *exclude)
@@ -88,14 +96,14 @@ def read_pages(
             continue
         name = path.relative_to(folder).as_posix()
         try:
-            text = decode(read_regular(path, selection.max_file_bytes), name)
+            read = _read(read_regular(path, selection.max_file_bytes), name, cache)
         except (FormatError, OSError) as error:
             reading.skipped.append(str(error))
             continue
-        if reason := _unwanted(text):
-            reading.left_out[reason] += 1
+        if isinstance(read, str):
+            reading.left_out[read] += 1
             continue
-        reading.pages.append(Page(name, html_outline(text)))
+        reading.pages.append(Page(name, read))
     reading.skipped += left_out.errors
     reading.left_out.update({"excluded": left_out.by_reason["excluded"]})
     reading.left_out = +reading.left_out
@@ -119,6 +127,36 @@ def passages_of(pages: Iterable[Page], cutting: Cutting) -> Iterator[Document]:
                 heading=piece.heading,
                 position=piece.position,
             )
+
+
+def _read(content: bytes, name: str, cache: Cache) -> Outline | str:
+    """Return title and sections of a page, or why it is not for searching."""
+    if (kept := cache.get("page", content)) is not None:
+        return _unpacked(kept)
+    text = decode(content, name)
+    read = _unwanted(text) or html_outline(text)
+    cache.put("page", content, _packed(read))
+    return read
+
+
+def _packed(read: Outline | str) -> bytes:
+    if isinstance(read, str):
+        return json.dumps(read).encode()
+    sections = [
+        [section.headings, section.text, dict(section.metadata)] for section in read.sections
+    ]
+    return json.dumps([read.title, sections]).encode()  # not as it is: half characters may occur
+
+
+def _unpacked(kept: bytes) -> Outline | str:
+    read = json.loads(kept)
+    if isinstance(read, str):
+        return read
+    title, sections = read
+    return Outline(
+        title,
+        tuple(Section(tuple(headings), text, metadata) for headings, text, metadata in sections),
+    )
 
 
 def _unwanted(text: str) -> str:

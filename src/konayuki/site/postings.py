@@ -1,7 +1,7 @@
 """Which passages hold each term, in shards small enough to load one for a keystroke."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +23,13 @@ _FIRST_WIDE = 0x3000  # from which two bytes reach over kana and kanji
 _POSTING_BYTES, _TERM_BYTES = 1.7, 5.2  # usual ones, for the number of shards
 
 
+def _numbering() -> dict[str, int]:
+    """Return a dictionary that gives each new term the next number."""
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    return numbers
+
+
 @dataclass
 class Field:
     """The terms of one kind of all passages, taken in passage by passage.
@@ -35,7 +42,7 @@ class Field:
         lengths: Per passage, how many terms it has, with repetitions.
     """
 
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=_numbering)
     terms: "array[int]" = field(default_factory=lambda: array("I"))
     counts: "array[int]" = field(default_factory=lambda: array("I"))
     sizes: "array[int]" = field(default_factory=lambda: array("I"))
@@ -44,8 +51,7 @@ class Field:
     def add(self, terms: Sequence[str]) -> None:
         """Take in the terms of the next passage."""
         counted = Counter(terms)
-        numbers = self.numbers
-        self.terms.extend(numbers.setdefault(term, len(numbers)) for term in counted)
+        self.terms.extend(map(self.numbers.__getitem__, counted))
         self.counts.extend(counted.values())
         self.sizes.append(len(counted))
         self.lengths.append(len(terms))

@@ -51,7 +51,14 @@ def _write_search(app: Sphinx, error: Exception | None) -> None:
     model = StaticModel.load(config.konayuki_model) if config.konayuki_model else None
     settings = Settings(config.konayuki_dim, config.konayuki_bits)
     folder = Path(app.builder.outdir)
-    summary = add_search(folder, None, model, settings, exclude=config.konayuki_exclude)
+    summary = add_search(
+        folder,
+        None,
+        model,
+        settings,
+        exclude=config.konayuki_exclude,
+        cache=Path(app.doctreedir) / "konayuki.sqlite",  # kept between builds, and not published
+    )
     for reason in summary.skipped:
         _log.warning("not searched: %s", reason)
     _log.info("%s passages of %s pages can be searched", summary.passages, summary.pages)
