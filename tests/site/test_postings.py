@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 
 from konayuki.site import language
-from konayuki.site.postings import Field, length_codes, length_steps
+from konayuki.site.postings import COMMON, Field, length_codes, length_steps
 
 
 class Reader:
@@ -77,7 +77,7 @@ def test_shards_hold_every_count():
     for terms in passages:
         field.add(terms)
 
-    parts, frequent = field.shards()
+    parts, _, _, frequent = field.shards()
     found = [read_shard(shard, frequent) for shard in parts]
 
     held: Postings = {}
@@ -93,17 +93,30 @@ def test_many_postings_make_many_shards_and_each_term_is_in_its_own():
     for row in range(200):
         field.add([chr(0x4E00 + row + place) + chr(0x4E00 + place) for place in range(150)])
 
-    parts, frequent = field.shards()
+    parts, _, _, frequent = field.shards()
     shards = [read_shard(shard, frequent) for shard in parts]
 
     assert len(shards) > 1
-    assert len(field.shards(most_shards=3).parts) == 3
     for number, shard in enumerate(shards):
         assert {language.shard_of(term, len(shards)) for term in shard} <= {number}
+    assert len(field.shards(most_shards=3).parts) == 3
+
+
+def test_a_common_term_has_a_file_of_its_own():
+    field = Field()
+    for row in range(COMMON):
+        field.add(["東京", "京都" if row else "京の", str(row)])
+
+    shards = field.shards()
+
+    assert shards.common == ["東京"]
+    assert len(shards.parts) == shards.n_hashed + 1
+    last = read_shard(shards.parts[-1], shards.frequent)
+    assert {term: len(rows) for term, rows in last.items()} == {"東京": COMMON}
 
 
 def test_no_passages_make_one_empty_shard():
-    parts, frequent = Field().shards()
+    parts, _, _, frequent = Field().shards()
     assert [read_shard(shard, frequent) for shard in parts] == [{}]
 
 
@@ -113,7 +126,7 @@ def test_names_of_every_script_and_rare_lengths_come_back():
     for size in range(40):
         field.add([*names, *["長さ"] * size])
 
-    parts, frequent = field.shards(most_shards=1)
+    parts, _, _, frequent = field.shards(most_shards=1)
     (shard,) = (read_shard(part, frequent) for part in parts)
 
     assert sorted(shard) == sorted([*names, "長さ"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -105,14 +105,14 @@ def build_site(
     output = Output(out)
     words = _put_words(output, ordered)
     meaning = _put_meaning(output, narrow, ordered, settings, cache or Cache())
-    start = _start(ordered)
+    start = _start(ordered, words.common)
     manifest = json_bytes(
         {
             "format": FORMAT,
             "generator": f"konayuki {konayuki.__version__}",
             "passages": len(ordered),
             "start": {"file": output.put_named("start", start), "bytes": len(start)},
-            **words,
+            **words.fields,
             "texts": _put_texts(output, ordered),
             "dictionary": _put_dictionary(output),
             **meaning,
@@ -166,35 +166,44 @@ def _ranking(model: StaticModel) -> dict[str, Any]:
     }
 
 
-def _put_words(output: Output, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
-    """Write the lexical half, and return what the manifest says of each field."""
+class _Words(NamedTuple):
+    """The lexical half: what the manifest says of each field, and the common terms of each."""
+
+    fields: dict[str, dict[str, Any]]
+    common: dict[str, list[str]]
+
+
+def _put_words(output: Output, documents: Sequence[Document]) -> _Words:
     grams, characters = Field(), Field()
     for document in documents:
         terms = terms_of(document.searched_text)
         grams.add(terms.grams)
         characters.add(terms.characters)
-    shards: dict[str, dict[str, Any]] = {}
+    fields: dict[str, dict[str, Any]] = {}
+    common: dict[str, list[str]] = {}
     for name, field in (("words", grams), ("characters", characters)):
-        parts, frequent = field.shards(MOST_SHARDS[name])
+        shards = field.shards(MOST_SHARDS[name])
+        common[name] = shards.common
         # The mark of an index is a document to tantivy, too: with it, scores are the same.
         n_counted = len(documents) + 1
-        shards[name] = {
-            "folder": output.put_parts(name, parts),
-            "shards": len(parts),
+        fields[name] = {
+            "folder": output.put_parts(name, shards.parts),
+            "shards": shards.n_hashed,
             "documents": n_counted,
             "mean_length": sum(field.lengths) / n_counted,
-            "lengths": frequent,
+            "lengths": shards.frequent,
         }
-    return shards
+    return _Words(fields, common)
 
 
-def _start(documents: Sequence[Document]) -> bytes:
+def _start(documents: Sequence[Document], common: dict[str, list[str]]) -> bytes:
     """Return what every search needs: where texts lie, equal passages, how texts become terms."""
     return packed(
         {
             "length_steps": length_steps().astype(np.uint32),
             "twins": varints(np.array(_twins(documents), np.int64))[0],
             "text_sizes": varints(np.diff([*_text_starts(documents), len(documents)]))[0],
+            "common": as_array(json_bytes(common)),
             "language": as_array(json_bytes(language.rules())),
         }
     )

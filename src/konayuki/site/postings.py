@@ -17,6 +17,7 @@ from konayuki.site.language import shard_of
 
 SHARD_BYTES = 2_048  # of postings; a keystroke loads one or two shards
 MOST_SHARDS = {"words": 2_048, "characters": 512}  # some hosts take 20,000 files
+COMMON = 2_560  # passages from which a term has a file of its own: nobody else loads its postings
 FREQUENT_LENGTHS = 15  # codes of lengths that take half a byte
 _SHORT_NAME = 3  # units of a name that are counted beside the passages
 _FIRST_WIDE = 0x3000  # from which two bytes reach over kana and kanji
@@ -57,21 +58,30 @@ class Field:
         self.lengths.append(len(terms))
 
     def shards(self, most_shards: int = MOST_SHARDS["words"]) -> "Shards":
-        """Return the files; a term is in file `shard_of(term, number of files)`."""
-        n_bytes = _POSTING_BYTES * len(self.terms) + _TERM_BYTES * len(self.numbers)
-        n_shards = min(most_shards, max(1, -(-int(n_bytes) // SHARD_BYTES)))
-        in_order = sorted((shard_of(term, n_shards), term) for term in self.numbers)
+        """Return the files; a term is in file `shard_of(term, n_hashed)`, common ones behind these."""
+        n_holding = np.bincount(_as_numpy(self.terms), minlength=len(self.numbers))
+        common = sorted(
+            term for term, number in self.numbers.items() if n_holding[number] >= COMMON
+        )
+        n_others = n_holding[n_holding < COMMON].sum()
+        n_bytes = _POSTING_BYTES * n_others + _TERM_BYTES * len(self.numbers)
+        n_hashed = min(most_shards, max(1, -(-int(n_bytes) // SHARD_BYTES)))
+        files = {term: n_hashed + place for place, term in enumerate(common)}
+        in_order = sorted(
+            (files[term] if term in files else shard_of(term, n_hashed), term)
+            for term in self.numbers
+        )
         ranks = np.empty(len(in_order), np.int64)
         ranks[[self.numbers[term] for _, term in in_order]] = np.arange(len(in_order))
         postings = self._postings(ranks)
         frequent = frequent_codes(self.lengths)
-        n_terms = np.bincount([shard for shard, _ in in_order], minlength=n_shards)
+        n_terms = np.bincount([shard for shard, _ in in_order], minlength=n_hashed)
         ends = np.cumsum(n_terms).tolist()
         parts = [
             postings.shard([term for _, term in in_order[start:end]], start, end, frequent)
             for start, end in pairwise([0, *ends])
         ]
-        return Shards(parts, frequent.tolist())
+        return Shards(parts, n_hashed, common, frequent.tolist())
 
     def _postings(self, ranks: IntVector) -> "_Postings":
         """Return the postings of all terms in the order of their ranks."""
@@ -100,10 +110,14 @@ class Shards(NamedTuple):
 
     Attributes:
         parts: Their contents.
+        n_hashed: How many of them hold terms by their hash; each of the others holds a common term.
+        common: These terms.
         frequent: The codes of lengths that half a byte stands for.
     """
 
     parts: list[bytes]
+    n_hashed: int
+    common: list[str]
     frequent: list[int]
 
 

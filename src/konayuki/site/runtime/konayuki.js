@@ -866,10 +866,11 @@ function shifted(text, first, last, by) {
 
 /** BM25 over one field whose postings lie in shards. */
 class Field {
-  constructor(read, language, description, lengthSteps, rules) {
+  constructor(read, language, description, common, lengthSteps, rules) {
     const { folder, shards, documents, mean_length: mean, lengths } = description;
     Object.assign(this, { read, language, folder, nShards: shards, nDocuments: documents, rules });
     this.frequent = Uint8Array.from(lengths);
+    this.common = new Map(common.map((term, place) => [term, shards + place])); // a file for each
     const { k1, b } = rules;
     this.damping = Float64Array.from(lengthSteps, (length) => k1 * (1 - b + (b * length) / (mean || 1)));
     this.shards = new Map();
@@ -877,12 +878,21 @@ class Field {
 
   /** Return the postings of terms, undefined for one that does not occur: a Map. */
   async postings(terms) {
-    const numbers = [...new Set(terms)].map((term) => [term, this.language.shardOf(term, this.nShards)]);
+    const numbers = [...new Set(terms)].map((term) => [term, this.#numberOf(term)]);
     const shards = new Map();
     await Promise.all(
       [...new Set(numbers.map(([, number]) => number))].map(async (number) => shards.set(number, await this.#shard(number))),
     );
     return new Map(numbers.map(([term, number]) => [term, shards.get(number).postings(term)]));
+  }
+
+  #numberOf(term) {
+    return this.common.get(term) ?? this.language.shardOf(term, this.nShards);
+  }
+
+  /** Return those of some spellings of terms that lie in the files of the terms. */
+  besides(terms, others) {
+    return terms.flatMap((term) => (others.get(term) ?? []).filter((other) => this.#numberOf(other) === this.#numberOf(term)));
   }
 
   idf(nHolding) {
@@ -1340,7 +1350,8 @@ export class Site {
     this.manifest = manifest;
     this.size = manifest.passages;
     this.language = new Language(asJson(start.language));
-    const field = (name) => new Field(read, this.language, manifest[name], start.length_steps, manifest.lexical);
+    const common = asJson(start.common);
+    const field = (name) => new Field(read, this.language, manifest[name], common[name], start.length_steps, manifest.lexical);
     this.fields = { words: field("words"), characters: field("characters") };
     this.dictionary = new Dictionary(read, manifest.dictionary, this.language);
     let first = 0;
@@ -1442,9 +1453,12 @@ export class Site {
     const { terms, words } = this.#clauses(query, grams, lone);
     const all = [...terms.map(({ term }) => term), ...words.flatMap((word) => [word.own, ...word.others.map((o) => o.terms)].flat())];
     const of = (field) => all.filter((term) => term.field === field).map(({ text }) => text);
-    const spelled = (terms) => terms.flatMap((term) => [term, ...(others.get(term) ?? [])]); // in the same file
+    const { words: field } = this.fields;
+    const wanted = quick
+      ? [...grams, ...field.besides(grams, others)]
+      : of("words").flatMap((term) => [term, ...(others.get(term) ?? [])]);
     const [inWords, inCharacters] = await Promise.all([
-      this.fields.words.postings(spelled(quick ? grams : of("words"))),
+      field.postings(wanted),
       this.fields.characters.postings(quick ? lone : of("characters")),
     ]);
     const scoring = new Scoring(this.fields, { words: inWords, characters: inCharacters }, others, this.manifest.lexical);
