@@ -88,13 +88,14 @@ def _connected(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path)
         (mark,) = connection.execute("PRAGMA application_id").fetchone()
         (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if mark != _IS_OURS and n_tables:
-            raise sqlite3.DatabaseError("another program's database")
-        connection.execute(f"PRAGMA application_id = {_IS_OURS}")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS parts (kind TEXT, digest BLOB, value BLOB,"
-            " PRIMARY KEY (kind, digest)) WITHOUT ROWID"
-        )
+        if mark != _IS_OURS:
+            if n_tables:
+                raise sqlite3.DatabaseError("another program's database")
+            connection.execute(f"PRAGMA application_id = {_IS_OURS}")
+            connection.execute(
+                "CREATE TABLE parts (kind TEXT, digest BLOB, value BLOB,"
+                " PRIMARY KEY (kind, digest)) WITHOUT ROWID"
+            )
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
