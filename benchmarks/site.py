@@ -1,24 +1,33 @@
 """Search in a static page: what it finds against libraries of npm, and what a phone waits for.
 
-    python benchmarks/site.py --sets EVAL --modules NODE_MODULES [--pages 100 1000] [--json FILE]
+    python benchmarks/site.py --modules NODE_MODULES [--only waiting|quality] [--pages 100 1000]
 
 Quality: passages of evaluation sets as pages, the same pages and questions for everybody.
-`--modules` is a node_modules folder with lunr, lunr-languages, flexsearch, minisearch and pagefind.
-The words of FlexSearch and MiniSearch are cut by the browser's own segmenter, which finds more than
-their defaults.
+`--modules` is a node_modules folder with lunr, lunr-languages, flexsearch, minisearch and pagefind
+(`npm install lunr lunr-languages flexsearch minisearch pagefind`). The words of FlexSearch and
+MiniSearch are cut by the browser's own segmenter, which finds more than their defaults.
 
-Times: a page in headless Chromium, its processor slowed down four times, 10 Mbit/s with 40 ms. The
-search runs in the page and not in a worker, as Chromium slows down no workers.
+Waiting: seconds and memory of `konayuki site`, anew, again, and with one page changed; then a page
+in headless Chromium, its processor slowed down four times, 10 Mbit/s with 40 ms. The search runs in
+the page and not in a worker, as Chromium slows down no workers. Times are from the input event to
+the hits in the page, before they are painted. Wants an idle machine with two cores; the load is in
+the result.
+
+Results go to benchmarks/results/site.json after each part; `python benchmarks/site_docs.py` writes
+them to docs/explanation/site.md.
 """
 
 import argparse
 import gzip
 import json
+import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -205,28 +214,68 @@ def browsing() -> Iterator[Any]:
         browser.close()
 
 
-def waiting(n_pages: int) -> dict[str, Any]:
-    """Return the bytes and times of a site of so many pages, the middle of three visits."""
-    texts = corpus.passages(n_pages * PER_PAGE)
-    documents = (
-        Document(id=f"{n // PER_PAGE}#{n % PER_PAGE}", text=text, chunk_of=str(n // PER_PAGE))
-        for n, text in enumerate(texts)
-    )
+def waiting(n_pages: int, n_visits: int) -> dict[str, Any]:
+    """Return what building takes, and what visitors load and wait for, the middle of some visits."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        summary = build_site(documents, folder / "konayuki")
+        folder = Path(name) / "site"
+        folder.mkdir()
+        texts = corpus.passages(n_pages * PER_PAGE)
+        for number in range(n_pages):
+            parts = texts[number * PER_PAGE : (number + 1) * PER_PAGE]
+            (folder / f"{number}.html").write_text(page_of(number, parts), encoding="utf-8")
         (folder / "index.html").write_text(START_PAGE, encoding="utf-8")
+        built = {
+            **built_with(folder, "build"),
+            **built_with(folder, "unchanged"),
+        }
+        (folder / "0.html").write_text(page_of(0, texts[-PER_PAGE:]), encoding="utf-8")
+        built |= built_with(folder, "changed")
+        say(json.dumps(built))
         with served(folder) as url, browsing() as browser:
-            visits = [visit(browser, url) for _ in range(3)]
+            visits = []
+            for _ in range(n_visits):
+                visits.append(visit(browser, url))
+                say(json.dumps(visits[-1]))
     middle = {key: statistics.median(line[key] for line in visits) for key in visits[0]}
-    return {
-        "pages": n_pages,
-        "passages": summary.passages,
-        "site_bytes": summary.total_bytes,
-        "model_bytes": summary.model_bytes,
-        "vector_bytes": summary.vector_bytes,
-        **middle,
-    }
+    least = {f"least_{key}": min(line[key] for line in visits) for key in visits[0] if "_ms" in key}
+    load = round(os.getloadavg()[0], 1)
+    return {"pages": n_pages, **built, **middle, **least, "load": load}
+
+
+def page_of(number: int, parts: Sequence[str]) -> str:
+    """Return a page with a heading for each part."""
+    body = "".join(
+        f'<h2 id="{place}">{number}.{place}</h2><p>{escape(part)}</p>'
+        for place, part in enumerate(parts)
+    )
+    return f'<!doctype html><html lang="ja"><title>{number}</title><main>{body}</main></html>'
+
+
+BUILD = """
+import re, sys
+from pathlib import Path
+from konayuki.cli import main
+code = main(sys.argv[1:])
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+print(int(peak) // 1024)
+sys.exit(code)
+"""
+
+
+def built_with(folder: Path, name: str) -> dict[str, Any]:
+    """Return what `konayuki site` says, its seconds and memory, with a cache beside the site."""
+    cache = folder.parent / "site.sqlite"
+    arguments = ["site", str(folder), "--cache", str(cache), "--json"]
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, *arguments], check=True, stdout=subprocess.PIPE, text=True
+    )
+    seconds = time.perf_counter() - start
+    summary, peak = map(json.loads, done.stdout.splitlines())
+    names = {"passages": "passages", "files": "files", "total_bytes": "site_bytes"}
+    names |= {"model_bytes": "model_bytes", "vector_bytes": "vector_bytes"}
+    said = {new: summary[old] for old, new in names.items()}
+    return {**said, f"{name}_s": round(seconds, 1), f"{name}_mb": peak}
 
 
 def visit(browser: Any, url: str) -> Mapping[str, float]:  # noqa: ANN401 - playwright's
@@ -248,7 +297,7 @@ def visit(browser: Any, url: str) -> Mapping[str, float]:  # noqa: ANN401 - play
     page.goto(url, wait_until="load")
     page.wait_for_timeout(500)
     page.evaluate("document.querySelector('konayuki-search').open()")
-    page.wait_for_timeout(1500)  # nobody types faster than the manifest comes
+    page.wait_for_timeout(1500)  # few open the dialog and type faster than the manifest comes
     ready = received[0]
     first = page.evaluate(ASK, [TYPED[:FIRST_TYPED], False])
     first_bytes = received[0]
@@ -304,8 +353,12 @@ def main() -> None:
     if args.only != "quality":
         record |= environment(["numpy", "tantivy", "playwright"])
         record["throttled"] = {
-            **{"cpu": SLOWER, "megabits": MEGABITS, "latency_ms": LATENCY_MS},
-            **{"visits": args.visits, "pause_ms": PAUSE_MS, "first_typed": FIRST_TYPED},
+            "cpu": SLOWER,
+            "megabits": MEGABITS,
+            "latency_ms": LATENCY_MS,
+            "visits": args.visits,
+            "pause_ms": PAUSE_MS,
+            "first_typed": FIRST_TYPED,
         }
         record["waiting"] = []
         for n_pages in args.pages:

@@ -27,7 +27,6 @@ class Reader:
         self.at += size
         return self.content[self.at - size : self.at]
 
-
     def name(self, n_units: int) -> str:
         units = []
         for _ in range(n_units):
@@ -122,7 +121,19 @@ def test_no_passages_make_one_empty_shard():
 
 def test_names_of_every_script_and_rare_lengths_come_back():
     field = Field()
-    names = ["a", "\x7f", "\x80", "é", "ねこ", "\u2fff", "\u3000", "\uaeff", "\uaf00", "𠮷野", "Ω" * 9]
+    names = [
+        "a",
+        "\x7f",
+        "\x80",
+        "é",
+        "ねこ",
+        "\u2fff",
+        "\u3000",
+        "\uaeff",
+        "\uaf00",
+        "𠮷野",
+        "Ω" * 9,
+    ]
     for size in range(40):
         field.add([*names, *["長さ"] * size])
 

@@ -58,7 +58,7 @@ class Field:
         self.lengths.append(len(terms))
 
     def shards(self, most_shards: int = MOST_SHARDS["words"]) -> "Shards":
-        """Return the files; a term is in file `shard_of(term, n_hashed)`, common ones behind these."""
+        """Return the files: terms are in `shard_of(term, n_hashed)`, common ones behind these."""
         n_holding = np.bincount(_as_numpy(self.terms), minlength=len(self.numbers))
         common = sorted(
             term for term, number in self.numbers.items() if n_holding[number] >= COMMON
@@ -161,10 +161,10 @@ def _units(term: str) -> list[int]:
 @cache
 def _unit_bytes(unit: int) -> bytes:
     """Return a UTF-16 unit in one byte if it is ASCII, two if it is kana or kanji, else three."""
-    if unit < 0x80:  # noqa: PLR2004 - what ASCII is
+    if unit < 0x80:
         return bytes([unit])
     shifted = unit - _FIRST_WIDE
-    if 0 <= shifted < 0x7F00:  # noqa: PLR2004 - the first byte stays below 0xFF
+    if 0 <= shifted < 0x7F00:
         return bytes([0x80 | shifted >> 8, shifted & 255])
     return bytes([0xFF, unit >> 8, unit & 255])
 
