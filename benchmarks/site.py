@@ -214,12 +214,12 @@ def browsing() -> Iterator[Any]:
         browser.close()
 
 
-def waiting(n_pages: int, n_visits: int) -> dict[str, Any]:
-    """Return what building takes, and what visitors load and wait for, the middle of some visits."""
+def waiting(texts: Sequence[str], n_visits: int) -> dict[str, Any]:
+    """Return what building takes and what visitors wait for, the middle of some visits."""
+    n_pages = len(texts) // PER_PAGE
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "site"
         folder.mkdir()
-        texts = corpus.passages(n_pages * PER_PAGE)
         for number in range(n_pages):
             parts = texts[number * PER_PAGE : (number + 1) * PER_PAGE]
             (folder / f"{number}.html").write_text(page_of(number, parts), encoding="utf-8")
@@ -361,9 +361,11 @@ def main() -> None:
             "first_typed": FIRST_TYPED,
         }
         record["waiting"] = []
+        say("waiting: reading texts")
+        texts = corpus.passages(max(args.pages) * PER_PAGE)
         for n_pages in args.pages:
             say(f"waiting: {n_pages:,} pages, {args.visits} visits")
-            record["waiting"].append(waiting(n_pages, args.visits))
+            record["waiting"].append(waiting(texts[: n_pages * PER_PAGE], args.visits))
             say(json.dumps(record["waiting"][-1]))
             write(args.json, record)
 

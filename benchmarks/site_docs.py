@@ -24,6 +24,7 @@ NAMES = {
     "flexsearch": "FlexSearch with Intl.Segmenter",
     "pagefind": "Pagefind",
 }
+BUILDS = ("build", "unchanged", "changed")
 
 
 def quality(record: dict[str, Any]) -> str:
@@ -60,11 +61,20 @@ def waiting(record: dict[str, Any]) -> str:
     return table(list(columns), rows) + f"\n{where(record)}.\n"
 
 
+def building(record: dict[str, Any]) -> str:
+    """Return what building takes."""
+    rows = []
+    for line in record["waiting"]:
+        took = [f"{line[f'{name}_s']:.1f} s, {line[f'{name}_mb']:,} MB" for name in BUILDS]
+        rows.append([f"{line['pages']:,}", f"{line['files']:,}", *took])
+    return table(["pages", "files", "anew", "nothing changed", "one page changed"], rows)
+
+
 def main() -> int:
     """Renew or check the page; return 1 if a check fails."""
     record = read("site")
     page = PAGE.read_text("utf-8")
-    new = renewed(page, {"quality": quality(record), "waiting": waiting(record)})
+    new = renewed(page, {"quality": quality(record), "waiting": waiting(record), "building": building(record)})
     if "--check" not in sys.argv:
         PAGE.write_text(new, "utf-8")
     elif new != page:
