@@ -25,6 +25,12 @@ NAMES = {
     "pagefind": "Pagefind",
 }
 BUILDS = ("build", "unchanged", "changed")
+GOALS = (
+    ("first words: loaded, at most 150 KB", "first_words_bytes", 1e3, "{:.0f} KB"),
+    ("first words: 300 ms", "first_words_ms", 1, "{:.0f} ms"),
+    ("model at 128 dimensions: 3 MB", "model_bytes", 1e6, "{:.2f} MB"),
+    ("keystroke, nothing to load, at 1,000 pages: 30 ms", "keystroke_loaded_ms", 1, "{:.0f} ms"),
+)
 
 
 def quality(record: dict[str, Any]) -> str:
@@ -38,7 +44,13 @@ def quality(record: dict[str, Any]) -> str:
         cells = [f"{value:.3f}" for value in [*ndcgs, mean(ndcgs), mean(recalls)]]
         rows.append([f"{shown} {version}".strip(), *cells])
     head = ["nDCG@10", *sets, "mean", "mean recall@3"]
-    return table(head, rows)
+    measured = record.get("quality_of")
+    note = (
+        f"Measured {measured['date']} at commit {measured['commit']}."
+        if measured
+        else "Measured before the dictionary of readings joined."
+    )
+    return f"{table(head, rows)}\n{note}\n"
 
 
 def waiting(record: dict[str, Any]) -> str:
@@ -61,12 +73,26 @@ def waiting(record: dict[str, Any]) -> str:
     return table(list(columns), rows) + f"\n{where(record)}.\n"
 
 
+def goals(record: dict[str, Any]) -> str:
+    """Return what was aimed at and what was reached at each size."""
+    lines = record["waiting"]
+    rows = [
+        [goal, *(shown.format(line[key] / divisor) for line in lines)]
+        for goal, key, divisor, shown in GOALS
+    ]
+    return table(["goal", *(f"{line['pages']:,} pages" for line in lines)], rows)
+
+
 def building(record: dict[str, Any]) -> str:
     """Return what building takes."""
     rows = []
     for line in record["waiting"]:
+        if "build_s" not in line:  # of a record from before it was measured
+            continue
         took = [f"{line[f'{name}_s']:.1f} s, {line[f'{name}_mb']:,} MB" for name in BUILDS]
         rows.append([f"{line['pages']:,}", f"{line['files']:,}", *took])
+    if not rows:
+        return "Not measured yet: `python benchmarks/site.py --only waiting`.\n"
     return table(["pages", "files", "anew", "nothing changed", "one page changed"], rows)
 
 
@@ -74,7 +100,8 @@ def main() -> int:
     """Renew or check the page; return 1 if a check fails."""
     record = read("site")
     page = PAGE.read_text("utf-8")
-    new = renewed(page, {"quality": quality(record), "waiting": waiting(record), "building": building(record)})
+    blocks = {each.__name__: each(record) for each in (quality, waiting, goals, building)}
+    new = renewed(page, blocks)
     if "--check" not in sys.argv:
         PAGE.write_text(new, "utf-8")
     elif new != page:
