@@ -282,6 +282,7 @@ def visit(browser: Any, url: str) -> Mapping[str, float]:  # noqa: ANN401 - play
     """Return what the first visitor with an empty cache waits for."""
     context = browser.new_context()
     page = context.new_page()
+    page.set_default_timeout(300_000)  # a busy machine is slow, which the load explains
     page.add_init_script(IN_PAGE)
     protocol = context.new_cdp_session(page)
     protocol.send("Network.enable")

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 const asked = JSON.parse(readFileSync(0, "utf8"));
-const { Site, Highlighter } = await import(pathToFileURL(asked.runtime));
+const { Site, Highlighter, reader } = await import(pathToFileURL(asked.runtime));
 const site = await Site.open(pathToFileURL(`${asked.base}/`));
 if (asked.texts || asked.questions || asked.terms) await site.loadMeaning();
 const model = site.meaning?.model;
@@ -16,6 +16,7 @@ if (asked.texts) {
 answer.terms = [];
 for (const text of asked.terms ?? []) {
     const prepared = site.language.prepared(text);
+    for (const held of [site.dictionary.blocks, site.dictionary.shards]) held.clear(); // nothing of other texts helps
     await site.dictionary.load(prepared);
     const words = site.dictionary.words(prepared).map(({ spelled, spellings }) => [spelled, spellings.map((s) => [s.text, s.share])]);
     answer.terms.push({ words, respelled: site.dictionary.respelled(prepared, (part) => model.encode(part)), ...site.language.terms(prepared), others: Object.fromEntries(site.language.otherSpellings(prepared)) });
@@ -27,6 +28,17 @@ if (asked.questions) {
 if (asked.words) {
   answer.words = [];
   for (const question of asked.words) answer.words.push((await site.searchWords(question, asked.k)).map(plain));
+}
+if (asked.quick) {
+  answer.quick = [];
+  for (const question of asked.quick) {
+    const names = [];
+    const read = reader(pathToFileURL(`${asked.base}/`));
+    const never = (name) => (names.push(name), name.startsWith("dictionary-") ? new Promise(() => {}) : read(name));
+    const fresh = await Site.open(pathToFileURL(`${asked.base}/`), { read: never });
+    const hits = await fresh.searchWords(question, asked.k, { quick: true });
+    answer.quick.push({ names, hits: hits.map(plain) });
+  }
 }
 answer.highlights = [];
 for (const [text, query] of asked.highlights ?? []) {

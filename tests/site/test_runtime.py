@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,24 @@ def test_hits_scores_and_order_are_those_of_python(ask, built, index, questions)
     ]
 
     check_hits(ask, built, index, [*questions, *more])
+
+
+def test_the_first_words_do_not_wait_for_the_dictionary(ask, built, questions):
+    asked = ["眠れない夜", "インターネットの安全", *questions[:20]]
+    answer = ask(built, quick=asked, words=asked, k=6)
+
+    for found, slowly in zip(answer["quick"], answer["words"], strict=True):
+        assert found["hits"]
+        assert {hit["id"] for hit in found["hits"]} & {hit["id"] for hit in slowly}
+        kinds = Counter(name.partition("-")[0] for name in found["names"])
+        assert kinds["passages"] <= len(found["hits"]) <= 6
+
+
+def test_a_question_loads_few_files_of_the_dictionary(ask, built):
+    (answer,) = ask(built, quick=["インターネットの安全な使い方"], k=6)["quick"]
+    starts = [name for name in answer["names"] if name.startswith("dictionary-")]
+
+    assert 0 < len(starts) <= 8  # of 14 characters in two kinds of kana
 
 
 def test_equal_passages_are_one_hit(tmp_path, ask, as_site, narrow_model):

@@ -16,7 +16,7 @@ from konayuki.site.containers import varints
 from konayuki.site.language import shard_of
 
 SHARD_BYTES = 2_048  # of postings; a keystroke loads one or two shards
-MOST_SHARDS = {"words": 2_048, "characters": 512}  # some hosts take 20,000 files
+MOST_SHARDS = {"words": 4_096, "characters": 512}  # more files are small, but hosts count them
 COMMON = 2_560  # passages from which a term has a file of its own: nobody else loads its postings
 FREQUENT_LENGTHS = 15  # codes of lengths that take half a byte
 _SHORT_NAME = 3  # units of a name that are counted beside the passages
