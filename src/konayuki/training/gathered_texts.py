@@ -54,7 +54,8 @@ class Gathered:
             self.paraphrases.append(np.stack(sides, axis=1))
         if source.crossed:
             texts = [(self._known[one], self._known[other]) for one, other in pairs]
-            groups = crossed_groups(texts, source.crossed, np.random.default_rng((*draws, CROSSING_DRAWS)))
+            rng = np.random.default_rng((*draws, CROSSING_DRAWS))
+            groups = crossed_groups(texts, source.crossed, rng)
             self._crossed += [self.taught.numbers(CROSSED, group) for group in groups]
         if source.pairs:
             queries, passages = self._numbers(QUERY, some[:, 0]), self._numbers(PASSAGE, some[:, 1])

@@ -1,8 +1,8 @@
 """A teacher from the hub or from a folder: any model that sentence-transformers loads.
 
 No embedding model of Japanese that is stronger than multilingual-e5-small lies in a package
-registry. Who reaches the hub can name one in `distillation.teacher`, as recipes/konayuki-ja-ruri.toml
-does, with the prefixes that it was trained with in `query_prefix` and `passage_prefix`.
+registry. Who reaches the hub can name one in `distillation.teacher`, with the prefixes that it was
+trained with in `query_prefix` and `passage_prefix`: recipes/konayuki-ja-ruri.toml does.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,8 @@ class HubTeacher:
                 "one that a package bundles"
             ) from error
         self._longest = self._model.max_seq_length  # None for a model without a limit
-        self.dim = len(self._model.encode("", show_progress_bar=False))  # its name for it has changed
+        # Asked, not read: the name of the attribute differs between versions.
+        self.dim = len(self._model.encode("", show_progress_bar=False))
 
     def encode(
         self, texts: Sequence[str], prefix: str, *, max_tokens: int = 512

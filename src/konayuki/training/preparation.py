@@ -121,7 +121,7 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
         path = data / name
         if name == TEACHER:
             digest = hashlib.blake2b(prepared.tokenizer_json, digest_size=8).hexdigest()
-            path = cache / f"piece-vectors-{digest}{_teacher_name(recipe)[len(TEACHER):]}.npy"
+            path = cache / f"piece-vectors-{digest}{_teacher_name(recipe)[len(TEACHER) :]}.npy"
             if not path.exists():
                 _write_piece_vectors(tokenizer, recipe, path)
         vectors = _read_piece_vectors(path, tokenizer.get_vocab_size())
@@ -130,7 +130,7 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
 
 
 def _teacher(recipe: Recipe) -> Encoder:
-    """Return the teacher that a recipe names; one without `distillation` may ask for pieces only."""
+    """Return the teacher of a recipe: rows may start from one that teaches nothing else."""
     from konayuki.training.teacher import Teacher
 
     name = recipe.distillation.teacher

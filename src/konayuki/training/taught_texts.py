@@ -70,9 +70,7 @@ def taught_texts(
     second_vectors = None
     if second is not None:
         kinds = [kind for kind in KINDS if kind != PASSAGE]
-        second_vectors = _vectors(
-            taught, kinds, second, settings, cache / SECOND, show_progress
-        )
+        second_vectors = _vectors(taught, kinds, second, settings, cache / SECOND, show_progress)
     joined = _JoinedTeachers(vectors, second_vectors, gathered.paraphrases, settings, seed)
     sets = [
         joined.with_vectors(text_set)
