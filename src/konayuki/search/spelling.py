@@ -18,6 +18,7 @@ FORMS_FILE = "kanji_forms.txt"  # a group a line; written by tools/spelling/buil
 MOST_ALTERNATIVES = 8  # of a 2-gram
 
 _SEGMENT = re.compile("[\u3041-\u3096\u30fc]+|[\u30a1-\u30fa\u30fc-\u30fe]+")
+_KATAKANA_SEGMENT = re.compile("[\u30a1-\u30fa\u30fc-\u30fe]{3,}")
 _SHORTEST_SEGMENT = 3  # shorter kana are particles and endings more often than words
 _SHORTEST_LONG_VOWELS = 5  # in what is left: インタフェス, but never ビル for ビール
 _HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
@@ -69,6 +70,12 @@ def alternatives(run: str) -> dict[str, tuple[str, ...]]:
         for gram, spellings in others.items()
         if not known.issuperset(spellings)
     }
+
+
+def in_hiragana(run: str) -> dict[str, str]:
+    """Return the words in katakana of a folded run as they are in hiragana: トマト is とまと."""
+    words = _KATAKANA_SEGMENT.findall(run)
+    return {word: word.translate(_HIRAGANA) for word in words}
 
 
 def _other_forms(gram: str) -> Iterator[str]:
