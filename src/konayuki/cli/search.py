@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sort",
         choices=SORTS,
         default="score",
-        help="order of the hits: by score, or newest first",
+        help="order of the hits: by score, or the newest of all that match first",
     )
     parser.add_argument(
         "--by-file", action="store_true", help="show the best hit of each file, and how many follow"

@@ -17,10 +17,12 @@ from konayuki.search.arguments import no_tokens
 from konayuki.search.dates import date_of
 from konayuki.search.documents import Filter
 from konayuki.search.encoder import TokenEncoder
+from konayuki.search.files import HOPELESS
+from konayuki.search.phrases import Phrase
 from konayuki.search.prepared import prepared
-from konayuki.search.query import Query
+from konayuki.search.query import Query, has_tokens
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, leading
+from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, is_among, leading
 from konayuki.search.respelled import respelled
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
@@ -30,6 +32,7 @@ from konayuki.text import fold
 _ATTEMPTS = 20
 _TOKEN_ATTEMPTS = 3
 _MORE_ROWS = 20
+_DATED_HITS = 100  # at least, of which the newest are shown
 _LIKE_CHARACTERS = 2_000  # of a passage, when others like it are wanted
 
 
@@ -82,17 +85,17 @@ class Searcher:
                 if attempt < _TOKEN_ATTEMPTS:  # a writer may be replacing them
                     continue
                 raise no_tokens(self._store.folder, wanted.min_relevance)
-            needs_rows = query.restricts or (wanted.where and wanted.mode != "lexical")
+            by_words = wanted.mode == "lexical" and wanted.sort == "score"
+            needs_rows = query.restricts or (wanted.where and not by_words)
             allowed = self._selector.rows(view, query, wanted.where) if needs_rows else None
             if has_text:
                 among = allowed if query.restricts else None
                 question = Question(text, vector, wanted.where, allowed, tokens, among)
-                hits = self._best(view, question, wanted, ranker)
+                find = self._newest_best if wanted.sort == "date" else self._best
+                hits = find(view, question, wanted, ranker)
             else:
                 hits = self._newest(view, allowed, wanted.k)
             if self._is_whole(view):
-                if wanted.sort == "date" and has_text:
-                    return newest_first(hits)
                 return hits
         raise self._too_fast()
 
@@ -207,6 +210,31 @@ class Searcher:
                 return [hit for hit in hits[: wanted.k] if (hit.relevance or 0.0) >= least]
             n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
 
+    def _newest_best(
+        self, view: View, question: Question, wanted: Wanted, ranker: Ranker | None
+    ) -> list[Hit]:
+        """Return the newest hits: of the best ones, and of all that hold every word of the query.
+
+        What is hardly an answer is left out, unless there is nothing else.
+        """
+        if wanted.mode == "dense":
+            return newest_first(self._best(view, question, wanted, ranker))
+        # Of equal passages the newest stays, so what is left out is known only at the end.
+        deep = wanted._replace(k=max(wanted.k, _DATED_HITS), distinct=False, per_document=None)
+        hits = [hit for hit in self._best(view, question, deep, ranker) if _may_answer(hit)]
+        terms = Phrase(question.text).terms if has_tokens(question.text) else []
+        rows = view.lexical.rows_with(terms) if terms else view.vectors.rows[:0]
+        if question.allowed is not None:
+            rows = rows[is_among(rows, question.allowed)]
+        newest = np.sort(np.asarray(self._selector.newest(view, rows, deep.k), dtype=np.int64))
+        within = question._replace(allowed=newest, among=newest, filter=())
+        holding = self._best(view, within, deep, ranker) if len(newest) else []
+        hits = list({hit.id: hit for hit in (*holding, *hits)}.values())
+        dated = without_repetitions(
+            newest_first(hits), distinct=wanted.distinct, per_document=wanted.per_document
+        )
+        return dated[: wanted.k] or newest_first(self._best(view, question, wanted, ranker))
+
     def _ranked(
         self, view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
     ) -> list[Ranked]:
@@ -236,6 +264,10 @@ class Searcher:
 def newest_first(hits: Sequence[Hit]) -> list[Hit]:
     """Return hits by date; those without one come last, hits of one day keep their order."""
     return sorted(hits, key=lambda hit: date_of(hit.metadata) or date.min, reverse=True)
+
+
+def _may_answer(hit: Hit) -> bool:
+    return bool(hit.lexical) if hit.relevance is None else hit.relevance >= HOPELESS
 
 
 def without_repetitions(

@@ -206,7 +206,8 @@ class SearchRequest(Request):
         description="Leave out hits that are less relevant; in mode hybrid.",
     )
     sort: Sort = Field(
-        default="score", description="Order of the hits that were found; date: newest first."
+        default="score",
+        description="Order of the hits; date: the newest of all that match first.",
     )
     by_file: bool = Field(
         default=False, description="One hit for each file, with others of the same file in it."
