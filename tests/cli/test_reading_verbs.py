@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from konayuki.cli import main
-from konayuki.cli.opening import open_file
 from konayuki.errors import KonayukiError
+from konayuki.ingest.opening import open_file
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_the_last_look_at_a_folder_is_the_one_that_is_told(read, notes: Path):
 
 def test_hits_are_opened_with_the_program_of_the_system(read, notes: Path, monkeypatch):
     opened: list[Path] = []
-    monkeypatch.setattr("konayuki.cli.opening.open_file", opened.append)
+    monkeypatch.setattr("konayuki.ingest.opening.open_file", opened.append)
     monkeypatch.setattr("konayuki.cli.get.open_file", opened.append)
     read("search", "i", "富士山の高さ", "--open")
     read("get", "i", "rows.csv:3", "--open")

@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the hits of every query."""
-    from konayuki.cli.opening import open_file
+    from konayuki.ingest.opening import open_file
     from konayuki.ingest.places import file_of
     from konayuki.search import Index, Query
     from konayuki.search.files import GROUPED_HITS

@@ -312,6 +312,19 @@ class DocumentKey(Request):
     id: Identity
 
 
+class OpenRequest(Request):
+    """The id of a passage whose file is wanted."""
+
+    id: Identity
+
+
+@dataclass(frozen=True)
+class OpenedResponse(Response):
+    """The file that was opened."""
+
+    path: str
+
+
 @dataclass(frozen=True)
 class DocumentResponse(Response):
     """A stored document."""
@@ -370,6 +383,7 @@ class InfoResponse(Response):
     dim: int
     documents: int | None
     writable: bool
+    opens_files: bool
 
 
 @dataclass(frozen=True)
