@@ -1,10 +1,12 @@
 """Short queries that are the name of a file, a phrase, or a word that was typed in part."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
 from konayuki.search import Index, highlight
+from konayuki.search.spelling import is_mistyped
 from konayuki.search.terms import completed
 
 NOTES = {
@@ -80,12 +82,31 @@ def test_a_passage_with_the_phrase_comes_before_those_with_its_words(index: Inde
         ("po", set()),  # too short
         ("20", set()),  # numbers are whole
         ("gres", set()),
+        ("Posgtman", {"仕事/pm.md"}),  # letters exchanged
+        ("postgresqll", {"仕事/db.md"}),
+        ("postgrsql", {"仕事/db.md"}),
+        ("PostgreSQK", {"仕事/db.md"}),
+        ("pstgresql", set()),  # slips at the start are rare
+        ("postgrsq", set()),  # two slips
     ],
 )
 def test_a_latin_word_that_occurs_nowhere_is_a_beginning(
     index: Index, query: str, expected: set[str]
 ) -> None:
     assert set(found(index, query, mode="lexical")) == expected
+
+
+def test_a_slip_of_the_keys_is_one_edit() -> None:
+    letters = "abc"
+    words = ["".join(word) for n in range(1, 5) for word in product(letters, repeat=n)]
+    for word in words:
+        near = {word[:n] + word[n + 1 :] for n in range(len(word))}
+        for n in range(len(word) + 1):
+            near |= {word[:n] + letter + word[n:] for letter in letters}
+            near |= {word[:n] + letter + word[n + 1 :] for letter in letters}
+        near |= {word[:n] + word[n + 1] + word[n] + word[n + 2 :] for n in range(len(word) - 1)}
+        found = {other for other in words if is_mistyped(word, other)}
+        assert found == near & set(words) - {word}
 
 
 def test_what_was_typed_in_part_is_relevant(index: Index) -> None:

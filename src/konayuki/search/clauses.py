@@ -10,7 +10,7 @@ import tantivy
 from tantivy import Occur, Query
 
 from konayuki.search.bm25 import K1, B, idf
-from konayuki.search.spelling import is_kana
+from konayuki.search.spelling import UNMISTYPED, is_kana, is_long, is_mistyped
 from konayuki.search.terms import (
     is_beginning,
     katakana_words,
@@ -22,6 +22,7 @@ from konayuki.search.terms import (
 MAX_QUERY_TERMS = 512
 OTHER_SPELLING = 0.8  # of the weight of a term or word: exact spellings come first
 MOST_COMPLETIONS = 32  # of a word that no document holds, the most frequent ones
+_MOST_LIKE = 5_000  # words that are compared with one that may be mistyped
 
 Term = tuple[str, str]  # field and term
 
@@ -105,15 +106,26 @@ class Clauses:
         return others.get(text) or (self.completions(text) if field == "grams" else ())
 
     def completions(self, word: str) -> tuple[str, ...]:
-        """Return the most frequent words of the index that begin so; none if it holds the word."""
+        """Return words of the index that may be meant; none if it holds the word.
+
+        They begin so, or if none does, they differ by one slip of the keys.
+        """
         if not is_beginning(word) or self._searcher.doc_freq("grams", word):
             return ()
         if word not in self._completions:
             if len(self._completions) > MAX_QUERY_TERMS:
                 self._completions.clear()
-            terms = self._searcher.terms_with_prefix("grams", word, limit=MOST_COMPLETIONS)
-            self._completions[word] = tuple(term for term, _ in terms)
+            terms = self._beginning_with(word, MOST_COMPLETIONS)
+            if not terms and is_long(word):
+                near = self._beginning_with(word[:UNMISTYPED], _MOST_LIKE)
+                terms = [term for term in near if is_mistyped(word, term)][:MOST_COMPLETIONS]
+            self._completions[word] = tuple(terms)
         return self._completions[word]
+
+    def _beginning_with(self, start: str, limit: int) -> list[str]:
+        """Return the most frequent words that begin so."""
+        terms = self._searcher.terms_with_prefix("grams", start, limit=limit)
+        return [term for term, _ in terms]
 
     def _idf(self, term: Term) -> float:
         return float(idf(self._n_counted, self._searcher.doc_freq(*term)))
