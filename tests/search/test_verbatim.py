@@ -68,7 +68,9 @@ def test_only_the_best_passage_of_a_file_is_raised_for_its_name(index: Index) ->
 
 def test_a_passage_with_the_phrase_comes_before_those_with_its_words(index: Index) -> None:
     assert found(index, "猫のえさ", 1) == ["家/猫.md"]
-    assert "phrase" in index.search("猫のえさ", 1)[0].parts
+    hit = index.search("猫のえさ", 1)[0]
+    assert "phrase" in hit.parts
+    assert hit.relevance is not None and hit.relevance >= 0.2
     assert "phrase" not in index.search("猫のえさ", 1, rerank=False)[0].parts
 
 

@@ -14,7 +14,8 @@ DEPTH = 100  # hits that are looked at
 _LONGEST = 20  # characters of a query; a longer one is a question, which stands in no passage
 _NAMED, _NUMBERED = 60.0, 40.0  # more than all features together
 _HELD = 3.0  # as much as one good feature: it decides between passages that are nearly as good
-_NAMED_RELEVANCE = 0.5  # at least: who types the name of a file is likely to want it
+# At least: who types the name of a file, or words that stand there so, is likely to want it.
+_NAMED_RELEVANCE, _HELD_RELEVANCE = 0.5, 0.2
 _NUMBERS = re.compile(r"[\W\d_]+")  # 電気代2024.csv is called 電気代
 
 
@@ -76,8 +77,8 @@ def _parts_of(document: Document) -> tuple[str, str, str]:
 
 def _with(line: Ranked, parts: Mapping[str, float]) -> Ranked:
     relevance = line.relevance
-    if relevance is not None and "name" in parts:
-        relevance = max(relevance, _NAMED_RELEVANCE)
+    if relevance is not None:
+        relevance = max(relevance, _NAMED_RELEVANCE if "name" in parts else _HELD_RELEVANCE)
     return line._replace(
         score=line.score + sum(parts.values()), relevance=relevance, parts={**line.parts, **parts}
     )
