@@ -66,6 +66,29 @@ PAIRS = (
     ("1964年の東京オリンピック", "2021年の東京オリンピック"),
     ("1964年の東京オリンピック", "1964年の大阪の天気"),
 )
+# Two spellings of a word, with the cosine in the model of 2026-11-27, which knew no spellings.
+SPELLINGS = (
+    ("東京", "とうきょう", 0.09),
+    ("ディジタル", "デジタル", 0.11),
+    ("国際", "國際", 0.12),
+    ("わがはい", "ワガハイ", 0.13),
+    ("引越し", "引っ越し", 0.26),
+    ("渡辺", "渡邊", 0.30),
+    ("申込", "申し込み", 0.35),
+    ("サーバ", "サーバー", 0.47),
+)
+KINDS = {
+    "kana": "other kana (ダイヤモンド, ダイアモンド)",
+    "kanji-choice": "choice of kanji (会う, 逢う)",
+    "kanji-form": "form of kanji (国, 國)",
+    "long-vowel": "long vowel (サーバー, サーバ)",
+    "okurigana": "okurigana (申込, 申し込み)",
+    "reading": "reading (東京, とうきょう)",
+    "script": "hiragana, katakana (とまと, トマト)",
+    "random": "two words at random (mean)",
+}
+DEVELOPMENT = ROOT / "recipes/results/konayuki-ja/development.json"
+BEFORE = ROOT / "recipes/results/unseen/scores.json"
 
 
 class Answered(NamedTuple):
@@ -96,6 +119,8 @@ def main() -> int:
         "length": split_table(answered, [question.length for question in answered], LENGTH),
         "demo": demo_table(demo),
         "pairs": pairs_table(model),
+        "spellings": spellings_table(model),
+        "held-out spellings": held_out_table(),
     }
     page = PAGE.read_text(encoding="utf-8")
     for name, text in parts.items():
@@ -183,6 +208,27 @@ def pairs_table(model: StaticModel) -> str:
     for first, second in PAIRS:
         cosine = float(model.similarity(first, second)[0, 0])
         lines.append(f"| {first} | {second} | {cosine:.2f} |")
+    return "\n".join(lines)
+
+
+def spellings_table(model: StaticModel) -> str:
+    """Return the cosines of two spellings of some words, before and now."""
+    lines = ["| | | before | now |", "|---|---|---|---|"]
+    for first, second, before in SPELLINGS:
+        cosine = float(model.similarity(first, second)[0, 0])
+        lines.append(f"| {first} | {second} | {before:.2f} | {cosine:.2f} |")
+    return "\n".join(lines)
+
+
+def held_out_table() -> str:
+    """Return the median cosines of spellings that were never trained on, by kind."""
+    (now,) = json.loads(DEVELOPMENT.read_text(encoding="utf-8")).values()
+    before = json.loads(BEFORE.read_text(encoding="utf-8"))["bundled"]
+    lines = ["| | before | now |", "|---|---|---|"]
+    lines += [
+        f"| {words} | {before['spelling'][kind]:.2f} | {now['spelling'][kind]:.2f} |"
+        for kind, words in KINDS.items()
+    ]
     return "\n".join(lines)
 
 

@@ -1,11 +1,14 @@
-"""Which library reads Japanese PDF, Word, PowerPoint, Excel and HTML files best.
+r"""Which library reads Japanese PDF, Word, PowerPoint, Excel and HTML files best.
 
-    pip install pypdf pdfminer.six pypdfium2 python-docx python-pptx openpyxl selectolax
+    pip install pypdf pdfminer.six pypdfium2 python-docx python-pptx openpyxl selectolax \
+        trafilatura lxml_html_clean 'markitdown[docx,pdf,pptx,xlsx]'
     python benchmarks/readers.py [--json FILE]
 
 The samples are made here. For each sample and library: the share of the lines that come out whole
 once white space is left out (`lines`), the share of neighbouring lines that come out in their
-order (`order`), and the milliseconds it took. Ours uses the standard library, except for PDF.
+order (`order`), and the milliseconds it took. Of a saved page also the share of what stands around
+the main text that comes out as well (`around`): less is better. Ours uses the standard library,
+except for PDF.
 """
 
 import argparse
@@ -49,6 +52,17 @@ def two_columns(*, by_row: bool) -> bytes:
     return pdf_of([page, page], "UniJIS-UCS2-H", "utf-16-be")
 
 
+def tiers() -> bytes:
+    """Return a PDF of vertical lines in two tiers, drawn from the right without regard to them."""
+    half = len(LINES) // 2
+    placed = [
+        Placed(line[:20], 550 - 30 * (n % half), 780 if n < half else 420)
+        for n, line in enumerate(LINES)
+    ]
+    page = sorted(placed, key=lambda line: -line.x)
+    return pdf_of([page, page], "90ms-RKSJ-V", "cp932")
+
+
 def docx() -> bytes:
     """Return a Word file with headings, paragraphs and a table."""
     import docx
@@ -90,6 +104,29 @@ def html() -> bytes:
         "規程", "<ruby>規程<rt>きてい</rt></ruby>"
     )
     return f"<nav>案内</nav><script>x='<p>'</script><h1>{LINES[0]}</h1>{body}".encode()
+
+
+AROUND = [
+    "トップページへ戻る",
+    "メールマガジンに登録する",
+    "この記事を共有する",
+    "人気の記事: 紅葉の名所",
+    "当サイトではクッキーを使用します",
+    "著作権 山の手帖編集部",
+]
+
+
+def article() -> bytes:
+    """Return a page as a browser saves it: the lines, with what stands around them on a site."""
+    top, letter, share, popular, cookies, rights = AROUND
+    body = "".join(f"<p>{line}</p>" for line in LINES[1:])
+    return (
+        f"<html lang=ja><head><title>{LINES[0]}</title></head><body><header><a href=/>{top}</a>"
+        f"</header><nav><ul><li><a href=/m>{letter}</a></ul></nav><article><h1>{LINES[0]}</h1>"
+        f'{body}<div class="share-buttons"><a href=/s>{share}</a></div></article><aside>'
+        f'<a href=/p>{popular}</a></aside><div id="cookie-notice" role="dialog">{cookies}</div>'
+        f"<footer>{rights}</footer></body></html>"
+    ).encode()
 
 
 def saved(save: Callable[[io.BytesIO], object]) -> bytes:
@@ -173,11 +210,37 @@ def with_selectolax(content: bytes) -> str:
     return tree.body.text(separator="\n", strip=True)
 
 
+def with_trafilatura(content: bytes) -> str:
+    """Read with trafilatura, which looks for the main text."""
+    import trafilatura
+
+    return trafilatura.extract(content, include_comments=False) or ""
+
+
+def with_markitdown(suffix: str) -> Read:
+    """Return a reader of a kind with markitdown, which makes Markdown of everything."""
+
+    def read(content: bytes) -> str:
+        from markitdown import MarkItDown
+
+        stream = io.BytesIO(content)
+        return MarkItDown().convert_stream(stream, file_extension=suffix).markdown
+
+    return read
+
+
 PDF = {
     "pypdf": with_pypdf,
     "pdfminer.six": with_pdfminer,
     "pypdfium2": with_pdfium,
+    "markitdown": with_markitdown(".pdf"),
     "ours": ours(".pdf"),
+}
+HTML = {
+    "ours": ours(".html"),
+    "selectolax": with_selectolax,
+    "trafilatura": with_trafilatura,
+    "markitdown": with_markitdown(".html"),
 }
 SAMPLES: dict[str, tuple[Callable[[], bytes], dict[str, Read]]] = {
     "PDF, UniJIS-UCS2-H": (lambda: pdf("UniJIS-UCS2-H", "utf-16-be"), PDF),
@@ -186,10 +249,21 @@ SAMPLES: dict[str, tuple[Callable[[], bytes], dict[str, Read]]] = {
     "PDF, Identity-H without ToUnicode": (lambda: pdf("Identity-H", "japan1"), PDF),
     "PDF, two columns": (lambda: two_columns(by_row=False), PDF),
     "PDF, two columns drawn row by row": (lambda: two_columns(by_row=True), PDF),
-    "Word": (docx, {"ours": ours(".docx"), "python-docx": with_docx}),
-    "PowerPoint": (pptx, {"ours": ours(".pptx"), "python-pptx": with_pptx}),
-    "Excel": (xlsx, {"ours": ours(".xlsx"), "openpyxl": with_openpyxl}),
-    "HTML": (html, {"ours": ours(".html"), "selectolax": with_selectolax}),
+    "PDF, vertical in two tiers": (tiers, PDF),
+    "Word": (
+        docx,
+        {"ours": ours(".docx"), "python-docx": with_docx, "markitdown": with_markitdown(".docx")},
+    ),
+    "PowerPoint": (
+        pptx,
+        {"ours": ours(".pptx"), "python-pptx": with_pptx, "markitdown": with_markitdown(".pptx")},
+    ),
+    "Excel": (
+        xlsx,
+        {"ours": ours(".xlsx"), "openpyxl": with_openpyxl, "markitdown": with_markitdown(".xlsx")},
+    ),
+    "HTML": (html, HTML),
+    "HTML, a saved article": (article, HTML),
 }
 
 
@@ -197,14 +271,16 @@ def measure(content: bytes, read: Read, lines: list[str]) -> dict[str, object]:
     """Return how well one library reads one sample."""
     start = time.perf_counter()
     try:
-        text = "".join(read(content).split())
+        text = "".join(read(content).split()).replace("〜", "～")  # PDFium takes one for the other
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     seconds = time.perf_counter() - start
     bare = ["".join(line.split()) for line in lines]
     pairs = list(itertools.pairwise(bare))
     ordered = [0 <= text.find(first) < text.find(second) for first, second in pairs]
+    around = sum("".join(line.split()) in text for line in AROUND) / len(AROUND)
     return {
+        **({"around": round(around, 2)} if AROUND[0] in content.decode("utf-8", "ignore") else {}),
         "lines": round(sum(line in text for line in bare) / len(bare), 2),
         "order": round(sum(ordered) / len(pairs), 2),
         "ms": round(1e3 * seconds, 1),
@@ -219,7 +295,8 @@ def main() -> None:
     table = []
     for sample, (make, readers) in SAMPLES.items():
         content = make()
-        lines = [line[:20] for line in LINES] if "columns" in sample else LINES
+        cut = "columns" in sample or "tiers" in sample
+        lines = [line[:20] for line in LINES] if cut else LINES
         if "Identity" in sample:
             lines = [kana(line) for line in LINES if len(kana(line)) > 3]
         for library, read in readers.items():
@@ -235,6 +312,8 @@ def main() -> None:
         "python-pptx",
         "openpyxl",
         "selectolax",
+        "trafilatura",
+        "markitdown",
     ]
     report = {"environment": environment(packages), "table": table}
     args.json.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")

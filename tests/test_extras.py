@@ -43,5 +43,5 @@ def test_a_missing_package_names_its_extra(adapter: str) -> None:
 
 def test_the_line_that_installs_an_extra_holds_for_a_clone_too() -> None:
     assert install_line("serve") == (
-        "pip install 'konayuki[serve]' (from a clone: pip install '.[serve]')"
+        "pip install '.[serve]' in a clone (once published: pip install 'konayuki[serve]')"
     )

@@ -1,14 +1,15 @@
 """Whole files, and the lock of a folder's writer."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from konayuki.errors import InputError
-from konayuki.files import FileLock, replace_file, replacing
+from konayuki.errors import InputError, WriteError
+from konayuki.files import FileLock, reading_hint, replace_file, replacing
 
 
 def refusal(holder: str) -> InputError:
@@ -74,3 +75,20 @@ os.killpg(0, 9)
     )
 
     assert done.stdout == "free\n"
+
+
+def test_a_hint_says_who_can_let_us_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = tmp_path / "my notes"
+    note.mkdir()
+    quoted = shlex.quote(str(note))
+    assert reading_hint(note) == f"hint: chmod -R u+rX {quoted}"
+    monkeypatch.setattr(os, "geteuid", lambda: note.stat().st_uid + 1)
+    hint = reading_hint(note)
+    assert hint.startswith("hint: it belongs to ")
+    assert hint.endswith(f" who can let everybody read it: chmod -R a+rX {quoted}")
+    assert "chmod" not in reading_hint(tmp_path / "nothing")
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="none is not a folder: expected an existing one"):
+        replace_file(tmp_path / "none" / "a.txt", "text")

@@ -9,9 +9,9 @@ from konayuki.errors import MissingExtraError
 def install_line(extra: str) -> str:
     """Return the pip command that installs an extra.
 
-    It names the form for a clone too: a hint must hold before the package is published.
+    The form that works in a clone comes first: the package is not published yet.
     """
-    return f"pip install 'konayuki[{extra}]' (from a clone: pip install '.[{extra}]')"
+    return f"pip install '.[{extra}]' in a clone (once published: pip install 'konayuki[{extra}]')"
 
 
 def require(module: str, extra: str) -> ModuleType:

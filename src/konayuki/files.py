@@ -2,12 +2,14 @@
 
 import errno
 import os
+import shlex
 import stat
 import sys
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
 
@@ -45,7 +47,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise NotFoundError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 _SAFELY = (  # no link, no waiting for a pipe's other end, nothing for a child process
@@ -119,7 +121,11 @@ def replacing(path: Path, *, synced: bool = True) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, KonayukiError) or error.filename not in (None, os.fspath(temporary)):
             raise  # another file's error, such as an input that cannot be read
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+        if not path.parent.is_dir():
+            raise WriteError(
+                f"cannot write {path}: {path.parent} is not a folder: expected an existing one"
+            ) from error
+        raise WriteError(f"cannot write {path}: {reason_of(error)}") from error
     finally:
         with suppress(OSError):  # an error of the block is the one to report
             temporary.unlink()
@@ -143,6 +149,35 @@ def replace_file(
         descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system said, without its number and the path."""
+    return str(error.strerror or error)
+
+
+def unreadable_part(path: Path) -> Path | None:
+    """Return the highest part of a path that we have no right to read; None without one."""
+    unreadable = None
+    for part in (path, *path.absolute().parents):
+        if os.access(part, os.R_OK | (os.X_OK if os.path.isdir(part) else 0)):  # noqa: PTH112
+            break
+        if os.path.lexists(part):
+            unreadable = part
+    return unreadable
+
+
+def reading_hint(path: Path) -> str:
+    """Return a line that says who can give us the right to read a file or folder, and how."""
+    command = f"chmod -R {{}}+rX {shlex.quote(str(path))}"
+    try:
+        owner = path.stat().st_uid
+        if owner == os.geteuid():
+            return f"hint: {command.format('u')}"
+        name = import_module("pwd").getpwuid(owner).pw_name
+    except (OSError, AttributeError, ImportError, KeyError):  # not on every system; no such user
+        return f"hint: its owner can let others read {path}"
+    return f"hint: it belongs to {name}, who can let everybody read it: {command.format('a')}"
 
 
 def folder_rights(parent: Path) -> int:
@@ -170,7 +205,7 @@ def make_folder(folder: Path) -> None:
             "hint: name another folder; it is created if it does not exist"
         ) from error
     except OSError as error:
-        raise WriteError(f"cannot create the folder {folder}: {error.strerror or error}") from error
+        raise WriteError(f"cannot create the folder {folder}: {reason_of(error)}") from error
 
 
 def _sync(path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from konayuki.cli import main
-from konayuki.cli.opening import open_file
 from konayuki.errors import KonayukiError
+from konayuki.ingest.opening import open_file
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_the_last_look_at_a_folder_is_the_one_that_is_told(read, notes: Path):
 
 def test_hits_are_opened_with_the_program_of_the_system(read, notes: Path, monkeypatch):
     opened: list[Path] = []
-    monkeypatch.setattr("konayuki.cli.opening.open_file", opened.append)
+    monkeypatch.setattr("konayuki.ingest.opening.open_file", opened.append)
     monkeypatch.setattr("konayuki.cli.get.open_file", opened.append)
     read("search", "i", "富士山の高さ", "--open")
     read("get", "i", "rows.csv:3", "--open")
@@ -126,7 +126,9 @@ def test_only_files_of_known_kinds_are_opened(tmp_path: Path, monkeypatch: pytes
         open_file(tmp_path / "a.md")
 
 
-def test_the_watch_says_what_it_does_until_it_is_interrupted(notes: Path):
+def test_the_watch_says_what_it_does_until_it_is_interrupted(
+    notes: Path, capsys: pytest.CaptureFixture[str]
+):
     pytest.importorskip("watchfiles")
     command = [sys.executable, "-m", "konayuki", "watch", "notes", "--out", "i"]
     with subprocess.Popen(
@@ -144,3 +146,28 @@ def test_the_watch_says_what_it_does_until_it_is_interrupted(notes: Path):
         finally:
             run.send_signal(signal.SIGINT)
         assert run.wait(20) == 130
+        assert run.stderr is not None and "Traceback" not in run.stderr.read()
+    capsys.readouterr()
+    assert main(["search", "i", "新しい覚え書き", "-k", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metadata"]["path"] == "notes/old.md"
+    assert main(["index", "notes", "--out", "i", "--json"]) == 1  # bad.json; nobody holds the lock
+    again = json.loads(capsys.readouterr().out)
+    assert (again["passages"], again["removed"], again["documents"]) == (0, 0, 7)
+
+
+def test_the_watch_may_be_interrupted_while_it_reads(notes: Path, capsys):
+    pytest.importorskip("watchfiles")
+    for number in range(300):
+        (notes / f"{number}.md").write_text(f"第{number}の記録。" * 200, "utf-8")
+    command = [sys.executable, "-m", "konayuki", "watch", "notes", "--out", "new"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        while not Path("new/documents.db").exists():
+            assert run.poll() is None
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 130
+        assert run.stderr is not None and "Traceback" not in run.stderr.read()
+    capsys.readouterr()
+    assert main(["index", "notes", "--out", "new"]) == 1  # bad.json
+    assert main(["search", "new", "第299の記録", "-k", "1", "--json"]) == 0
+    assert "notes/299.md" in capsys.readouterr().out

@@ -24,6 +24,16 @@ def test_the_frame_of_a_page_is_left_out():
     assert text_of(FRAME.format(article)).split() == ["本文。", "筆者より"]
 
 
+def test_asides_and_buttons_around_the_text_are_left_out_but_not_in_it():
+    page = (
+        "<article><h1>燻製</h1><p>桜のチップ。</p><aside>注: 火に注意。</aside>"
+        '<ul class="sns-share-buttons"><li>共有する</ul></article><aside>人気の記事</aside>'
+    )
+    text = html_outline(page).sections[0].text
+    assert "注: 火に注意。" in text and "人気" not in text and "共有" not in text
+    assert "売上" in html_outline('<div class="market-share">売上の割合</div>').sections[0].text
+
+
 def test_only_the_main_element_is_read_if_there_is_one():
     html = FRAME.format("<div>広告</div><main><p>本文。</p></main><div>関連</div>")
     assert text_of(html) == "本文。"

@@ -1,5 +1,9 @@
 """Markdown into sections."""
 
+import json
+from pathlib import Path
+
+from konayuki.ingest import read_records
 from konayuki.ingest.markdown import markdown_outline
 
 MARKDOWN = """---
@@ -108,3 +112,20 @@ def test_front_matter_that_is_too_long_or_open_is_text():
         outline = markdown_outline(text)
         assert (outline.title, outline.metadata) == ("", {})
         assert outline.sections
+
+
+def test_long_properties_are_stored_once(tmp_path: Path):
+    tags = [f"札{n}" for n in range(90)]
+    note = "長い覚え書き。" * 600
+    head = f"---\ntags: [{', '.join(tags)}]\nplace: 京都\nyear: 2024\nnote: {note}\n---\n"
+    (tmp_path / "a.md").write_text(
+        head + "# 題\n\n" + "雪が降った日の記録である。\n\n" * 200, "utf-8"
+    )
+    records = list(read_records(tmp_path / "a.md"))
+    assert len(records) > 5
+    for record in records:
+        assert {"tags", "place", "year", "path"} <= record["metadata"].keys()
+    assert ["note" in record["metadata"] for record in records] == [True] + [False] * (
+        len(records) - 1
+    )
+    assert sum(len(json.dumps(record["metadata"])) for record in records[1:]) < 2000 * len(records)

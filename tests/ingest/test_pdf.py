@@ -10,7 +10,7 @@ from konayuki.ingest.pdf import _without_frames, read_pdf
 
 FOLDER = str(Path(__file__).resolve().parents[2] / "benchmarks")
 sys.path.insert(0, FOLDER)
-from japanese_pdf import pdf_of_lines  # noqa: E402
+from japanese_pdf import Placed, pdf_of, pdf_of_lines  # noqa: E402
 
 sys.path.remove(FOLDER)
 LINES = [
@@ -58,6 +58,55 @@ def test_vertical_text_is_read_from_the_right_to_the_left():
     assert outline.sections[0].text.split("\n") == [
         line.replace(" ", "").replace("～", "〜") for line in LINES
     ]
+
+
+LONG = [f"第{n}の行はこの段の端まで続く長い文章である" for n in "一二三四五六七八"]
+
+
+def page_text(placed: list[Placed], cmap: str = "90ms-RKSJ-H") -> list[str]:
+    pytest.importorskip("pypdfium2")
+    (outline,) = read_pdf(pdf_of([placed], cmap, "cp932"), "a.pdf")
+    return outline.sections[0].text.split("\n")
+
+
+def side_by_side(left: list[str], right: list[str], top: float = 700) -> list[Placed]:
+    return [
+        Placed(text, x, top - 20 * n)
+        for n, row in enumerate(zip(left, right, strict=True))
+        for text, x in zip(row, (40, 320), strict=True)
+    ]
+
+
+def test_two_columns_drawn_row_by_row_are_read_one_after_the_other():
+    title = "二つの段の上に立つ題はこの頁の左の端から右の端までの広い幅を占める一行の見出しである"
+    between = "段の間に立つ中見出しもまた同じようにこの頁の左の端から右の端までの幅を占めている行"
+    page = [
+        Placed(title, 40, 760),
+        *side_by_side(LONG[:4], LONG[4:]),
+        Placed(between, 40, 600),
+        *side_by_side(LONG[:4], LONG[4:], top=560),
+    ]
+    assert page_text(page) == [title, *LONG, between, *LONG]
+
+
+def test_tables_are_read_row_by_row():
+    cells = side_by_side(
+        ["一月の電気代", "二月の電気代", "三月の電気代"], ["9800円", "10200円", "870円"]
+    )
+    assert [line.split()[0] for line in page_text(cells)] == [
+        "一月の電気代", "二月の電気代", "三月の電気代",
+    ]  # fmt: skip
+    long_and_short = side_by_side(LONG[:4], ["可", "不可", "可", "可"])
+    assert page_text(long_and_short)[0].startswith(LONG[0])
+    assert page_text(long_and_short)[0].endswith("可")
+
+
+def test_vertical_text_in_tiers_is_read_tier_by_tier():
+    upper, lower = ["上の段の初めの行", "上の段の次の行で", "上の段はここまで"], LONG[:3]
+    page = [Placed(line, 550 - 30 * n, 780) for n, line in enumerate(upper)]
+    page += [Placed(line, 550 - 30 * n, 400) for n, line in enumerate(lower)]
+    rows = [line for pair in zip(page[:3], page[3:], strict=True) for line in pair]
+    assert page_text(rows, "90ms-RKSJ-V") == [*upper, *lower]
 
 
 def test_a_reader_that_dies_hangs_or_takes_too_much_costs_only_the_file(monkeypatch):

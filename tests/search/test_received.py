@@ -286,6 +286,7 @@ def test_what_must_not_be_read_is_named(received: Path, part: str, rights: int):
         assert messages.startswith("right")
     elif part in {"documents.db", ""}:
         assert "expected the right to" in messages and "right [" not in messages
+        assert f"\nhint: chmod -R u+rX {received}" in messages
     else:
         assert "right [" in messages or rights > 0
         assert "Permission denied" in messages or (part, rights) == ("vectors", 0o300)

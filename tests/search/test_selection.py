@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from konayuki.choices import MODES
+from konayuki.choices import MODES, Mode
 from konayuki.errors import InputError, NotFoundError
 from konayuki.search import Condition, Index, Query
 from konayuki.search.dates import date_of, read_period
@@ -259,3 +259,36 @@ def test_the_kinds_of_files_are_those_that_can_be_read(tmp_path: Path) -> None:
 
     known = {suffix.lstrip(".") for suffix in SUFFIXES}
     assert {suffix for suffixes in KIND_SUFFIXES.values() for suffix in suffixes} <= known
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
+def test_the_newest_of_all_that_match_come_first(tmp_path: Path, mode: Mode) -> None:
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 7) for day in range(1, 29)]
+    filler = "倉庫の鍵を返した。帰りに雨が降った。" * 8
+    with Index.create(tmp_path / "i") as index:
+        index.add(
+            {
+                "id": day,
+                "text": f"{filler}会議の記録。{day}" if day > "2024-06" else f"会議の記録。{day}",
+                "metadata": {"date": day, "month": day[:7]},
+            }
+            for day in days
+        )
+        index.add([{"id": "other", "text": "猫が眠る。", "metadata": {"date": "2025-01-01"}}])
+        index.add([{"id": "undated", "text": "会議の記録。"}])
+        newest = sorted(days, reverse=True)
+        assert [hit.id for hit in index.search("会議の記録", 5, mode, sort="date")] == newest[:5]
+        hits = index.search("会議の記録", 2, mode, where={"month": "2024-03"}, sort="date")
+        assert [hit.id for hit in hits] == ["2024-03-28", "2024-03-27"]
+        hits = index.search(Query.parse("会議 before:2024-02"), 1, mode, sort="date")
+        assert [hit.id for hit in hits] == ["2024-01-28"]
+        index.add(
+            [{"id": "copy", "text": f"会議の記録。{days[0]}", "metadata": {"date": "2024-09-09"}}]
+        )
+        hits = index.search("会議の記録", 500, mode, sort="date", distinct=True)
+        assert hits[0].id == "copy" and days[0] not in {hit.id for hit in hits}
+        everything = index.search("会議の記録", 500, mode, sort="date")
+        assert everything[-1].id == "undated"
+        assert "other" not in {hit.id for hit in everything}
+        if mode == "hybrid":  # nothing matches: the best, by date
+            assert len(index.search("qqqq", 3, sort="date")) == 3

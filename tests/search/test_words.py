@@ -149,6 +149,20 @@ def test_the_other_spelling_follows_the_exact_one(index: Index) -> None:
     assert ids == [PASSAGES[1], PASSAGES[0]]
 
 
+@pytest.mark.parametrize(
+    ("asked", "other"),
+    [("渡辺", "渡邊"), ("渡邊", "渡辺"), ("引っ越し", "引越し"), ("引越し", "引っ越し")],
+)
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_a_name_is_found_in_its_other_form_behind_the_own_one(
+    tmp_path: Path, asked: str, other: str, mode: str
+) -> None:
+    made = Index.create(tmp_path / "i", MODEL)
+    texts = [f"{asked}の件で電話した。", f"{other}の件で電話した。", "会議の件で電話した。"]
+    made.add({"id": text, "text": text} for text in texts)
+    assert [hit.id for hit in made.search(asked, 2, mode)] == texts[:2]  # type: ignore[arg-type]
+
+
 def test_a_word_finds_no_other_word_of_the_same_reading(index: Index) -> None:
     assert [hit.id for hit in index.search("健康", mode="lexical")] == ["健康診断を受ける。"]
     assert index.search("けん", mode="lexical") == []

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 import konayuki
 from konayuki.ingest import read_records
-from konayuki.search import Document, Index
+from konayuki.search import Document, Index, clauses, verbatim
 from konayuki.search.ranker import ranker_of
 from konayuki.site import Settings, build_site
 from konayuki.site.model_file import site_model
@@ -21,6 +21,17 @@ RUNTIME = ROOT / "src" / "konayuki" / "site" / "runtime"
 DIM = 128
 
 Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_what_sites_do() -> Iterator[None]:
+    """Leave out what a site does not do, see docs/explanation/site.md."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clauses, "MOST_COMPLETIONS", 0)
+        patch.setattr(clauses, "katakana_words", lambda _: {})
+        patch.setattr("konayuki.search.searcher.katakana_words", lambda _: {})
+        patch.setattr(verbatim, "is_short", lambda _: False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -212,6 +212,8 @@ def test_highlights_are_those_of_python(ask, built, documents, questions):
         ("改\n行された長い言葉", "改行"),
         ("か\u3099くせい", "がくせい"),
         ("IPv6とIPv4", "ipv4"),
+        ("PostgreSQLのPostmanとpost", "postg post"),
+        ("JavaScriptと20240401", "java 2024 javasc"),
     ]
     answer = ask(built, highlights=pairs)["highlights"]
 

@@ -1,4 +1,4 @@
-"""Rows turn to their nearest rows, and 4-bit rows keep what fine-tuning has learned."""
+"""Rows turn to their nearest, shared directions weaken, 4-bit rows keep what fine-tuning taught."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,14 @@ pytest.importorskip("torch")
 from konayuki.model.packed import FloatTable, PackedTable, dequantize, quantize
 from konayuki.model.weights import Weights, straight_tanh
 from konayuki.training import finish
-from konayuki.training.finish import N_NEAREST, SHARPNESS, rounded_onto, turn_to_neighbours
+from konayuki.training.finish import (
+    N_NEAREST,
+    SHARPNESS,
+    even_directions,
+    rounded_onto,
+    turn_to_neighbours,
+)
+from konayuki.training.pair_store import PairStore, SourceRows
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +118,41 @@ def test_a_larger_share_turns_rows_further_and_lengths_stay() -> None:
 def test_no_share_changes_nothing() -> None:
     table = weights_of(np.ones((3, 4), np.float32))
     assert turn_to_neighbours(table, 0.0) is table
+
+
+def store_of_one_piece_texts(n: int) -> PairStore:
+    """Return pairs (i, i + 1) of texts that are one piece each."""
+    pairs = np.stack([np.arange(n - 1), np.arange(1, n), np.full(n - 1, -1)], axis=1)
+    sources = (SourceRows("a", 0, n // 2, 1.0), SourceRows("b", n // 2, n - 1, 1.0))
+    ids, offsets = np.arange(n, dtype=np.uint16), np.arange(n + 1)
+    return PairStore(ids, offsets, pairs.astype(np.int32), sources, n)
+
+
+def uneven_weights(n: int, dim: int) -> Weights:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(n, dim)) * np.linspace(0.2, 3.0, dim)
+    return Weights(FloatTable(rows.astype(np.float32)), *straight_tanh(dim))
+
+
+@pytest.mark.parametrize("share", [0.15, 1.0])
+def test_directions_become_more_even_by_the_formula(share: float) -> None:
+    weights, store = uneven_weights(120, 8), store_of_one_piece_texts(120)
+    rows = weights.float_table().values.astype(np.float64)
+    texts = store.pairs[:, :2].ravel()
+    units = rows[texts] / np.linalg.norm(rows[texts], axis=1, keepdims=True)
+    strengths, directions = np.linalg.eigh(units.T @ units / len(units))
+    factors = (strengths / strengths.mean()) ** (-share / 2)
+    expected = rows @ (directions * factors) @ directions.T
+    found = even_directions(weights, share, store).float_table().values
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_more_even_means_a_smaller_share_of_the_strongest_direction() -> None:
+    weights, store = uneven_weights(200, 16), store_of_one_piece_texts(200)
+    tops = []
+    for share in (0.0, 0.3, 0.6):
+        rows = even_directions(weights, share, store).float_table().values
+        units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        tops.append(np.linalg.eigvalsh(units.T @ units)[-1])
+    assert tops[0] > tops[1] > tops[2]
+    assert even_directions(weights, 0.0, store) is weights

@@ -31,6 +31,7 @@ def test_the_card_recipe_holds_the_values_of_the_card():
             "training.warmup_ratio is 2: expected a number from 0 to 1",
         ),
         ({"sources": [{"files": "a", "hub": "b"}]}, "expected either of them"),
+        ({"training": {"evenness": 0.1}}, "training.evenness is 0.1: expected 0, as model.tanh"),
         ({}, "sources is empty"),
     ],
 )
@@ -58,3 +59,22 @@ def test_settings_can_be_changed_from_outside() -> None:
 def test_a_wrong_change_says_what_is_wrong(change: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_recipe(RECIPES / "smoke.toml", [change])
+
+
+def test_a_recipe_like_another_has_its_values_but_its_own() -> None:
+    control = read_recipe(RECIPES / "control.toml")
+    bundled = read_recipe(RECIPES / "konayuki-ja.toml")
+    assert control.model.dims[0] == 1024
+    assert control.model.rarity_power == bundled.model.rarity_power
+    assert control.sources == bundled.sources
+    assert control.distillation == bundled.distillation
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("like = 3", "like is 3"), ('like = "a.toml"', "a chain of more than 8 like")],
+)
+def test_a_wrong_like_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_recipe(tmp_path / "a.toml")

@@ -1,9 +1,11 @@
 """Build the development collection: retrieval tasks whose sources training never sees.
 
+    python tools/spelling/build.py --out DEV/spelling ...
     python tools/development/build.py --data DATA/pairs --out DEV
 
 `DEV/tasks/NAME/` holds `corpus.parquet`, `queries.parquet` and `qrels.parquet` (BEIR layout),
-`DEV/train/` links to the files that are left to train on, and `DEV/README.md` lists both.
+`DEV/train/` links to the files that are left to train on, `DEV/all/` to all of them, both with the
+spellings of DEV/spelling, and `DEV/README.md` lists tasks and files.
 """
 
 import argparse
@@ -11,7 +13,7 @@ import csv
 import hashlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ else:
 
 CORPUS = 4000
 QUERIES = 300
+READ_BY_TOKENIZER = {"spelling-kanji-form"}  # 國 and 国 are one piece: nothing is left to learn
 TASKS = Path(__file__).with_name("tasks.toml")
 
 
@@ -40,7 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tasks = tomllib.loads(options.tasks.read_text(encoding="utf-8"))["tasks"]
     rows = [_build_task(task, options.data, options.out / "tasks") for task in tasks]
     held = {name for task in tasks for name in (task["file"], *task.get("keep", []))}
-    left = _link_training_files(options.data, options.out / "train", held)
+    known = {path.stem for path in options.data.glob("*.parquet")}
+    if missing := sorted(held - known):
+        sys.exit(f"{options.data}: no file for {', '.join(missing)}: expected those of tasks.toml")
+    folders = [options.data, options.out / "spelling" / "pairs"]
+    left = _link_training_files(folders, options.out / "train", {*held, *READ_BY_TOKENIZER})
+    _link_training_files(folders, options.out / "all", READ_BY_TOKENIZER)
     link(options.out / "eval", options.data.parent / "eval")
     _write_readme(options.out / "README.md", rows, held, left)
     print(f"{len(rows)} tasks, {len(held)} files held out, {len(left)} left to train on")
@@ -80,21 +88,24 @@ def _build_task(task: dict[str, Any], data: Path, folder: Path) -> dict[str, Any
     return {**task, "queries": len(queries), "passages": len(corpus)}
 
 
-def _link_training_files(data: Path, folder: Path, held: set[str]) -> list[str]:
-    """Link the files that are not held out; return their names."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    known = {path.stem for path in data.glob("*.parquet")}
-    if missing := sorted(held - known):
-        sys.exit(f"{data}: no file for {', '.join(missing)}: expected the pairs of tasks.toml")
-    left = sorted(known - held)
-    for name in left:
-        link(folder / f"{name}.parquet", data / f"{name}.parquet")
-    with (data / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="\t"))
-    with (folder / "SOURCES.tsv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerows(row for row in rows if row[0].removesuffix(".parquet") not in held)
+def _link_training_files(folders: Sequence[Path], out: Path, held: Set[str]) -> list[str]:
+    """Link the files that are not held out, and write their SOURCES.tsv; return their names."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    left = []
+    rows: list[list[str]] = []
+    for folder in folders:
+        if not folder.is_dir():
+            sys.exit(f"there is no folder {folder}: expected pairs\nhint: tools/spelling/build.py")
+        names = sorted({path.stem for path in folder.glob("*.parquet")} - held)
+        for name in names:
+            link(out / f"{name}.parquet", folder / f"{name}.parquet")
+        with (folder / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
+            heading, *lines = csv.reader(file, delimiter="\t")
+        rows += [row for row in lines if row[0].removesuffix(".parquet") not in held]
+        left += names
+    with (out / "SOURCES.tsv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows([heading, *rows])
     return left
 
 

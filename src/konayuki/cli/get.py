@@ -5,10 +5,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from konayuki.cli.opening import open_file
 from konayuki.cli.options import path_of
 from konayuki.cli.search import clean
 from konayuki.errors import InputError
+from konayuki.ingest.opening import open_file
 
 if TYPE_CHECKING:
     from konayuki.search import Document

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from konayuki import progress
 from konayuki.cli.options import HelpFormatter, add_shared
 from konayuki.errors import InputError, KonayukiError
+from konayuki.files import reading_hint, reason_of, unreadable_part
 
 _PYTHON = re.compile(r"\b(Index|StaticModel)\b|\w\(")
 
@@ -161,9 +163,13 @@ def shell_message(error: KonayukiError) -> str:
 
 
 def _refusal(error: OSError) -> str:
-    """Return what the system refused, and for which path, in one line."""
-    reason = " ".join((error.strerror or str(error)).split())
-    return f"{error.filename}: {reason}" if error.filename is not None else reason
+    """Return what the system refused, and for which path, with a hint if it is about rights."""
+    reason = " ".join(reason_of(error).split())
+    if not isinstance(error.filename, str):
+        return reason
+    unreadable = unreadable_part(Path(error.filename))
+    hint = f"\n{reading_hint(unreadable)}" if unreadable else ""
+    return f"{error.filename}: {reason}{hint}"
 
 
 def _discard_output() -> None:

@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sort",
         choices=SORTS,
         default="score",
-        help="order of the hits: by score, or newest first",
+        help="order of the hits: by score, or the newest of all that match first",
     )
     parser.add_argument(
         "--by-file", action="store_true", help="show the best hit of each file, and how many follow"
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the hits of every query."""
-    from konayuki.cli.opening import open_file
+    from konayuki.ingest.opening import open_file
     from konayuki.ingest.places import file_of
     from konayuki.search import Index, Query
     from konayuki.search.files import GROUPED_HITS

@@ -19,6 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--create", action="store_true", help="make the index if it does not exist")
     parser.add_argument("--read-only", action="store_true", help="refuse to change the index")
     parser.add_argument(
+        "--share-index",
+        action="store_true",
+        help="hold the index only while writing, so that konayuki index and watch may write too",
+    )
+    parser.add_argument(
+        "--open-files",
+        action="store_true",
+        help="let the page open the files of hits with the programs of this machine",
+    )
+    parser.add_argument(
         "--alias",
         action="append",
         default=[],
@@ -107,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
             strict_model=args.strict_model,
             create=args.create,
             read_only=args.read_only,
+            share_index=args.share_index,
+            open_files=args.open_files,
             host=args.host,
             port=args.port,
             workers=args.workers,
@@ -139,6 +151,13 @@ def _check(args: argparse.Namespace) -> None:
         "timeout": (0 < args.timeout < 86_400, "seconds, more than 0 and less than a day"),
         "shutdown-timeout": (args.shutdown_timeout >= 0, "0 or more seconds"),
     }
+    from konayuki.serving.settings import LOOPBACK
+
+    if args.open_files and args.host not in LOOPBACK:
+        raise InputError(
+            f"--open-files with --host {args.host}: expected an address of this machine alone\n"
+            "hint: leave out --host, or --open-files"
+        )
     for name, (holds, expectation) in checks.items():
         if not holds:
             value = getattr(args, name.replace("-", "_"))

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 Properties = dict[str, Any]
-# Every passage of the note has them as metadata.
-MAX_CHARACTERS = 10_000
+MAX_CHARACTERS = 10_000  # they become metadata; only short ones of every passage
 _KEY = re.compile(r"([^\s:#\-\[{\"'][^:]*|\"[^\"]*\"|'[^']*'):(?:[ \t]+|$)")
 _ENDS = ("---", "...")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")

@@ -27,13 +27,17 @@ _VOID = {
     "wbr",
 }  # fmt: skip
 _OWN_ENDS = {"dd", "dt", "li", "option", "p", "td", "th", "tr"}  # the next of a kind ends one
-_CONTENT = {"article", "main", "section"}  # whose headers and footers belong to the text
-_FRAME = {"header", "footer"}
+_CONTENT = {"article", "main", "section"}  # whose headers, footers and asides belong to the text
+_FRAME = {"aside", "footer", "header"}
 _FRAME_ROLES = {"alert", "alertdialog", "banner", "contentinfo", "dialog", "navigation", "search"}
 _UNSEEN = re.compile(
     r"(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden)", re.IGNORECASE
 )
-_NOTICES = re.compile(r"(?:^|[-_\s])(?:cookies?|gdpr|consent)(?:$|[-_\s])", re.IGNORECASE)
+_NOTICES = re.compile(
+    r"(?:^|[-_\s])(?:cookies?|gdpr|consent|(?:share|sns)[-_]?(?:area|bar|buttons?|links?|list))"
+    r"(?:$|[-_\s])",
+    re.IGNORECASE,
+)
 _SPACES = re.compile(r"\s+")
 _HEADING_LINKS = {"headerlink", "hash-link", "anchor-link", "heading-anchor"}  # "¶" after a heading
 _ANCHORS = {"a", "article", "div", "section", "span"}  # whose id may be that of the next heading
@@ -47,9 +51,9 @@ def read_html(content: bytes, name: str) -> list[Item]:
 def html_outline(text: str) -> Outline:
     """Return the title and the sections of an HTML text; broken markup gives what can be read.
 
-    Hidden elements, navigation, notes about cookies and the header and footer of the page are left
-    out, and if there is a `main` element (or one of that role), all that lies outside of it. A page
-    that would be empty then is read whole.
+    Hidden elements, navigation, notes about cookies, buttons to share and the header, footer and
+    asides of the page are left out, and if there is a `main` element (or one of that role), all
+    that lies outside of it. A page that would be empty then is read whole.
     """
     page = list(tokens(text))
     has_main = any(isinstance(token, Start) and _is_main(token) for token in page)

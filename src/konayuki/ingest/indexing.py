@@ -28,7 +28,7 @@ from konayuki.search.index import Index
 from konayuki.search.notes import Source
 
 # Higher whenever the same file gives other records or terms: an update then reads it again.
-_READING = 4
+_READING = 5
 _LARGE_BYTES = 16 << 20  # of which the reading is announced, as it takes seconds
 
 

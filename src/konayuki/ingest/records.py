@@ -14,10 +14,12 @@ from konayuki.ingest.outline import BadRows, Outline, Section
 from konayuki.rows import Row
 from konayuki.search.document import FIELDS, read_document
 from konayuki.search.prepared import searched_text
+from konayuki.search.selection import TAG_KEYS
 from konayuki.text import decode
 
 Record = dict[str, Any]
 DEFAULT_COLUMNS = Columns()
+_MOST_REPEATED = 200  # characters of a property that every passage of its file has
 
 
 @dataclass
@@ -108,9 +110,10 @@ def _passages(
     lines: Lines | None = None,
 ) -> Iterator[Record]:
     readings = Readings(outline.readings)
+    repeated = {key: value for key, value in metadata.items() if _is_repeated(key, value)}
     for piece in chunk(outline.sections, file.cutting):
         shown = (title, piece.heading, piece.text)
-        own = {**piece.metadata, **metadata}
+        own = {**piece.metadata, **(repeated if piece.position else metadata)}
         if lines is not None:
             own.setdefault("line", lines.of(piece.text))
         own = with_keywords(own, (*file.words, *readings.of("\n".join(shown))), shown)
@@ -124,6 +127,16 @@ def _passages(
             "position": piece.position,
         }
         yield checked(record, f"{metadata['path']}#{piece.position}")
+
+
+def _is_repeated(key: str, value: object) -> bool:
+    """Return whether all passages of a file have a property, not only the first one.
+
+    What is short or a list of tags is there to filter by; the rest would fill the index.
+    """
+    if key in ("path", *TAG_KEYS) or not isinstance(value, str | list | Mapping):
+        return True
+    return len(str(value)) <= _MOST_REPEATED
 
 
 def checked(record: Record, place: str) -> Record:

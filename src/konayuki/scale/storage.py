@@ -1,6 +1,7 @@
 """Files of this machine and of object stores, through pyarrow's file systems and fsspec's."""
 
 import io
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from konayuki.errors import InputError, MissingExtraError, NotFoundError
+from konayuki.errors import InputError, MissingExtraError, NotFoundError, WriteError
 from konayuki.extras import require
 
 EXTRA = "scale"
@@ -72,7 +73,11 @@ class Store:
         """
         path = self.path(name)
         folder, _, last = path.rpartition("/")
-        self.filesystem.create_dir(folder, recursive=True)
+        try:
+            self.filesystem.create_dir(folder, recursive=True)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            raise WriteError(f"cannot create the folder {folder}: {reason}") from error
         partial = f"{folder}/.{last}.{uuid.uuid4().hex[:12]}.partial"
         try:
             with self.filesystem.open_output_stream(partial) as stream:

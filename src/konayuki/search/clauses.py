@@ -10,11 +10,19 @@ import tantivy
 from tantivy import Occur, Query
 
 from konayuki.search.bm25 import K1, B, idf
-from konayuki.search.spelling import is_kana
-from konayuki.search.terms import other_spellings, query_terms, query_words
+from konayuki.search.spelling import UNMISTYPED, is_kana, is_long, is_mistyped
+from konayuki.search.terms import (
+    is_beginning,
+    katakana_words,
+    other_spellings,
+    query_terms,
+    query_words,
+)
 
 MAX_QUERY_TERMS = 512
 OTHER_SPELLING = 0.8  # of the weight of a term or word: exact spellings come first
+MOST_COMPLETIONS = 32  # of a word that no document holds, the most frequent ones
+_MOST_LIKE = 5_000  # words that are compared with one that may be mistyped
 
 Term = tuple[str, str]  # field and term
 
@@ -51,6 +59,7 @@ class Clauses:
         self._searcher = searcher
         self._schema = schema
         self._n_counted = n_counted
+        self._completions: dict[str, tuple[str, ...]] = {}
 
     def query(self, text: str) -> Query | None:
         """Return the query of a text, None if it has no terms."""
@@ -80,7 +89,7 @@ class Clauses:
     def _weight(self, term: Term, others: Mapping[str, Sequence[str]]) -> float:
         """Return the IDF of a term; if no document holds it, the largest of its spellings'."""
         field, text = term
-        spellings = others.get(text, ())
+        spellings = self._spellings(term, others)
         if spellings and not self._searcher.doc_freq(field, text):
             idfs = [
                 self._idf((field, other))
@@ -90,6 +99,33 @@ class Clauses:
             if idfs:
                 return OTHER_SPELLING * max(idfs)
         return self._idf(term)
+
+    def _spellings(self, term: Term, others: Mapping[str, Sequence[str]]) -> Sequence[str]:
+        """Return the other spellings of a term, or how it may go on if it was typed in part."""
+        field, text = term
+        return others.get(text) or (self.completions(text) if field == "grams" else ())
+
+    def completions(self, word: str) -> tuple[str, ...]:
+        """Return words of the index that may be meant; none if it holds the word.
+
+        They begin so, or if none does, they differ by one slip of the keys.
+        """
+        if not is_beginning(word) or self._searcher.doc_freq("grams", word):
+            return ()
+        if word not in self._completions:
+            if len(self._completions) > MAX_QUERY_TERMS:
+                self._completions.clear()
+            terms = self._beginning_with(word, MOST_COMPLETIONS)
+            if not terms and is_long(word):
+                near = self._beginning_with(word[:UNMISTYPED], _MOST_LIKE)
+                terms = [term for term in near if is_mistyped(word, term)][:MOST_COMPLETIONS]
+            self._completions[word] = tuple(terms)
+        return self._completions[word]
+
+    def _beginning_with(self, start: str, limit: int) -> list[str]:
+        """Return the most frequent words that begin so."""
+        terms = self._searcher.terms_with_prefix("grams", start, limit=limit)
+        return [term for term, _ in terms]
 
     def _idf(self, term: Term) -> float:
         return float(idf(self._n_counted, self._searcher.doc_freq(*term)))
@@ -102,7 +138,7 @@ class Clauses:
         """
         field, text = term
         query = self._plain(term)
-        spellings = others.get(text, ())
+        spellings = self._spellings(term, others)
         if not spellings or (is_kana(text) and self._searcher.doc_freq(field, text)):
             return query  # kana that occur are spelled as they should be
         held = [other for other in spellings if self._searcher.doc_freq(field, other)]
@@ -178,8 +214,22 @@ def _terms_and_words(text: str) -> tuple[Mapping[Term, int], Mapping[Word, int]]
             word = Word(own, others, unusual and all(is_kana(text) for _, text in own))
             counts.subtract(word.terms)
             words[word] += 1
+        _add_in_hiragana(text, counts, words)
         counts = +counts
     return dict(counts.most_common(MAX_QUERY_TERMS)), words
+
+
+def _add_in_hiragana(text: str, counts: Counter[Term], words: Counter[Word]) -> None:
+    """Add to the words of a query those in katakana, which some write in hiragana.
+
+    Single pairs of hiragana would be found everywhere; all of those of a word are hardly by chance.
+    """
+    for spelled, kana in katakana_words(text).items():
+        own = _terms_of(spelled)
+        count = min(counts[term] for term in own)
+        if count > 0:
+            counts.subtract(dict.fromkeys(own, count))
+            words[Word(own, ((_terms_of(kana), 1.0),), is_reading=False)] += count
 
 
 def _terms_of(spelling: str) -> tuple[Term, ...]:

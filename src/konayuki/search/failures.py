@@ -1,7 +1,6 @@
 """What an error of SQLite, tantivy or the system means for an index, as one of our errors."""
 
 import errno
-import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -15,6 +14,7 @@ from konayuki.errors import (
     ReadOnlyError,
     WriteError,
 )
+from konayuki.files import reading_hint, reason_of, unreadable_part
 
 _FULL = ("disk is full", "no space left", "os error 28", "quota exceeded")
 # What SQLite and tantivy make of a full disk, among other things.
@@ -48,39 +48,50 @@ def failure(path: Path, error: BaseException) -> KonayukiError:
     if isinstance(error, KonayukiError):
         return error
     number = error.errno if isinstance(error, OSError) else None
-    reason = _BY_NUMBER.get(number or 0, "") + f" {error}".lower()
+    said = reason_of(error) if isinstance(error, OSError) else error
+    reason = _BY_NUMBER.get(number or 0, "") + f" {said}".lower()
     perhaps_full = any(sign in reason for sign in _PERHAPS_FULL)
     if any(sign in reason for sign in _FULL) or (perhaps_full and _has_little_room(path)):
         return WriteError(
-            f"{path}: {error}: expected room on the disk\n"
+            f"{path}: {said}: expected room on the disk\n"
             "hint: nothing that was stored is lost; make room and try again"
         )
     forbidden = any(sign in reason for sign in _FORBIDDEN)
     refused = forbidden or any(sign in reason for sign in _SYSTEM)
-    if refused and (unreadable := _unreadable(Path(getattr(error, "filename", None) or path))):
+    if refused and (unreadable := unreadable_part(Path(getattr(error, "filename", None) or path))):
         return IndexFormatError(
-            f"{unreadable}: {error}: expected the right to read it\n"
-            f"hint: its owner can give it: chmod -R u+rX {unreadable}"
+            f"{unreadable}: {said}: expected the right to read it\n{reading_hint(unreadable)}"
         )
     if forbidden:
         return ReadOnlyError(
-            f"{path}: {error}: expected the right to write\n"
+            f"{path}: {said}: expected the right to write\n"
             "hint: searching needs the right to read only: Index.open(path, read_only=True)"
         )
     if any(sign in reason for sign in _BUSY):
         return IndexLockedError(
-            f"{path}: {error}: expected no other writer\n"
+            f"{path}: {said}: expected no other writer\n"
             "hint: close the other Index to write from here"
         )
     if any(sign in reason for sign in _CLOSED):
         return InputError(f"{path}: the index is closed\nhint: Index.open opens it again")
     if any(sign in reason for sign in _SYSTEM):
-        return NotFoundError(f"{path}: {error}: expected a file that can be opened and read")
+        return NotFoundError(f"{path}: {said}: expected a file that can be opened and read")
     if isinstance(error, sqlite3.Error | UnicodeDecodeError):
         return IndexFormatError(
-            f"{path}: {error}: expected the documents of an index\nhint: {BACKUP}"
+            f"{path}: {said}: expected the documents of an index\nhint: {BACKUP}"
         )
-    return IndexFormatError(f"{path}: {error}")
+    return IndexFormatError(f"{path}: {said}")
+
+
+def creation_failure(folder: Path, error: OSError) -> KonayukiError:
+    """Return the error to raise for one that was met while making an index."""
+    problem = failure(folder, error)
+    if isinstance(problem, IndexLockedError | InputError) or type(problem) is WriteError:
+        return problem
+    return WriteError(
+        f"{folder}: {reason_of(error)}: expected a place where an index can be made\n"
+        "hint: choose another folder"
+    )
 
 
 def _has_little_room(path: Path) -> bool:
@@ -90,14 +101,3 @@ def _has_little_room(path: Path) -> bool:
         return shutil.disk_usage(folder).free < _LITTLE_ROOM
     except (OSError, StopIteration):
         return False
-
-
-def _unreadable(path: Path) -> Path | None:
-    """Return the highest part of a path that we have no right to read; None without one."""
-    unreadable = None
-    for part in (path, *path.parents):
-        if os.access(part, os.R_OK | (os.X_OK if os.path.isdir(part) else 0)):  # noqa: PTH112
-            break
-        if os.path.lexists(part):
-            unreadable = part
-    return unreadable

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from konayuki.arrays import FloatVector
 from konayuki.choices import Mode, Sort
 from konayuki.errors import InputError, NotFoundError
+from konayuki.files import reading_hint
 from konayuki.progress import track
 from konayuki.search.arguments import (
     check_count,
@@ -124,7 +125,8 @@ class Index:
         folder = Path(path)
         if folder.is_dir() and not os.access(folder, os.X_OK):
             raise NotFoundError(
-                f"{folder}: permission denied: expected the right to look into the folder"
+                f"{folder}: permission denied: expected the right to look into the folder\n"
+                f"{reading_hint(folder)}"
             )
         if not os.path.lexists(folder / "documents.db"):
             hint = (
@@ -318,7 +320,8 @@ class Index:
             rerank: Look at the best candidates a second time, token by token, in mode "hybrid".
                 Without it, or with a model that has no rows of tokens, the score is the cosine and
                 what the words add to it, and hits have no relevance.
-            sort: "date" orders the hits that were found by their date, newest first.
+            sort: "date" shows the newest first: of all that hold every word of the query, and of
+                the 100 best that may be answers. In mode "dense" it orders the `k` best.
 
         Words of the query are also found under other spellings (とうきょう in 東京), for less.
 

@@ -19,7 +19,7 @@ from konayuki.search.clauses import Clauses
 from konayuki.search.document import Document, facts_of
 from konayuki.search.documents import Filter
 from konayuki.search.failures import failure
-from konayuki.search.terms import ANALYZER_VERSION, terms_of
+from konayuki.search.terms import ANALYZER_VERSION, completed, query_terms, terms_of
 
 _WRITER_BYTES = 128_000_000
 _LONGEST_FACT = 1024
@@ -150,6 +150,17 @@ class LexicalView:
         Terms that no document holds count as well, so it is 0 only for a query without terms.
         """
         return self._clauses.ceiling(text)
+
+    @_tantivy(None)
+    def completed(self, text: str) -> str:
+        """Return a query whose words that were typed in part go on as they do most often.
+
+        Only words that no document holds; width and case are folded if one changes.
+        """
+        completions = {word: self._clauses.completions(word) for word in query_terms(text).grams}
+        if not any(completions.values()):
+            return text
+        return completed(text, {word: longer[0] for word, longer in completions.items() if longer})
 
     def _search(self, query: Query, limit: int) -> list[tuple[Any, Any]]:
         hits: list[tuple[Any, Any]] = self._searcher.search(query, limit, count=False).hits

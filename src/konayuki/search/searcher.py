@@ -12,22 +12,27 @@ from numpy.typing import NDArray
 from konayuki.arrays import FloatVector, IntVector, unit_rows
 from konayuki.choices import Mode, Sort
 from konayuki.errors import IndexFormatError, InputError, NotFoundError
-from konayuki.search import facts
+from konayuki.search import facts, verbatim
 from konayuki.search.arguments import no_tokens
 from konayuki.search.dates import date_of
 from konayuki.search.documents import Filter
 from konayuki.search.encoder import TokenEncoder
+from konayuki.search.files import HOPELESS
+from konayuki.search.phrases import Phrase
 from konayuki.search.prepared import prepared
-from konayuki.search.query import Query
+from konayuki.search.query import Query, has_tokens
 from konayuki.search.ranker import Candidates, Ranker, ranker_of
-from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, leading
+from konayuki.search.ranking import Hit, Question, Ranked, View, as_hits, is_among, leading
 from konayuki.search.respelled import respelled
 from konayuki.search.selection import Selector
 from konayuki.search.store import Store
+from konayuki.search.terms import katakana_words
+from konayuki.text import fold
 
 _ATTEMPTS = 20
 _TOKEN_ATTEMPTS = 3
 _MORE_ROWS = 20
+_DATED_HITS = 100  # at least, of which the newest are shown
 _LIKE_CHARACTERS = 2_000  # of a passage, when others like it are wanted
 
 
@@ -69,24 +74,28 @@ class Searcher:
         if wanted.k == 0 or not (has_text or query.restricts):
             return []
         ranker = self.ranker if wanted.rerank and wanted.mode == "hybrid" else None
-        vector, tokens = self._asked(text, wanted.mode, ranker) if has_text else (None, ())
+        vector: FloatVector | None = None
+        tokens: Sequence[NDArray[np.int32]] = ()
+        if has_text:
+            whole = self._store.current().lexical.completed(text)
+            vector, tokens = self._asked([text, whole], wanted.mode, ranker)
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
             if wanted.min_relevance and has_text and view.tokens is None:
                 if attempt < _TOKEN_ATTEMPTS:  # a writer may be replacing them
                     continue
                 raise no_tokens(self._store.folder, wanted.min_relevance)
-            needs_rows = query.restricts or (wanted.where and wanted.mode != "lexical")
+            by_words = wanted.mode == "lexical" and wanted.sort == "score"
+            needs_rows = query.restricts or (wanted.where and not by_words)
             allowed = self._selector.rows(view, query, wanted.where) if needs_rows else None
             if has_text:
                 among = allowed if query.restricts else None
                 question = Question(text, vector, wanted.where, allowed, tokens, among)
-                hits = self._best(view, question, wanted, ranker)
+                find = self._newest_best if wanted.sort == "date" else self._best
+                hits = find(view, question, wanted, ranker)
             else:
                 hits = self._newest(view, allowed, wanted.k)
             if self._is_whole(view):
-                if wanted.sort == "date" and has_text:
-                    return newest_first(hits)
                 return hits
         raise self._too_fast()
 
@@ -104,7 +113,7 @@ class Searcher:
         text = document.embedded_text[:_LIKE_CHARACTERS]
         if k == 0 or not text.strip():
             return []
-        vector, _ = self._asked(text, "dense", None)
+        vector, _ = self._asked([text], "dense", None)
         key = identity if same_document else document.chunk_of or identity
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
@@ -139,29 +148,36 @@ class Searcher:
         if self.ranker is None or view.tokens is None:
             raise InputError("the model has no rows of tokens: expected a static model")
         text = prepared(text)
-        vector, tokens = self._asked(text, "hybrid", self.ranker)
+        vector, tokens = self._asked([text, view.lexical.completed(text)], "hybrid", self.ranker)
         rows, candidates, _ = view.candidates(Question(text, vector, tokens=tokens))
         documents = self._documents.by_row(rows.tolist())
         return [documents[row].id for row in rows.tolist()], candidates
 
     def _asked(
-        self, text: str, mode: Mode, ranker: Ranker | None
+        self, texts: Sequence[str], mode: Mode, ranker: Ranker | None
     ) -> tuple[FloatVector | None, Sequence[NDArray[np.int32]]]:
         """Return the vector of a prepared query, and its tokens if there is a second look.
 
-        If words of it have a clear standard spelling, the vector is the mean with that of the
-        query in this spelling, whose tokens come second: とうきょう alone says little to a model.
+        If words of it have a clear standard spelling or were typed in part, the vector is the mean
+        with that of the query in this spelling, whose tokens come second: とうきょう alone says
+        little to a model. A lone word in katakana is also looked for in hiragana.
+
+        Args:
+            texts: The query, and as its last item the query with whole words.
+            mode: Which half is asked.
+            ranker: None without a second look.
         """
         if mode == "lexical":
             return None, ()
         model = self._store.model
-        texts = list(dict.fromkeys([text, respelled(text, model.encode)]))
+        texts = list(dict.fromkeys([texts[0], respelled(texts[-1], model.encode)]))
         vectors = model.encode(texts)
         vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
         if ranker is None:
             return vector, ()
         assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
-        return vector, [model.tokenize([text]).ids for text in texts]
+        kana = katakana_words(texts[0]).get(fold(texts[0]))  # of a query that is one such word
+        return vector, [model.tokenize([text]).ids for text in (*texts, *([kana] if kana else ()))]
 
     def _is_whole(self, view: View) -> bool:
         """Return whether the dead of a view have not been removed meanwhile."""
@@ -179,7 +195,7 @@ class Searcher:
         n_rows = len(view.vectors)
         n_wanted = min(wanted.k, n_rows)
         while True:
-            ranked = _rank(view, question, n_wanted, wanted.mode, ranker)
+            ranked = self._ranked(view, question, n_wanted, wanted.mode, ranker)
             best = leading(ranked, n_wanted)
             documents = self._documents.by_row([line.row for line in best])
             if not set(documents).issuperset(line.row for line in best):
@@ -193,6 +209,47 @@ class Searcher:
                 least = wanted.min_relevance
                 return [hit for hit in hits[: wanted.k] if (hit.relevance or 0.0) >= least]
             n_wanted = min(2 * n_wanted + _MORE_ROWS, n_rows)
+
+    def _newest_best(
+        self, view: View, question: Question, wanted: Wanted, ranker: Ranker | None
+    ) -> list[Hit]:
+        """Return the newest hits: of the best ones, and of all that hold every word of the query.
+
+        What is hardly an answer is left out, unless there is nothing else.
+        """
+        if wanted.mode == "dense":
+            return newest_first(self._best(view, question, wanted, ranker))
+        # Of equal passages the newest stays, so what is left out is known only at the end.
+        deep = wanted._replace(k=max(wanted.k, _DATED_HITS), distinct=False, per_document=None)
+        hits = [hit for hit in self._best(view, question, deep, ranker) if _may_answer(hit)]
+        terms = Phrase(question.text).terms if has_tokens(question.text) else []
+        rows = view.lexical.rows_with(terms) if terms else view.vectors.rows[:0]
+        if question.allowed is not None:
+            rows = rows[is_among(rows, question.allowed)]
+        newest = np.sort(np.asarray(self._selector.newest(view, rows, deep.k), dtype=np.int64))
+        within = question._replace(allowed=newest, among=newest, filter=())
+        holding = self._best(view, within, deep, ranker) if len(newest) else []
+        hits = list({hit.id: hit for hit in (*holding, *hits)}.values())
+        dated = without_repetitions(
+            newest_first(hits), distinct=wanted.distinct, per_document=wanted.per_document
+        )
+        return dated[: wanted.k] or newest_first(self._best(view, question, wanted, ranker))
+
+    def _ranked(
+        self, view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
+    ) -> list[Ranked]:
+        """Return at least the `k` best rows; with a second look, those that are literally meant."""
+        if mode == "lexical":
+            return view.rank_lexical(question, k)
+        if mode == "dense":
+            return view.rank_dense(question, k)
+        if ranker is None or view.tokens is None:
+            return view.rank_fused(question, k)
+        if not verbatim.is_short(question.text):
+            return view.rank_with_second_look(question, k, ranker)
+        ranked = view.rank_with_second_look(question, max(k, verbatim.DEPTH), ranker)
+        rows = [line.row for line in ranked if line.lexical]
+        return verbatim.raised(ranked, question.text, self._documents.by_row(rows))
 
     def _newest(self, view: View, rows: IntVector | None, k: int) -> list[Hit]:
         """Return the newest of some rows, for a query that has nothing to rank by."""
@@ -209,16 +266,8 @@ def newest_first(hits: Sequence[Hit]) -> list[Hit]:
     return sorted(hits, key=lambda hit: date_of(hit.metadata) or date.min, reverse=True)
 
 
-def _rank(
-    view: View, question: Question, k: int, mode: Mode, ranker: Ranker | None
-) -> list[Ranked]:
-    if mode == "lexical":
-        return view.rank_lexical(question, k)
-    if mode == "dense":
-        return view.rank_dense(question, k)
-    if ranker and view.tokens is not None:
-        return view.rank_with_second_look(question, k, ranker)
-    return view.rank_fused(question, k)
+def _may_answer(hit: Hit) -> bool:
+    return bool(hit.lexical) if hit.relevance is None else hit.relevance >= HOPELESS
 
 
 def without_repetitions(

@@ -9,7 +9,14 @@ from operator import add
 from typing import NamedTuple
 
 from konayuki.search.prepared import prepared, span_of, traced, unwrapped
-from konayuki.search.terms import has_words, other_spellings, query_terms, query_words, tokens_of
+from konayuki.search.terms import (
+    has_words,
+    is_beginning,
+    other_spellings,
+    query_terms,
+    query_words,
+    tokens_of,
+)
 from konayuki.text import fold, sentence_ends
 
 # A character with the marks that NFKC may melt into it, as half-width kana have.
@@ -41,7 +48,8 @@ def highlight(text: str, query: str) -> list[tuple[int, int]]:
     """Return the (start, end) offsets in a text at which terms of a query stand.
 
     Matching is that of the lexical half: width and case do not matter, nor does a line break
-    inside a Japanese word. Spans that touch are one. Takes time linear in the length of the text,
+    inside a Japanese word. A Latin word that the text does not have is marked as the beginning of
+    others. Spans that touch are one. Takes time linear in the length of the text,
     however many terms the query has.
 
     Examples:
@@ -66,6 +74,7 @@ class _Wanted(NamedTuple):
 
     grams: frozenset[str]
     lone: frozenset[str]
+    beginnings: frozenset[str]
     has_words: bool
 
 
@@ -78,12 +87,13 @@ def _wanted(query: str) -> _Wanted:
     grams = frozenset(terms.grams).union(*other_spellings(query).values())
     grams = grams.union(map("".join, (pair for word in spellings for pair in pairwise(word))))
     lone = frozenset([*terms.lone, *(word for word in spellings if len(word) == 1)])
-    return _Wanted(grams, lone, has_words(terms))
+    beginnings = frozenset(filter(is_beginning, terms.grams))
+    return _Wanted(grams, lone, beginnings, has_words(terms))
 
 
 def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
     """Yield the (start, end) offsets of terms of a query in a folded text."""
-    grams, lone, with_words = _wanted(query)
+    grams, lone, beginnings, with_words = _wanted(query)
     if len(grams) + len(lone) <= _FEW_TERMS and not with_words:
         # Looking for each term takes a tenth of the time of looking at each pair of characters.
         for term in grams | lone:
@@ -92,10 +102,15 @@ def _matches(folded: str, query: str) -> Iterator[tuple[int, int]]:
                 yield place, place + len(term)
                 place = folded.find(term, place + 1)
         return
-    for start, run, word in tokens_of(folded):
+    tokens = list(tokens_of(folded))
+    absent = tuple(beginnings.difference(word for _, _, word in tokens)) if beginnings else ()
+    for start, run, word in tokens:
         if word:
             if word in grams:
                 yield start, start + len(word)
+            elif word.startswith(absent):
+                length = max(len(typed) for typed in absent if word.startswith(typed))
+                yield start, start + length
             continue
         for place, pair in enumerate(map(add, run, run[1:]), start):
             if pair in grams:

@@ -18,6 +18,9 @@ FORMS_FILE = "kanji_forms.txt"  # a group a line; written by tools/spelling/buil
 MOST_ALTERNATIVES = 8  # of a 2-gram
 
 _SEGMENT = re.compile("[\u3041-\u3096\u30fc]+|[\u30a1-\u30fa\u30fc-\u30fe]+")
+_KATAKANA_SEGMENT = re.compile("[\u30a1-\u30fa\u30fc-\u30fe]{3,}")
+_SHORTEST_MISTYPED = 5  # letters of a word; shorter ones are too often other words
+UNMISTYPED = 2  # letters at the start of a word, where slips are rare
 _SHORTEST_SEGMENT = 3  # shorter kana are particles and endings more often than words
 _SHORTEST_LONG_VOWELS = 5  # in what is left: インタフェス, but never ビル for ビール
 _HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
@@ -39,6 +42,24 @@ _OKURIGANA = re.compile(
 def is_kana(gram: str) -> bool:
     """Return whether a 2-gram holds kana only."""
     return all("ぁ" <= character <= "ヿ" for character in gram)
+
+
+def is_long(word: str) -> bool:
+    """Return whether a Latin word is long enough to be recognised though it is mistyped."""
+    return len(word) >= _SHORTEST_MISTYPED and word.isalpha()
+
+
+def is_mistyped(word: str, term: str) -> bool:
+    """Return whether two words differ by one letter: left out, added, another one, or exchanged."""
+    if abs(len(word) - len(term)) > 1 or word == term:
+        return False
+    start = next(
+        (n for n, pair in enumerate(zip(word, term, strict=False)) if pair[0] != pair[1]),
+        min(len(word), len(term)),
+    )
+    rest, other = word[start:], term[start:]
+    exchanged = rest[:2] == other[1::-1] and rest[2:] == other[2:]
+    return rest[1:] == other[1:] or rest[1:] == other or rest == other[1:] or exchanged
 
 
 def stems(run: str) -> list[str]:
@@ -69,6 +90,12 @@ def alternatives(run: str) -> dict[str, tuple[str, ...]]:
         for gram, spellings in others.items()
         if not known.issuperset(spellings)
     }
+
+
+def in_hiragana(run: str) -> dict[str, str]:
+    """Return the words in katakana of a folded run as they are in hiragana: トマト is とまと."""
+    words = _KATAKANA_SEGMENT.findall(run)
+    return {word: word.translate(_HIRAGANA) for word in words}
 
 
 def _other_forms(gram: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ from konayuki.search.derived import Derived
 from konayuki.search.document import Document
 from konayuki.search.documents import Change, Documents, Filter
 from konayuki.search.encoder import Encoder
-from konayuki.search.failures import failure
+from konayuki.search.failures import creation_failure, failure
 from konayuki.search.notes import Source
 from konayuki.search.ranking import View
 from konayuki.search.settings import (
@@ -100,7 +100,7 @@ class Store:
             finally:
                 lock.release()
         except OSError as error:
-            raise failure(folder, error) from error
+            raise creation_failure(folder, error) from error
 
     @classmethod
     def open(cls, folder: Path, model: Encoder, *, read_only: bool) -> "Store":

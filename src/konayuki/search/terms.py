@@ -1,12 +1,12 @@
 """Text into the terms that the lexical half matches."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import add
 from typing import NamedTuple
 
-from konayuki.search.spelling import alternatives, stems
+from konayuki.search.spelling import alternatives, in_hiragana, stems
 from konayuki.search.words import Spelling, words_in
 from konayuki.text import HIRAGANA, JAPANESE, KATAKANA, fold
 
@@ -24,6 +24,7 @@ _WORD = re.compile(WORD_CHARACTER)
 _PARTS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
 _KANA = re.compile(f"[{HIRAGANA}{KATAKANA}]")
 _LONGEST_WORD = 64
+_SHORTEST_BEGINNING = 3
 
 
 class Terms(NamedTuple):
@@ -102,10 +103,20 @@ def has_words(terms: Terms) -> bool:
     return any(_WORD.match(gram) for gram in terms.grams)
 
 
+def is_beginning(term: str) -> bool:
+    """Return whether a term is a word that may have been typed in part: Postg for PostgreSQL."""
+    return len(term) >= _SHORTEST_BEGINNING and term[0].isalpha()
+
+
 @lru_cache(maxsize=32)
 def query_terms(query: str) -> Terms:
     """Return the terms of a prepared query; remembered, for scores, ceiling and snippets ask it."""
     return _terms(query, lambda _: [])
+
+
+def completed(query: str, longer: Mapping[str, str]) -> str:
+    """Return a query, folded, with some of its words replaced by longer ones."""
+    return _TOKEN.sub(lambda match: longer.get(match[2] or "", match[0]), fold(query))
 
 
 @lru_cache(maxsize=32)
@@ -131,6 +142,15 @@ def query_words(query: str) -> list[tuple[str, Sequence[Spelling]]]:
             if any(spelling.text != spelled for spelling in word.spellings):
                 words.append((spelled, word.spellings))
     return words
+
+
+def katakana_words(query: str) -> dict[str, str]:
+    """Return the words in katakana of a prepared query, and each of them in hiragana."""
+    return {
+        word: kana
+        for run, _ in _TOKEN.findall(fold(query))
+        for word, kana in in_hiragana(run).items()
+    }
 
 
 @lru_cache(maxsize=32)

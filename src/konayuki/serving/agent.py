@@ -140,7 +140,7 @@ def _add_search_tool(server: MCPServer, engine: Engine) -> None:
             float, Field(ge=0, le=1, description="Leave out less relevant hits; in mode hybrid.")
         ] = 0.0,
         sort: Annotated[
-            Sort, Field(description="Order of the hits; date: newest first.")
+            Sort, Field(description="Order of the hits; date: the newest of all that match first.")
         ] = "score",
         plain: Annotated[bool, Field(description="Take the query as text only.")] = False,
         group_by_file: Annotated[

@@ -5,6 +5,9 @@ import base64
 import numpy as np
 
 import konayuki
+from konayuki.errors import KonayukiError
+from konayuki.ingest.opening import open_file
+from konayuki.ingest.places import file_of
 from konayuki.serving.engine import Engine
 from konayuki.serving.problems import Problem
 from konayuki.serving.schemas import (
@@ -22,6 +25,8 @@ from konayuki.serving.schemas import (
     Model,
     ModelsResponse,
     NoRequest,
+    OpenedResponse,
+    OpenRequest,
     ReadyResponse,
     SimilarityRequest,
     SimilarityResponse,
@@ -105,6 +110,29 @@ def get_document(engine: Engine, request: DocumentKey) -> DocumentResponse:
     )
 
 
+def open_source(engine: Engine, request: OpenRequest) -> OpenedResponse:
+    """Open the file that a passage comes from with the program of this machine for it.
+
+    Raises:
+        Problem: This server opens no files, there is no such document, or its file is gone or
+            cannot be opened.
+    """
+    if not engine.opens_files:
+        raise Problem(
+            403, "opens_no_files", "this server opens no files\nhint: konayuki serve --open-files"
+        )
+    index = engine.open_index()
+    document = index.get(request.id)
+    if document is None:
+        raise _unknown_document(request.id)
+    try:
+        path = file_of(index, document.metadata)
+        open_file(path)
+    except KonayukiError as error:
+        raise Problem(404, "no_file", "the file of the passage cannot be opened") from error
+    return OpenedResponse(str(path))
+
+
 def delete_document(engine: Engine, request: DocumentKey) -> DeletedResponse:
     """Remove a document and the passages cut from it.
 
@@ -163,4 +191,5 @@ def info(engine: Engine, _: NoRequest) -> InfoResponse:
         dim=engine.model.dim,
         documents=None if engine.index is None else len(engine.index),
         writable=engine.writable,
+        opens_files=engine.opens_files,
     )

@@ -29,6 +29,7 @@ class Engine:
         index_path: Folder of the index.
         read_only: Whether writing is refused.
         shares_index: Whether other processes write to the index too, see `Settings.share_index`.
+        opens_files: Whether clients may have files opened on this machine.
         strict_model: Whether embeddings under a name that is not in `names` are refused.
 
     Examples:
@@ -43,6 +44,7 @@ class Engine:
     index_path: Path | None = None
     read_only: bool = False
     shares_index: bool = False
+    opens_files: bool = False
     strict_model: bool = False
     _writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -73,6 +75,7 @@ class Engine:
             index_path=path,
             read_only=settings.read_only or (index is not None and index.read_only),
             shares_index=settings.share_index or settings.workers > 1,
+            opens_files=settings.open_files and settings.is_local,
             strict_model=settings.strict_model,
         )
         # Warm up: nobody's first request should wait for pages of the model's file.

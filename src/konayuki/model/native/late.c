@@ -73,8 +73,9 @@ enum late_fault late_count(const void *ids, int wide, const int64_t *ends, int64
 struct scratch {
     int32_t *slots;    /* (vocab,): place of a token among the distinct ones, plus 1 */
     int32_t *tokens;   /* (n_tokens,) distinct */
+    int32_t *places;   /* of the tokens of all passages asked for, end to end, among the distinct */
     float *cosines;    /* (n_tokens, width) with each query token */
-    float *shares;     /* (n_tokens,): product with the mean of the question */
+    float *shares;     /* (n_tokens,): product of the row with the mean of the question */
     uint8_t *query;    /* one block */
     int64_t n_tokens, capacity, width;
 };
@@ -86,20 +87,26 @@ static inline int64_t id_at(const struct late_passages *passages, int64_t place)
 
 static enum late_fault collect(struct scratch *scratch, const struct late_table *table,
                                const struct late_passages *passages) {
+    int64_t total = 0;
+    for (int64_t i = 0; i < passages->count; i++) total += passages->ends[i] - passages->starts[i];
+    int32_t *next = scratch->places = malloc((size_t)(total + 1) * sizeof *next);
+    if (!next) return LATE_NO_MEMORY;
     for (int64_t i = 0; i < passages->count; i++)
         for (int64_t place = passages->starts[i]; place < passages->ends[i]; place++) {
             const int64_t id = id_at(passages, place);
             if (id < 0 || id >= table->vocab) return LATE_BAD_ID;
-            if (scratch->slots[id]) continue;
-            if (scratch->n_tokens == scratch->capacity) {
-                const int64_t capacity = 2 * scratch->capacity + 1024;
-                int32_t *grown = realloc(scratch->tokens, (size_t)capacity * sizeof *grown);
-                if (!grown) return LATE_NO_MEMORY;
-                scratch->tokens = grown;
-                scratch->capacity = capacity;
+            if (!scratch->slots[id]) {
+                if (scratch->n_tokens == scratch->capacity) {
+                    const int64_t capacity = 2 * scratch->capacity + 1024;
+                    int32_t *grown = realloc(scratch->tokens, (size_t)capacity * sizeof *grown);
+                    if (!grown) return LATE_NO_MEMORY;
+                    scratch->tokens = grown;
+                    scratch->capacity = capacity;
+                }
+                scratch->tokens[scratch->n_tokens] = (int32_t)id;
+                scratch->slots[id] = (int32_t)++scratch->n_tokens;
             }
-            scratch->tokens[scratch->n_tokens] = (int32_t)id;
-            scratch->slots[id] = (int32_t)++scratch->n_tokens;
+            *next++ = scratch->slots[id] - 1;
         }
     return LATE_OK;
 }
@@ -135,55 +142,42 @@ static void compare_block(struct scratch *scratch, const struct late_table *tabl
         for (int64_t i = 0; i < n; i++) {
             const int32_t id = scratch->tokens[row + i], shift = 30 * table->sums[id];
             const float length = table->lengths[id], inverse = length > 0.0f ? 1.0f / length : 0.0f;
-            float *cosines = scratch->cosines + (row + i) * scratch->width + first, share = 0.0f;
+            float *cosines = scratch->cosines + (row + i) * scratch->width + first;
+            float parts[LATE_BLOCK];
             for (int t = 0; t < LATE_BLOCK; t++) {
                 const float product =
                     (float)(4 * sums[i * LATE_BLOCK + t] - shift + shifts[t]);
                 cosines[t] = product * (inverse * inverses[t]);
-                share += product * shares[t];
+                parts[t] = product * shares[t];
             }
-            scratch->shares[row + i] += share;
+            /* Added in pairs: one after the other, each sum would wait for the one before it. */
+            for (int half = LATE_BLOCK / 2; half; half /= 2)
+                for (int t = 0; t < half; t++) parts[t] += parts[t + half];
+            scratch->shares[row + i] += parts[0];
         }
     }
-}
-
-static float late_of(const struct scratch *scratch, const struct late_query *query,
-                     const struct late_passages *passages, int64_t passage, float *best) {
-    const int64_t width = scratch->width;
-    for (int64_t t = 0; t < width; t++) best[t] = -1.0f;
-    for (int64_t place = passages->starts[passage]; place < passages->ends[passage]; place++) {
-        const int64_t token = scratch->slots[id_at(passages, place)] - 1;
-        const float *cosines = scratch->cosines + token * width;
-        for (int64_t t = 0; t < width; t++) best[t] = cosines[t] > best[t] ? cosines[t] : best[t];
-    }
-    float sum = 0.0f;
-    for (int64_t t = 0; t < query->count; t++) sum += query->weights[t] * best[t];
-    return sum;
 }
 
 /* The largest cosine of the mean of the question, of length 1, with the mean of a sentence. */
 static float sentence_of(const struct scratch *scratch, const struct late_passages *passages,
-                         int64_t passage) {
-    const int64_t start = passages->starts[passage], end = passages->ends[passage];
+                         int64_t passage, const int32_t *places) {
+    const int64_t length = passages->ends[passage] - passages->starts[passage];
     float best = -1.0f;
-    int64_t place = start;
+    int64_t place = 0;
     for (int64_t i = passages->first[passage]; i < passages->last[passage]; i++) {
-        int64_t stop = start + passages->sentence_ends[i];
+        const int64_t end = passages->sentence_ends[i];
+        const int64_t stop = end < length ? end : length;
         float sum = 0.0f;
-        if (stop > end) stop = end;
-        for (; place < stop; place++) {
-            const int64_t id = id_at(passages, place);
-            sum += scratch->shares[scratch->slots[id] - 1] * passages->scales[id];
-        }
-        const float length = passages->sentence_lengths[i];
-        if (length > 0.0f && sum > best * length) best = sum / length;
+        for (; place < stop; place++) sum += scratch->shares[places[place]];
+        const float norm = passages->sentence_lengths[i];
+        if (norm > 0.0f && sum > best * norm) best = sum / norm;
     }
     return best;
 }
 
 static enum late_fault run(struct scratch *scratch, const struct late_table *table,
                            const struct late_query *query, const struct late_passages *passages,
-                           late_dots *dots, float *late, float *sentence) {
+                           late_dots *dots, late_best *largest, float *late, float *sentence) {
     const enum late_fault fault = collect(scratch, table, passages);
     if (fault) return fault;
     scratch->width = (query->count + LATE_BLOCK - 1) / LATE_BLOCK * LATE_BLOCK;
@@ -198,27 +192,36 @@ static enum late_fault run(struct scratch *scratch, const struct late_table *tab
     }
     for (int64_t first = 0; first < query->count; first += LATE_BLOCK)
         compare_block(scratch, table, query, first, dots);
+    for (int64_t i = 0; i < scratch->n_tokens; i++)
+        scratch->shares[i] *= passages->scales[scratch->tokens[i]];
+    const int32_t *places = scratch->places;
     for (int64_t i = 0; i < passages->count; i++) {
-        const int empty = passages->starts[i] >= passages->ends[i] || !query->count;
-        late[i] = empty ? 0.0f : late_of(scratch, query, passages, i, best);
-        sentence[i] = empty ? 0.0f : sentence_of(scratch, passages, i);
+        const int64_t length = passages->ends[i] - passages->starts[i];
+        late[i] = sentence[i] = 0.0f;
+        if (length > 0 && query->count) {
+            largest(scratch->cosines, scratch->width, places, length, best);
+            for (int64_t t = 0; t < query->count; t++) late[i] += query->weights[t] * best[t];
+            sentence[i] = sentence_of(scratch, passages, i, places);
+        }
+        places += length;
     }
     free(best);
     return LATE_OK;
 }
 
 enum late_fault late_run(const struct late_table *table, const struct late_query *query,
-                         const struct late_passages *passages, late_dots *dots, float *late,
-                         float *sentence) {
+                         const struct late_passages *passages, late_dots *dots, late_best *best,
+                         float *late, float *sentence) {
     for (int64_t t = 0; t < query->count; t++)
         if (query->ids[t] < 0 || query->ids[t] >= table->vocab) return LATE_BAD_ID;
     struct scratch scratch = {0};
     scratch.slots = calloc((size_t)(table->vocab + 1), sizeof *scratch.slots);
     const enum late_fault fault =
-        scratch.slots ? run(&scratch, table, query, passages, dots, late, sentence)
+        scratch.slots ? run(&scratch, table, query, passages, dots, best, late, sentence)
                       : LATE_NO_MEMORY;
     free(scratch.slots);
     free(scratch.tokens);
+    free(scratch.places);
     free(scratch.cosines);
     free(scratch.shares);
     free(scratch.query);

@@ -47,6 +47,13 @@ typedef void late_dots(const struct late_table *table, const int32_t *rows, int6
 
 late_dots late_dots_avx512vnni, late_dots_avx2, late_dots_plain;
 
+/* The largest of each column of some rows of `cosines`, which are `width` long, a multiple of
+   LATE_BLOCK, and at least -1: best (width,). Of no rows it is -1. */
+typedef void late_best(const float *cosines, int64_t width, const int32_t *rows, int64_t n_rows,
+                       float *best);
+
+late_best late_best_avx512, late_best_avx2, late_best_plain;
+
 /* Fills `lengths` and `sums`, each (vocab,). */
 void late_prepare(const struct late_table *table, float *lengths, int32_t *sums);
 
@@ -65,7 +72,7 @@ enum late_fault late_count(const void *ids, int wide, const int64_t *ends, int64
 /* Writes the late interaction of each passage and the cosine of its best sentence, 0 for a passage
    without tokens. */
 enum late_fault late_run(const struct late_table *table, const struct late_query *query,
-                         const struct late_passages *passages, late_dots *dots, float *late,
-                         float *sentence);
+                         const struct late_passages *passages, late_dots *dots, late_best *best,
+                         float *late, float *sentence);
 
 #endif

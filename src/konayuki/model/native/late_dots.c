@@ -1,4 +1,5 @@
-/* Sums of products of levels for each instruction set; the lanes are the tokens of the question. */
+/* Sums of products of levels, and largest cosines, for each instruction set; the lanes are the tokens
+   of the question. */
 #include <string.h>
 
 #include "late.h"
@@ -43,6 +44,7 @@ static inline int64_t words_of(const struct late_table *table) {
 #include <immintrin.h>
 
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define AVX512 __attribute__((target("avx512f")))
 #define AVX2 __attribute__((target("avx2")))
 
 static inline int32_t word(const uint8_t *bytes, int64_t place) {
@@ -105,7 +107,45 @@ AVX2 void late_dots_avx2(const struct late_table *table, const int32_t *rows, in
         _mm256_storeu_si256(to + 1, _mm256_madd_epi16(high, ones));
     }
 }
+
+AVX512 void late_best_avx512(const float *cosines, int64_t width, const int32_t *rows, int64_t n_rows,
+                           float *best) {
+    for (int64_t block = 0; block < width; block += LATE_BLOCK) {
+        __m512 largest = _mm512_set1_ps(-1.0f);
+        for (int64_t i = 0; i < n_rows; i++)
+            largest = _mm512_max_ps(largest, _mm512_loadu_ps(cosines + rows[i] * width + block));
+        _mm512_storeu_ps(best + block, largest);
+    }
+}
+
+AVX2 void late_best_avx2(const float *cosines, int64_t width, const int32_t *rows, int64_t n_rows,
+                         float *best) {
+    for (int64_t block = 0; block < width; block += LATE_BLOCK) {
+        __m256 first = _mm256_set1_ps(-1.0f), second = first;
+        for (int64_t i = 0; i < n_rows; i++) {
+            const float *row = cosines + rows[i] * width + block;
+            first = _mm256_max_ps(first, _mm256_loadu_ps(row));
+            second = _mm256_max_ps(second, _mm256_loadu_ps(row + 8));
+        }
+        _mm256_storeu_ps(best + block, first);
+        _mm256_storeu_ps(best + block + 8, second);
+    }
+}
 #endif
+
+void late_best_plain(const float *cosines, int64_t width, const int32_t *rows, int64_t n_rows,
+                     float *best) {
+    for (int64_t block = 0; block < width; block += LATE_BLOCK) {
+        float largest[LATE_BLOCK];
+        for (int t = 0; t < LATE_BLOCK; t++) largest[t] = -1.0f;
+        for (int64_t i = 0; i < n_rows; i++) {
+            const float *row = cosines + rows[i] * width + block;
+            for (int t = 0; t < LATE_BLOCK; t++)
+                largest[t] = row[t] > largest[t] ? row[t] : largest[t];
+        }
+        memcpy(best + block, largest, sizeof largest);
+    }
+}
 
 #if defined(__GNUC__)
 typedef uint16_t eight __attribute__((vector_size(16)));

@@ -11,18 +11,20 @@ int level_list(struct level levels[MAX_LEVELS]) {
         levels[count++] = (struct level){"avx512", pool_texts_avx512,
                                          vnni ? scan_sums_avx512vnni : scan_sums_avx2,
                                          vnni ? sketch_dots_avx512vnni : sketch_dots_avx2,
-                                         vnni ? late_dots_avx512vnni : late_dots_avx2};
+                                         vnni ? late_dots_avx512vnni : late_dots_avx2,
+                                         late_best_avx512};
     if (avx2)
         levels[count++] =
             (struct level){"avx2", pool_texts_avx2, scan_sums_avx2, sketch_dots_avx2,
-                           late_dots_avx2};
+                           late_dots_avx2, late_best_avx2};
     levels[count++] =
-        (struct level){"sse2", pool_texts_vector128, scan_sums_plain, sketch_dots_plain, late_dots_plain};
+        (struct level){"sse2", pool_texts_vector128, scan_sums_plain, sketch_dots_plain,
+                       late_dots_plain, late_best_plain};
 #elif defined(__aarch64__) && defined(__GNUC__)
     levels[count++] = (struct level){"neon", pool_texts_vector128, scan_sums_plain,
-                                     sketch_dots_plain, late_dots_plain};
+                                     sketch_dots_plain, late_dots_plain, late_best_plain};
 #endif
     levels[count++] = (struct level){"scalar", pool_texts_scalar, scan_sums_plain,
-                                     sketch_dots_plain, late_dots_plain};
+                                     sketch_dots_plain, late_dots_plain, late_best_plain};
     return count;
 }

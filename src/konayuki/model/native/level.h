@@ -12,6 +12,7 @@ struct level {
     scan_sums *sums;
     sketch_dots *dots;
     late_dots *late;
+    late_best *best;
 };
 
 enum { MAX_LEVELS = 4 };

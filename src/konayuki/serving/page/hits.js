@@ -31,6 +31,7 @@ function card(hit, context) {
       switching("open", say("open_text"), (open) => showWhole(open, body, hit, context)),
       neighbours(hit, body, context),
       pressing("like", say("similar"), () => acts.similar(hit)),
+      opening(hit, acts),
       removal(hit, item, acts),
     ),
   );
@@ -188,6 +189,12 @@ function small(hit, { query, acts }) {
 }
 
 /** Return the button that removes a document, at the second press. */
+/** Return a button that opens the file of a hit on the machine of the server, if it does that. */
+function opening(hit, acts) {
+  if (!service.opens_files || typeof hit.metadata.path !== "string") return null;
+  return pressing("file-open", say("open_file"), () => call("POST", "open", { id: hit.id }).catch(acts.fail));
+}
+
 function removal(hit, item, acts) {
   if (!service.writable) return null;
   const button = pressing("remove", say("remove"), async () => {

@@ -1232,6 +1232,7 @@ export class Highlighter {
     const usual = words.flatMap(({ spellings }) => spellings.map(({ text }) => text));
     const others = [...language.otherSpellings(prepared).values()].flat();
     this.grams = new Set([...grams, ...others, ...usual.flatMap((word) => pairs(Array.from(word)))]);
+    this.beginnings = grams.filter((word) => Array.from(word).length > 2 && /^\p{L}/u.test(word)); // is_beginning
     this.lone = new Set([...lone, ...usual.filter((word) => Array.from(word).length === 1)]);
   }
 
@@ -1247,9 +1248,12 @@ export class Highlighter {
       if (spans.length && from <= spans.at(-1)[1]) spans.at(-1)[1] = Math.max(to, spans.at(-1)[1]);
       else if (from < to) spans.push([from, to]);
     };
+    const present = new Set(tokens.map(({ word }) => word));
+    const absent = this.beginnings.filter((word) => !present.has(word));
     for (const { start, run, word } of tokens) {
       if (word) {
         if (this.grams.has(word)) add(start, start + word.length);
+        else add(start, start + Math.max(0, ...absent.filter((typed) => word.startsWith(typed)).map((typed) => typed.length)));
         continue;
       }
       let at = start;
