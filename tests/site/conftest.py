@@ -23,7 +23,7 @@ DIM = 128
 Ask = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # put back before the tests of other rooms
 def only_what_sites_do() -> Iterator[None]:
     """Leave out what a site does not do, see docs/explanation/site.md."""
     with pytest.MonkeyPatch.context() as patch:
