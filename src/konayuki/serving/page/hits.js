@@ -188,13 +188,13 @@ function small(hit, { query, acts }) {
   return make("li", {}, where ? make("p", { className: "place", textContent: where }) : null, body, make("div", { className: "acts" }, open));
 }
 
-/** Return the button that removes a document, at the second press. */
 /** Return a button that opens the file of a hit on the machine of the server, if it does that. */
 function opening(hit, acts) {
   if (!service.opens_files || typeof hit.metadata.path !== "string") return null;
   return pressing("file-open", say("open_file"), () => call("POST", "open", { id: hit.id }).catch(acts.fail));
 }
 
+/** Return the button that removes a document, at the second press. */
 function removal(hit, item, acts) {
   if (!service.writable) return null;
   const button = pressing("remove", say("remove"), async () => {
