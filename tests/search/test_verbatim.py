@@ -5,7 +5,8 @@ from itertools import product
 
 import pytest
 
-from konayuki.search import Index, highlight
+from konayuki.search import Document, Index, highlight, verbatim
+from konayuki.search.ranking import Ranked
 from konayuki.search.spelling import is_mistyped
 from konayuki.search.terms import completed
 
@@ -143,3 +144,24 @@ def test_beginnings_are_marked_only_in_texts_without_the_word() -> None:
     assert marked("JavaとJavaScript", "java") == ["Java"]
     assert marked("JavaScript", "java javasc") == ["JavaSc"]
     assert marked("20240401", "2024") == []
+
+
+@pytest.mark.parametrize("query", ["電気代", "猫のえさ", "電気代2024", "とまと", "db", "雨"])
+def test_passages_that_lack_a_term_need_not_be_read(
+    index: Index, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hits = index.search(query, 12)
+    monkeypatch.setattr("konayuki.search.searcher._MOST_HOLDING", 1)  # all are read
+    assert index.search(query, 12) == hits
+    monkeypatch.undo()
+
+    read: list[int] = []
+    raised = verbatim.raised
+
+    def counting(ranked: list[Ranked], text: str, documents: dict[int, Document]) -> list[Ranked]:
+        read.append(len(documents))
+        return raised(ranked, text, documents)
+
+    monkeypatch.setattr(verbatim, "raised", counting)
+    index.search(query, 12)
+    assert read[0] <= 5 < len(NOTES)
