@@ -129,7 +129,7 @@ def open_source(engine: Engine, request: OpenRequest) -> OpenedResponse:
         path = file_of(index, document.metadata)
         open_file(path)
     except KonayukiError as error:
-        raise Problem(404, "no_file", "the file of the passage cannot be opened") from error
+        raise Problem(404, "no_file", f"the file of the passage cannot be opened: {error}") from error
     return OpenedResponse(str(path))
 
 
