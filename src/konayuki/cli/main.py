@@ -129,11 +129,11 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     args, rest = parser.parse_known_args(arguments)
     # argparse ends a list of words at the first option: in `search DIR -k 3 WORD`, none is left.
     end = rest.index("--") if "--" in rest else len(rest)
-    query = getattr(args, "query", None)
-    if rest and (not isinstance(query, list) or any(map(_is_option, rest[:end]))):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
+    query: object = getattr(args, "query", None)
+    if isinstance(query, list) and not any(map(_is_option, rest[:end])):
         args.query = [*query, *rest[:end], *rest[end + 1 :]]
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return args
 
 

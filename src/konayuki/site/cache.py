@@ -34,7 +34,8 @@ class Cache:
         row = self._connection.execute(query, key).fetchone()
         if row is None or row[0] is None:
             return None
-        checksum, value = row[0][:_CHECKSUM], row[0][_CHECKSUM:]
+        stored: bytes = row[0]
+        checksum, value = stored[:_CHECKSUM], stored[_CHECKSUM:]
         if checksum != _checksum(value):
             return None  # damaged: it is made again
         self._used.add(key)
