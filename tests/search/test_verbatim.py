@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 
+from konayuki.ingest import update
 from konayuki.search import Document, Index, highlight, verbatim
 from konayuki.search.ranking import Ranked
 from konayuki.search.spelling import is_mistyped
@@ -50,6 +52,20 @@ def test_a_file_with_the_name_comes_first_then_those_with_a_number(index: Index)
     hit = index.search("電気代", 1)[0]
     assert hit.relevance is not None and hit.relevance >= 0.5
     assert sum(hit.parts.values()) == pytest.approx(hit.score, abs=1e-4)
+
+
+@pytest.mark.parametrize("query", ["2024-05-10", "budget", "最終", "2024-05-10_budget_最終"])
+def test_a_file_is_called_each_part_of_its_name(tmp_path: Path, query: str) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "2024-05-10_budget_最終.md").write_text("# 連絡\n承知しました。", "utf-8")
+    table = "日付,金額\n2024-05-10,最終 budget\n"
+    (notes / "家計簿.csv").write_text(table * 3, "utf-8")
+    with Index.create(tmp_path / "i") as index:
+        update(index, [notes])
+        hit = index.search(query, 1)[0]
+    assert hit.metadata["path"].endswith("最終.md")
+    assert hit.relevance is not None and hit.relevance >= 0.5
 
 
 def test_only_the_best_passage_of_a_file_is_raised_for_its_name(index: Index) -> None:

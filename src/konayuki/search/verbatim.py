@@ -17,6 +17,8 @@ _HELD = 3.0  # as much as one good feature: it decides between passages that are
 _NAMED_RELEVANCE, _HELD_RELEVANCE = 0.5, 0.2
 _NUMBERS = re.compile(r"[\W\d_]+")  # 電気代2024.csv is called 電気代
 
+_JOINTS = re.compile(r"[_\s]+")  # 2024-05-10_budget_final.md is called each of the three
+
 
 def is_short(text: str) -> bool:
     """Return whether a prepared query is short enough to be a name or a phrase."""
@@ -76,7 +78,10 @@ def _name_score(document: Document, name: str) -> float:
     stem = file.rpartition(".")[0] or file
     if name in (file, stem):
         return _NAMED
-    return _NUMBERED if name[:1] in stem and name == _NUMBERS.sub("", stem) else 0.0
+    if name[:1] not in stem:
+        return 0.0
+    is_part = len(name) > 1 and name in _JOINTS.split(stem)
+    return _NUMBERED if is_part or name == _NUMBERS.sub("", stem) else 0.0
 
 
 def _parts_of(document: Document) -> tuple[str, str, str]:
