@@ -126,6 +126,31 @@ def test_only_files_of_known_kinds_are_opened(tmp_path: Path, monkeypatch: pytes
         open_file(tmp_path / "a.md")
 
 
+def test_a_file_is_no_option_of_the_opener_and_source_code_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("subprocess.run", run)
+    for system in ("linux", "darwin"):
+        monkeypatch.setattr("sys.platform", system)
+        open_file(Path("--version.md"))
+        open_file(Path("a.sh"))
+    note, script = str(tmp_path / "--version.md"), str(tmp_path / "a.sh")
+    assert commands == [
+        ["/bin/xdg-open", note],
+        ["/bin/xdg-open", script],
+        ["/bin/open", note],
+        ["/bin/open", "-t", script],
+    ]
+
+
 def test_the_watch_says_what_it_does_until_it_is_interrupted(
     notes: Path, capsys: pytest.CaptureFixture[str]
 ):

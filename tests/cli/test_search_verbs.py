@@ -198,6 +198,48 @@ def test_hits_are_shown_without_blank_lines_and_repeated_places(
     assert capsys.readouterr().out.splitlines() == [" 1. notes/chat.csv:2", "    公園口で集合"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-k", 1, "富士山"),
+        ("高さ", "-k", 1, "富士山"),
+        ("-k", 1, "富士山 -琵琶湖"),
+        ("-k", 1, "-琵琶湖 富士山"),
+    ],
+)
+def test_a_query_may_stand_behind_options(
+    model: Path,
+    notes: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[object, ...],
+):
+    run(model, "index", notes, "--out", "i")
+    capsys.readouterr()
+    hits = found(model, capsys, *arguments)
+    assert [hit["metadata"]["path"] for hit in hits] == ["notes/fuji.md"]
+
+
+def test_a_query_of_an_exclusion_stands_behind_two_dashes(
+    model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(model, "index", notes, "--out", "i")
+    capsys.readouterr()
+    assert main(["search", "i", "--model", str(model), "-k", "9", "--", "-琵琶湖"]) == 0
+    assert "lake.txt" not in (out := capsys.readouterr().out)
+    assert "fuji.md" in out
+
+
+def test_an_unknown_option_behind_a_query_is_refused(
+    notes: Path, capsys: pytest.CaptureFixture[str]
+):
+    for arguments in (["-k", "1", "富士山", "--sorted"], ["富士山", "-rf"]):
+        with pytest.raises(SystemExit):
+            main(["search", "i", *arguments])
+        assert "unrecognized arguments" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["get", "i", "a", "b"])
+
+
 def test_what_is_like_a_passage_is_found(
     model: Path, notes: Path, capsys: pytest.CaptureFixture[str]
 ):

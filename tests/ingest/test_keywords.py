@@ -46,6 +46,16 @@ def test_names_above_the_folder_that_was_named_say_nothing():
     assert file_words("議事録/四月.md", ".") == ["議事録", "四月"]
 
 
+def test_words_that_underscores_join_are_found(index: Index, tmp_path: Path):
+    (tmp_path / "2024-05-10_budget_最終.md").write_text("# お知らせ\n変更はない。", "utf-8")
+    (tmp_path / "plan_b.txt").write_text("雨なら延期する。", "utf-8")  # its name is its title
+    update(index, [tmp_path])
+    for query in ("budget", "2024-05-10", "budget_最終", "最終"):
+        assert lexical(index, query)[0].endswith("budget_最終.md#0"), query
+    assert lexical(index, "plan")[0].endswith("plan_b.txt#0")
+    assert lexical(index, "plan_b")[0].endswith("plan_b.txt#0")
+
+
 def test_readings_are_found_and_the_text_stays(index: Index, tmp_path: Path):
     page = "<p><ruby>薔薇<rt>ばら</ruby>と<ruby>檸<rt>れ</rt>檬<rt>もん</rt></ruby>。</p>"
     (tmp_path / "a.html").write_text(f"{page}<p hidden><ruby>罠<rt>わな</ruby>", "utf-8")

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from konayuki.search import Index, highlight
+from konayuki.ingest import update
+from konayuki.search import Document, Index, highlight, verbatim
+from konayuki.search.ranking import Ranked
 from konayuki.search.spelling import is_mistyped
 from konayuki.search.terms import completed
 
@@ -49,6 +52,20 @@ def test_a_file_with_the_name_comes_first_then_those_with_a_number(index: Index)
     hit = index.search("電気代", 1)[0]
     assert hit.relevance is not None and hit.relevance >= 0.5
     assert sum(hit.parts.values()) == pytest.approx(hit.score, abs=1e-4)
+
+
+@pytest.mark.parametrize("query", ["2024-05-10", "budget", "最終", "2024-05-10_budget_最終"])
+def test_a_file_is_called_each_part_of_its_name(tmp_path: Path, query: str) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "2024-05-10_budget_最終.md").write_text("# 連絡\n承知しました。", "utf-8")
+    table = "日付,金額\n2024-05-10,最終 budget\n"
+    (notes / "家計簿.csv").write_text(table * 3, "utf-8")
+    with Index.create(tmp_path / "i") as index:
+        update(index, [notes])
+        hit = index.search(query, 1)[0]
+    assert hit.metadata["path"].endswith("最終.md")
+    assert hit.relevance is not None and hit.relevance >= 0.5
 
 
 def test_only_the_best_passage_of_a_file_is_raised_for_its_name(index: Index) -> None:
@@ -143,3 +160,24 @@ def test_beginnings_are_marked_only_in_texts_without_the_word() -> None:
     assert marked("JavaとJavaScript", "java") == ["Java"]
     assert marked("JavaScript", "java javasc") == ["JavaSc"]
     assert marked("20240401", "2024") == []
+
+
+@pytest.mark.parametrize("query", ["電気代", "猫のえさ", "電気代2024", "とまと", "db", "雨"])
+def test_passages_that_lack_a_term_need_not_be_read(
+    index: Index, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hits = index.search(query, 12)
+    monkeypatch.setattr("konayuki.search.searcher._MOST_HOLDING", 1)  # all are read
+    assert index.search(query, 12) == hits
+    monkeypatch.undo()
+
+    read: list[int] = []
+    raised = verbatim.raised
+
+    def counting(ranked: list[Ranked], text: str, documents: dict[int, Document]) -> list[Ranked]:
+        read.append(len(documents))
+        return raised(ranked, text, documents)
+
+    monkeypatch.setattr(verbatim, "raised", counting)
+    index.search(query, 12)
+    assert read[0] <= 5 < len(NOTES)

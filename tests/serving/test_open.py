@@ -54,7 +54,9 @@ def test_only_files_that_were_indexed_are_opened(site: Live, place: Path) -> Non
     fake = {"id": "x", "text": "偽", "metadata": {"path": str(place / "secret.txt")}}
     assert site.call("POST", "/documents", {"documents": [fake]}).status == 200
     before = (place / "opened").read_text("utf-8") if (place / "opened").exists() else ""
-    assert site.call("POST", "/open", {"id": "x"}).code == "no_file"
+    reply = site.call("POST", "/open", {"id": "x"})
+    assert reply.code == "no_file"
+    assert "expected one that was indexed" in reply.json["error"]["message"]
     assert site.call("POST", "/open", {"id": "y"}).code == "document_not_found"
     after = (place / "opened").read_text("utf-8") if (place / "opened").exists() else ""
     assert after == before

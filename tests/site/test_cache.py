@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from konayuki import StaticModel
-from konayuki.errors import InputError
+from konayuki.errors import InputError, WriteError
 from konayuki.site import Settings, add_search, pages
 from konayuki.site.cache import opened
 from serving.tiny import DIM, tiny_model
@@ -113,3 +113,42 @@ def test_a_build_that_fails_keeps_the_cache_as_it_was(tmp_path: Path):
     with pytest.raises(InputError, match="no page"):
         add_search(site, model=tiny_model(), settings=NARROW, include=["none.html"], cache=cache)
     assert cache.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE parts SET value = x''",
+        "UPDATE parts SET value = substr(value, 1, 20)",
+        "UPDATE parts SET value = x'00' || substr(value, 2)",
+        "UPDATE parts SET value = CAST(value AS TEXT)",
+        "UPDATE parts SET value = NULL",
+        "DROP TABLE parts",
+    ],
+)
+def test_parts_that_are_damaged_are_made_again(tmp_path: Path, damage: str):
+    cache, site = tmp_path / "site.sqlite", write(tmp_path / "site")
+    add_search(site, model=tiny_model(), settings=NARROW, cache=cache)
+    whole = contents(site / "konayuki")
+    connection = sqlite3.connect(cache)
+    connection.execute(damage)
+    connection.commit()
+    connection.close()
+
+    for _ in range(2):
+        summary = add_search(site, model=tiny_model(), settings=NARROW, cache=cache)
+        assert summary.skipped == []
+        assert contents(site / "konayuki") == whole
+
+
+def test_a_cache_that_another_build_holds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cache, site = tmp_path / "site.sqlite", write(tmp_path / "site")
+    add_search(site, model=tiny_model(), settings=NARROW, cache=cache)
+    other = sqlite3.connect(cache, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path: connect(path, timeout=0.0))
+    write(site, **{"biwa.html": "<p>新しい</p>"})
+    with pytest.raises(WriteError, match="each build that runs needs a file of its own"):
+        add_search(site, model=tiny_model(), settings=NARROW, cache=cache)
+    other.close()

@@ -52,6 +52,7 @@ def test_the_passages_of_an_index_can_be_taken(tmp_path, model, capsys, ask):
         ([], "expected either a folder of built HTML or --from INDEX"),
         (["a", "--from", "b"], "expected either"),
         (["--from", "b"], "--from needs --out DIR"),
+        (["a", "--cache", "a/b/../kept.sqlite"], "lies in a, which is published"),
     ],
 )
 def test_wrong_usage_is_refused(arguments, message, capsys):

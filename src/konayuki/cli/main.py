@@ -121,6 +121,22 @@ def build_parser(verbs: Sequence[Verb] = VERBS) -> argparse.ArgumentParser:
     return parser
 
 
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what the arguments say; ends the process with a message if they are wrong."""
+    # Only the requested verb is imported; help and mistakes need them all.
+    requested = [verb for verb in VERBS if arguments and verb.name == arguments[0]]
+    parser = build_parser(requested or VERBS)
+    args, rest = parser.parse_known_args(arguments)
+    # argparse ends a list of words at the first option: in `search DIR -k 3 WORD`, none is left.
+    end = rest.index("--") if "--" in rest else len(rest)
+    query: object = getattr(args, "query", None)
+    if isinstance(query, list) and not any(map(_is_option, rest[:end])):
+        args.query = [*query, *rest[:end], *rest[end + 1 :]]
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -129,9 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     _escape_unencodable()
-    # Only the requested verb is imported; help and mistakes need them all.
-    requested = [verb for verb in VERBS if arguments and verb.name == arguments[0]]
-    args = build_parser(requested or VERBS).parse_args(arguments)
+    args = parsed(arguments)
     progress.enable(not getattr(args, "no_progress", False))
     try:
         code = module_of(args.verb).run(args)
@@ -152,6 +166,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OSError:
             _discard_output()
         return 2 if isinstance(error, InputError) else 1
+
+
+def _is_option(argument: str) -> bool:
+    """Return whether argparse takes an argument as an option, as it does not if it has a space."""
+    return argument.startswith("-") and argument != "-" and " " not in argument
 
 
 def shell_message(error: KonayukiError) -> str:

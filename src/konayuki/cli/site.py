@@ -72,6 +72,11 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.index is not None and args.out is None:
         raise InputError("--from needs --out DIR\nhint: the folder 'konayuki' in your site")
+    if args.folder and args.cache and args.cache.resolve().is_relative_to(args.folder.resolve()):
+        raise InputError(
+            f"--cache {args.cache} lies in {args.folder}, which is published: "
+            "expected a file outside of it\nhint: --cache .cache/konayuki.sqlite"
+        )
     summary = _of_index(args) if args.index is not None else _of_pages(args)
     for reason in summary.skipped:
         print(f"skipped: {reason}", file=sys.stderr)

@@ -38,17 +38,17 @@ class Readings:
 def file_words(name: str, root: str = "") -> list[str]:
     """Return the names of a file and of the folders that hold it.
 
+    Underscores join words of a name, which are words of their own as well.
+
     Args:
         name: The path of the file.
         root: The folder that was named; the names of the folders above it say nothing.
     """
     path = PurePosixPath(name)
-    if root:
-        try:
-            return [*path.relative_to(root).parent.parts, path.stem]
-        except ValueError:
-            pass
-    return [path.stem]
+    words = [path.stem]
+    if root and path.is_relative_to(root):
+        words = [*path.relative_to(root).parent.parts, path.stem]
+    return words + [word.replace("_", " ") for word in words if "_" in word]
 
 
 def with_keywords(

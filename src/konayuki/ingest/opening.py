@@ -13,6 +13,9 @@ from konayuki.ingest.kinds import kind_of
 def open_file(path: Path) -> None:
     """Open a file that was indexed.
 
+    An index may come from somebody else: a name that begins with a dash is no option of the
+    program, and source code is shown, not run.
+
     Raises:
         KonayukiError: It is of no kind that is read, or the system has no way to open files.
     """
@@ -28,7 +31,10 @@ def open_file(path: Path) -> None:
     opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
     if opener is None:
         raise KonayukiError(f"{path}: xdg-open is not installed: expected a way to open files")
-    done = subprocess.run([opener, str(path)], capture_output=True, text=True, check=False)  # noqa: S603
+    # macOS would run some scripts: -t is the editor.
+    options = ["-t"] if sys.platform == "darwin" and kind.name == "source code" else []
+    command = [opener, *options, str(path.absolute())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         reason = done.stderr.strip() or f"exit code {done.returncode}"
         raise KonayukiError(f"{path} cannot be opened: {reason}")

@@ -130,8 +130,12 @@ class LexicalView:
         return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
     @_tantivy(None)
-    def rows_with(self, terms: Sequence[tuple[str, str]]) -> IntVector:
+    def rows_with(self, terms: Sequence[tuple[str, str]], limit: int | None = None) -> IntVector:
         """Return the rows, dead ones too, that have all of these (field, term) pairs, ascending.
+
+        Args:
+            terms: The pairs.
+            limit: Return no more rows than this, any of them; default: all.
 
         Returns:
             int64 (n,).
@@ -140,7 +144,8 @@ class LexicalView:
             (Occur.Must, Query.const_score_query(Query.term_query(self._schema, *term, "basic"), 0))
             for term in terms
         ]
-        hits = self._search(Query.boolean_query(clauses), self._searcher.num_docs)
+        n_rows = self._searcher.num_docs
+        hits = self._search(Query.boolean_query(clauses), min(n_rows, limit or n_rows))
         return np.sort(self._rows_of(hits)[0])
 
     @_tantivy(None)

@@ -33,6 +33,7 @@ _ATTEMPTS = 20
 _TOKEN_ATTEMPTS = 3
 _MORE_ROWS = 20
 _DATED_HITS = 100  # at least, of which the newest are shown
+_MOST_HOLDING = 5_000  # passages with all terms of a short query that are listed, in under 1 ms
 _LIKE_CHARACTERS = 2_000  # of a passage, when others like it are wanted
 
 
@@ -249,6 +250,11 @@ class Searcher:
             return view.rank_with_second_look(question, k, ranker)
         ranked = view.rank_with_second_look(question, max(k, verbatim.DEPTH), ranker)
         rows = [line.row for line in ranked if line.lexical]
+        if not verbatim.has_suffix(question.text):
+            # To read and fold a hundred texts takes longer than the search.
+            holding = view.lexical.rows_with(Phrase(question.text).terms, _MOST_HOLDING)
+            if len(holding) < _MOST_HOLDING:
+                rows = sorted(set(rows).intersection(holding.tolist()))
         return verbatim.raised(ranked, question.text, self._documents.by_row(rows))
 
     def _newest(self, view: View, rows: IntVector | None, k: int) -> list[Hit]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from konayuki.search.document import Document
 from konayuki.search.phrases import Phrase
@@ -18,10 +17,20 @@ _HELD = 3.0  # as much as one good feature: it decides between passages that are
 _NAMED_RELEVANCE, _HELD_RELEVANCE = 0.5, 0.2
 _NUMBERS = re.compile(r"[\W\d_]+")  # 電気代2024.csv is called 電気代
 
+_JOINTS = re.compile(r"[_\s]+")  # 2024-05-10_budget_final.md is called each of the three
+
 
 def is_short(text: str) -> bool:
     """Return whether a prepared query is short enough to be a name or a phrase."""
     return len(text.strip()) <= _LONGEST and has_tokens(text)
+
+
+def has_suffix(text: str) -> bool:
+    """Return whether a query may name a file with its suffix, which is not searched like its name.
+
+    The rest of what `raised` looks for is in passages with all terms of the query.
+    """
+    return "." in fold(text)
 
 
 def raised(ranked: Sequence[Ranked], text: str, documents: Mapping[int, Document]) -> list[Ranked]:
@@ -65,10 +74,14 @@ def _best_of_files(ranked: Sequence[Ranked], documents: Mapping[int, Document]) 
 
 def _name_score(document: Document, name: str) -> float:
     """Return what a file gets for its name, 0.0 if it has another one."""
-    path = PurePosixPath(fold(document.metadata["path"]).replace("\\", "/"))
-    if name in (path.name, path.stem):
+    file = fold(document.metadata["path"]).replace("\\", "/").rpartition("/")[2]
+    stem = file.rpartition(".")[0] or file
+    if name in (file, stem):
         return _NAMED
-    return _NUMBERED if name == _NUMBERS.sub("", path.stem) else 0.0
+    if name[:1] not in stem:
+        return 0.0
+    is_part = len(name) > 1 and name in _JOINTS.split(stem)
+    return _NUMBERED if is_part or name == _NUMBERS.sub("", stem) else 0.0
 
 
 def _parts_of(document: Document) -> tuple[str, str, str]:

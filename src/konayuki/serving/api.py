@@ -129,7 +129,8 @@ def open_source(engine: Engine, request: OpenRequest) -> OpenedResponse:
         path = file_of(index, document.metadata)
         open_file(path)
     except KonayukiError as error:
-        raise Problem(404, "no_file", "the file of the passage cannot be opened") from error
+        message = f"the file of the passage cannot be opened: {error}"
+        raise Problem(404, "no_file", message) from error
     return OpenedResponse(str(path))
 
 

@@ -11,6 +11,7 @@ from konayuki.errors import InputError, WriteError
 from konayuki.files import make_folder
 
 _IS_OURS = 0x6B797563  # "kyuc" in the header of the file
+_CHECKSUM = 8  # bytes in front of each value
 
 
 class Cache:
@@ -29,12 +30,15 @@ class Cache:
         if self._connection is None:
             return None
         key = _key(kind, content)
-        query = "SELECT value FROM parts WHERE kind = ? AND digest = ?"
+        query = "SELECT CAST(value AS BLOB) FROM parts WHERE kind = ? AND digest = ?"
         row = self._connection.execute(query, key).fetchone()
-        if row is None:
+        if row is None or row[0] is None:
             return None
+        stored: bytes = row[0]
+        checksum, value = stored[:_CHECKSUM], stored[_CHECKSUM:]
+        if checksum != _checksum(value):
+            return None  # damaged: it is made again
         self._used.add(key)
-        value: bytes = row[0]
         return value
 
     def put(self, kind: str, content: bytes, value: bytes) -> None:
@@ -43,7 +47,8 @@ class Cache:
             return
         key = _key(kind, content)
         self._used.add(key)
-        self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (*key, value))
+        line = (*key, _checksum(value) + value)
+        self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", line)
 
     def forget_unused(self) -> None:
         """Remove what was neither asked for nor put."""
@@ -52,6 +57,10 @@ class Cache:
         known = self._connection.execute("SELECT kind, digest FROM parts").fetchall()
         unused = [key for key in known if key not in self._used]
         self._connection.executemany("DELETE FROM parts WHERE kind = ? AND digest = ?", unused)
+
+
+def _checksum(value: bytes) -> bytes:
+    return hashlib.sha256(value).digest()[:_CHECKSUM]
 
 
 def _key(kind: str, content: bytes) -> tuple[str, bytes]:
@@ -77,7 +86,10 @@ def opened(path: Path | None) -> Iterator[Cache]:
         cache.forget_unused()
         connection.commit()
     except sqlite3.Error as error:
-        raise WriteError(f"cannot keep what was built in {path}: {error}") from error
+        raise WriteError(
+            f"cannot keep what was built in {path}: {error}\n"
+            "hint: remove it if it is damaged; each build that runs needs a file of its own"
+        ) from error
     finally:
         connection.close()
 
@@ -92,10 +104,11 @@ def _connected(path: Path) -> sqlite3.Connection:
             if n_tables:
                 raise sqlite3.DatabaseError("another program's database")
             connection.execute(f"PRAGMA application_id = {_IS_OURS}")
-            connection.execute(
-                "CREATE TABLE parts (kind TEXT, digest BLOB, value BLOB,"
-                " PRIMARY KEY (kind, digest)) WITHOUT ROWID"
-            )
+        # Also in a file with the mark: a process may have ended between the two.
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS parts (kind TEXT, digest BLOB, value BLOB,"
+            " PRIMARY KEY (kind, digest)) WITHOUT ROWID"
+        )
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
