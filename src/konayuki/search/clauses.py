@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tantivy
 from tantivy import Occur, Query
 
-from konayuki.search.bm25 import K1, B, idf
+from konayuki.search.bm25 import K1, B, idf_of
 from konayuki.search.spelling import UNMISTYPED, is_kana, is_long, is_mistyped
 from konayuki.search.terms import (
     is_beginning,
@@ -22,6 +22,7 @@ from konayuki.search.terms import (
 MAX_QUERY_TERMS = 512
 OTHER_SPELLING = 0.8  # of the weight of a term or word: exact spellings come first
 MOST_COMPLETIONS = 32  # of a word that no document holds, the most frequent ones
+_MOST_FREQUENCIES = 10_000  # remembered: some 2 MB
 _MOST_LIKE = 5_000  # words that are compared with one that may be mistyped
 
 Term = tuple[str, str]  # field and term
@@ -60,9 +61,21 @@ class Clauses:
         self._schema = schema
         self._n_counted = n_counted
         self._completions: dict[str, tuple[str, ...]] = {}
+        self._frequencies: dict[Term, int] = {}
+        self._last: tuple[str, Query | None] = ("", None)
 
     def query(self, text: str) -> Query | None:
-        """Return the query of a text, None if it has no terms."""
+        """Return the query of a text, None if it has no terms.
+
+        The last one is remembered: a search asks for the best rows, then for the scores of others.
+        """
+        last, query = self._last
+        if last != text:
+            query = self._query(text)
+            self._last = (text, query)
+        return query
+
+    def _query(self, text: str) -> Query | None:
         others = other_spellings(text)
         terms, words = _terms_and_words(text)
         clauses = [
@@ -90,11 +103,11 @@ class Clauses:
         """Return the IDF of a term; if no document holds it, the largest of its spellings'."""
         field, text = term
         spellings = self._spellings(term, others)
-        if spellings and not self._searcher.doc_freq(field, text):
+        if spellings and not self._frequency((field, text)):
             idfs = [
                 self._idf((field, other))
                 for other in spellings
-                if self._searcher.doc_freq(field, other)
+                if self._frequency((field, other))
             ]
             if idfs:
                 return OTHER_SPELLING * max(idfs)
@@ -110,7 +123,7 @@ class Clauses:
 
         They begin so, or if none does, they differ by one slip of the keys.
         """
-        if not is_beginning(word) or self._searcher.doc_freq("grams", word):
+        if not is_beginning(word) or self._frequency(("grams", word)):
             return ()
         if word not in self._completions:
             if len(self._completions) > MAX_QUERY_TERMS:
@@ -128,7 +141,16 @@ class Clauses:
         return [term for term, _ in terms]
 
     def _idf(self, term: Term) -> float:
-        return float(idf(self._n_counted, self._searcher.doc_freq(*term)))
+        return idf_of(self._n_counted, self._frequency(term))
+
+    def _frequency(self, term: Term) -> int:
+        """Return how many documents hold a term; remembered, for the searcher never changes."""
+        count = self._frequencies.get(term)
+        if count is None:
+            if len(self._frequencies) >= _MOST_FREQUENCIES:
+                self._frequencies.clear()
+            count = self._frequencies[term] = self._searcher.doc_freq(*term)
+        return count
 
     def _term(self, term: Term, others: Mapping[str, Sequence[str]]) -> Query:
         """Return the query of a term or, for less, of its best other spelling that occurs.
@@ -139,9 +161,9 @@ class Clauses:
         field, text = term
         query = self._plain(term)
         spellings = self._spellings(term, others)
-        if not spellings or (is_kana(text) and self._searcher.doc_freq(field, text)):
+        if not spellings or (is_kana(text) and self._frequency((field, text))):
             return query  # kana that occur are spelled as they should be
-        held = [other for other in spellings if self._searcher.doc_freq(field, other)]
+        held = [other for other in spellings if self._frequency((field, other))]
         if not held:
             return query
         term_idf = self._idf(term)
@@ -178,7 +200,7 @@ class Clauses:
         return [
             (terms, share, sum(map(self._idf, terms)))
             for terms, share in word.others
-            if all(self._searcher.doc_freq(*term) for term in terms)
+            if all(self._frequency(term) for term in terms)
         ]
 
     def _plain(self, term: Term) -> Query:
