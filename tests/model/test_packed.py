@@ -101,3 +101,12 @@ def test_zero_rows_stay_finite_and_tiny() -> None:
 def test_odd_columns_are_refused() -> None:
     with pytest.raises(DimensionError, match="3 dimensions: expected an even number"):
         quantize(np.zeros((2, 3), dtype=np.float32))
+
+
+def test_a_row_of_zeros_stays_zero_on_the_nearest_scale() -> None:
+    rows = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    rows[3] = 0.0
+    packed = quantize(rows, nearest=True)
+    assert packed.scales[3] == 0.0
+    assert not dequantize(packed)[3].any()
+    assert dequantize(packed)[[0, 1, 2, 4]].any(axis=1).all()

@@ -488,3 +488,11 @@ def test_a_file_of_weights_that_is_a_trick_is_refused(kind: str, tmp_path: Path)
         os.truncate(path, 100_000 if kind == "deep" else 1 << 40)
     with pytest.raises(CheckpointError, match=r"ranker\.json"):
         ranker_of(model)
+
+
+@pytest.mark.parametrize("query", ["🦑", "\U00029e3d", "🦑🦀"])
+def test_characters_that_the_model_does_not_know_are_not_alike(tmp_path, query):
+    index = konayuki.Index.create(tmp_path / "i", MODEL)
+    index.add([{"id": "party", "text": "🎉"}, {"id": "tea", "text": "お茶を飲む。🎉"}])
+    assert not MODEL.encode(["🎉"]).any()
+    assert all(hit.relevance < 0.1 for hit in index.search(query))

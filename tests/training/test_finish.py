@@ -13,6 +13,7 @@ from konayuki.training.finish import (
     SHARPNESS,
     even_directions,
     rounded_onto,
+    silence_unknown,
     turn_to_neighbours,
 )
 from konayuki.training.pair_store import PairStore, SourceRows
@@ -156,3 +157,12 @@ def test_more_even_means_a_smaller_share_of_the_strongest_direction() -> None:
         tops.append(np.linalg.eigvalsh(units.T @ units)[-1])
     assert tops[0] > tops[1] > tops[2]
     assert even_directions(weights, 0.0, store) is weights
+
+
+def test_what_no_piece_covers_has_a_row_of_zeros() -> None:
+    weights = uneven_weights(6, 4)
+    quiet = silence_unknown(weights, b'{"model": {"unk_id": 2}}').float_table().values
+    assert not quiet[2].any()
+    others = [0, 1, 3, 4, 5]
+    np.testing.assert_array_equal(quiet[others], weights.float_table().values[others])
+    assert silence_unknown(weights, b'{"model": {"unk_id": null}}') is weights

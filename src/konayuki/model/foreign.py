@@ -72,24 +72,26 @@ def _model2vec_rows(
                 f"{path}: weights has shape {weights.shape}: expected ({len(rows)},)"
             )
         rows = rows * weights[:, None]
-    unknown = _unknown_token(tokenizer)
+    try:
+        unknown = unknown_token(read_model_file(tokenizer, LARGEST_TOKENIZER))
+    except CheckpointError:
+        return rows  # a damaged tokenizer is for its own reader to refuse
     if unknown is not None and unknown < len(rows):
         rows[unknown] = 0.0
     return rows
 
 
-def _unknown_token(tokenizer: Path) -> int | None:
-    """Return the id of the unknown token; a damaged tokenizer is for its own reader to refuse."""
+def unknown_token(tokenizer_json: bytes) -> int | None:
+    """Return the id of the unknown token, None if there is none or the tokenizer is damaged."""
     try:
-        content = read_model_file(tokenizer, LARGEST_TOKENIZER)
-        definition: dict[str, Any] = json.loads(content)
+        definition: dict[str, Any] = json.loads(tokenizer_json)
         model = definition["model"]
         if "unk_token" not in model:
             unknown = model.get("unk_id")
         else:
             added = {token["content"]: token["id"] for token in definition["added_tokens"]}
             unknown = added.get(model["unk_token"], model["vocab"].get(model["unk_token"]))
-    except (CheckpointError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return unknown if isinstance(unknown, int) else None
 

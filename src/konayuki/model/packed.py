@@ -131,7 +131,8 @@ def quantize(table: FloatMatrix, *, nearest: bool = False) -> PackedTable:
         table: The rows, float32 (vocab_size, dim).
         nearest: Whether to give each row the scale, from half of the original format's to all of
             it, that leaves the smallest squared error: a few values are clipped, the others become
-            finer. Every reader of the format reads them.
+            finer. A row of zeros, which no levels give, gets the scale 0. Every reader of the
+            format reads them.
 
     Raises:
         DimensionError: An odd number of columns.
@@ -148,6 +149,8 @@ def quantize(table: FloatMatrix, *, nearest: bool = False) -> PackedTable:
             scale = _nearest_scales(rows, scale)
         quantized = to_levels(rows, scale).astype(np.uint8)
         codes[start : start + CHUNK_ROWS] = quantized[:, 0::2] << 4 | quantized[:, 1::2]
+        if nearest:
+            scale[~rows.any(axis=1)] = 0.0
         scales[start : start + CHUNK_ROWS] = scale
     return PackedTable(codes, scales)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from konayuki.search.ranking import Hit
 
 GROUPED_HITS = 100  # so many of the best are put together by file
-HOPELESS = 0.02  # a hit of less relevance is hardly ever an answer
+HOPELESS = 0.01  # a hit of less relevance is hardly ever an answer
 
 
 class FileHits(NamedTuple):

@@ -31,7 +31,7 @@ from konayuki.serving.schemas import (
 )
 from konayuki.serving.snippets import Snippets
 
-DOUBTFUL = 0.1  # a best hit of less relevance is rarely an answer
+DOUBTFUL = 0.05  # a best hit of less relevance is rarely an answer
 _OTHERS_SHOWN = 5  # of a file, if hits are put together
 
 

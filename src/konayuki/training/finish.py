@@ -3,7 +3,8 @@
 1. `mean_of_runs`: the mean of several runs, and perhaps of their start.
 2. `turn_to_neighbours`: every row turns a little to the rows nearest it.
 3. `even_directions`: directions that most texts share become weaker.
-4. `layouts_of`: the float rows, and the 4-bit rows rounded from them.
+4. `silence_unknown`: what no piece covers says nothing.
+5. `layouts_of`: the float rows, and the 4-bit rows rounded from them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 
 from konayuki.arrays import HALF_RANGE, LEVELS, MARGIN, FloatMatrix
+from konayuki.model.foreign import unknown_token
 from konayuki.model.packed import CHUNK_ROWS, FloatTable, PackedTable
 from konayuki.model.weights import Weights
 from konayuki.training.pair_store import PairStore
@@ -131,6 +133,19 @@ def _some_texts(store: PairStore) -> NDArray[np.integer]:
         pairs = np.asarray(store.pairs[source.start : source.stop, :2])
         texts.append(pairs[rng.permutation(len(pairs))[:TEXTS_OF_SOURCE]].ravel())
     return np.concatenate(texts)
+
+
+def silence_unknown(weights: Weights, tokenizer_json: bytes) -> Weights:
+    """Return weights whose row of the unknown token is zero.
+
+    It stands for every character that no piece covers: with a row, any two emoji would be alike.
+    """
+    unknown = unknown_token(tokenizer_json)
+    if unknown is None or unknown >= weights.vocab_size:
+        return weights
+    rows = weights.float_table().values.copy()
+    rows[unknown] = 0.0
+    return replace(weights, table=FloatTable(rows))
 
 
 def layouts_of(

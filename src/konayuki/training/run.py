@@ -9,7 +9,12 @@ from typing import Any
 
 import torch
 
-from konayuki.training.finish import even_directions, layouts_of, turn_to_neighbours
+from konayuki.training.finish import (
+    even_directions,
+    layouts_of,
+    silence_unknown,
+    turn_to_neighbours,
+)
 from konayuki.training.fused_engine import train_fused
 from konayuki.training.job import Job, Outcome
 from konayuki.training.out_folder import (
@@ -136,6 +141,7 @@ def _train_one(
     outcome = loop.train(Job(recipe, prepared, network, out, resume, show_progress))
     weights = turn_to_neighbours(outcome.weights, recipe.training.neighbour_share)
     weights = even_directions(weights, recipe.training.evenness, prepared.store)
+    weights = silence_unknown(weights, prepared.tokenizer_json)
     seconds += outcome.earlier_seconds + time.perf_counter() - start
     layouts = layouts_of(weights, recipe, before.weights if before else None)
     record = record_of(recipe, prepared, outcome, layouts, seconds, data) | loop.facts(recipe)

@@ -10,7 +10,7 @@ import { clearSuggestions, explain, suggestSoon } from "./suggest.js";
 const PAUSE_MS = 40; // longer than a fast typist's gap would be felt as waiting
 const PAGE = 10;
 const MOST = 100;
-const WEAK = 0.02; // a hit of less relevance is hardly ever an answer
+const WEAK = 0.01; // a hit of less relevance is hardly ever an answer
 
 const field = document.getElementById("query");
 const list = document.getElementById("hits");
