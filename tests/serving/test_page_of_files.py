@@ -166,7 +166,7 @@ def test_a_query_goes_on_by_a_press(opened: Opened) -> None:
     page.fill("#query", "tag:")
     page.locator(".suggestion", has_text="tag:料理").click()
     assert page.input_value("#query") == "tag:料理"
-    until(page, "document.querySelectorAll('.hit').length === 1")
+    until(page, "document.querySelector('.hit .file')?.textContent.startsWith('料理.md')")
     assert hits(page) == ["料理.md"]
     page.click("#syntax-open")
     page.locator("#syntax .example", has_text="kind:").click()
