@@ -105,9 +105,7 @@ class Clauses:
         spellings = self._spellings(term, others)
         if spellings and not self._frequency((field, text)):
             idfs = [
-                self._idf((field, other))
-                for other in spellings
-                if self._frequency((field, other))
+                self._idf((field, other)) for other in spellings if self._frequency((field, other))
             ]
             if idfs:
                 return OTHER_SPELLING * max(idfs)
