@@ -158,7 +158,7 @@ def test_what_cannot_be_taken_is_told_in_the_language_of_the_page(
     assert "docx" in (opened.page.locator(".bad .note[title*=docx]").get_attribute("title") or "")
     opened.page.click("#language")
     add(opened, tmp_path, {"broken.docx": b"PK"})
-    assert "cannot be read" in opened.page.locator(".uploads .bad .note").first.inner_text()
+    opened.page.locator(".uploads .bad .note", has_text="cannot be read").first.wait_for()
 
 
 def test_a_query_goes_on_by_a_press(opened: Opened) -> None:

@@ -45,7 +45,9 @@ export function pieces(segments) {
 }
 
 function heading(hit) {
-  const title = make("h2", {}, ...(hit.title ? pieces(hit.title_pieces) : [hit.id]));
+  // The line above names the folder of a file already.
+  const name = typeof hit.metadata.path === "string" ? hit.id.split(/[/\\]/).pop() : hit.id;
+  const title = make("h2", {}, ...(hit.title ? pieces(hit.title_pieces) : [name]));
   return hit.heading ? make("hgroup", {}, title, make("p", { textContent: hit.heading })) : title;
 }
 
