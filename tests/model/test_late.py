@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from konayuki.errors import InputError
 from konayuki.model.late import LateKernel, LateTable, PassageTokens, QueryTokens
 from konayuki.model.packed import PackedTable, quantize
-from konayuki.model.weights import Weights
+from konayuki.model.weights import Weights, straight_tanh
 
 from .native.levels import at, each_level
 
@@ -130,3 +130,23 @@ def test_only_the_heaviest_tokens_of_a_very_long_question_count():
     query = table.query(np.arange(400), rng.random(400).astype(np.float32))
     assert len(query.ids) == 128
     assert np.isclose(query.weights.sum(), 1)
+
+
+def test_a_row_of_zeros_has_the_same_scores_with_and_without_the_kernel():
+    rows = np.random.default_rng(5).normal(size=(30, 16)).astype(np.float32)
+    rows[4] = 0.0
+    table = LateTable(Weights(quantize(rows, nearest=True), *straight_tanh(16)))
+    ids = np.array([4, 1, 2, 4, 3, 9], dtype=np.int32)
+    offsets = np.array([0, 2, 4, 6])
+    lengths = table.sentence_lengths(ids, offsets)
+    passages = PassageTokens(
+        ids, np.array([2, 4, 2], np.uint32), lengths,
+        np.array([0, 4]), np.array([4, 6]), np.array([0, 2]), np.array([2, 3]),
+    )  # fmt: skip
+    query = table.query(np.array([4, 2, 7]), np.ones(30, np.float32))
+    late, sentence = table.score(query, passages)
+    expected_late, expected_sentence = table._score_in_numpy(query, passages)
+    np.testing.assert_allclose(late, expected_late, atol=1e-5)
+    np.testing.assert_allclose(sentence, expected_sentence, atol=1e-5)
+    assert np.isfinite(late).all()
+    assert table.norms[4] == 0

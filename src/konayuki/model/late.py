@@ -169,7 +169,9 @@ class LateTable:
             return scores[:, 0].copy(), scores[:, 1].copy()
         question_rows = self._rows(query.ids)
         units = question_rows / np.maximum(self.norms[query.ids], 1e-30)[:, np.newaxis]
-        mean = (query.shares / self._table.scales[query.ids] * _HALF_STEP**2) @ question_rows
+        mean = (query.shares * _HALF_STEP**2) @ _unscaled(self._table).rows(
+            query.ids, self._columns
+        )
         spans = np.stack([passages.starts, passages.ends, passages.first, passages.last], axis=1)
         for number, (start, end, first, last) in enumerate(spans.tolist()):
             ids = passages.ids[start:end]
@@ -187,13 +189,19 @@ class LateTable:
         return self._table.rows(ids, self._columns)
 
 
+def _unscaled(table: PackedTable) -> PackedTable:
+    """Return the levels of a table as rows from -1 to 1; to divide by a scale of 0 is no way."""
+    return PackedTable(table.codes, np.ones_like(table.scales))
+
+
 def _lengths(table: PackedTable, columns: int) -> FloatVector:
     """Return the length of each row in halves of a step of its levels."""
     lengths = np.empty(table.vocab_size, np.float32)
     for start in range(0, table.vocab_size, 4096):
         ids = np.arange(start, min(start + 4096, table.vocab_size))
-        rows = table.rows(ids, columns) / table.scales[ids, np.newaxis] * _HALF_STEP
+        rows = _unscaled(table).rows(ids, columns) * _HALF_STEP
         lengths[ids] = np.linalg.norm(rows, axis=1)
+    lengths[table.scales == 0] = 0.0
     return lengths
 
 
@@ -237,6 +245,7 @@ class LateKernel:
         self.lengths = np.empty(len(codes), np.float32)
         self._sums = np.empty(len(codes), np.int32)
         kernel.module.prepare_late(*self._table, address_of(self.lengths), address_of(self._sums))
+        self.lengths[scales == 0] = 0.0  # a row of zeros: its levels say nothing
 
     def count(
         self, ids: NDArray[Any], ends: IntVector, first: int, counts: NDArray[np.int32]

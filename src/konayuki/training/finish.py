@@ -212,6 +212,7 @@ def rounded_onto(weights: Weights, start: PackedTable, *, seed: int) -> Weights:
 def _drawn_levels(
     rows: FloatMatrix, scales: FloatMatrix, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
+    scales = np.where(scales > 0, scales, 1)  # of a row of zeros
     exact = np.round((rows / scales + np.float32(1)) * HALF_RANGE, DECIMALS)
     drawn = np.floor(exact + rng.random(exact.shape, dtype=np.float32))
     return np.asarray(np.clip(drawn, 0, LEVELS), dtype=np.uint8)

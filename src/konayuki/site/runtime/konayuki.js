@@ -401,7 +401,7 @@ class Late {
         this.levels[to++] = odd;
         square += even * even + odd * odd;
       }
-      this.lengths[row] = Math.sqrt(square);
+      this.lengths[row] = this.scales[row] === 0 ? 0 : Math.sqrt(square); // the levels of a row of zeros say nothing
       this.norms[row] = this.lengths[row] * this.scales[row];
     }
   }
