@@ -67,7 +67,10 @@ def parts_of(page: Path) -> Iterator[Part]:
 def cases() -> Iterator[object]:
     for part in (part for page in PAGES if page.exists() for part in parts_of(page)):
         by_section = part.name.removeprefix("ja/").startswith(tuple(BY_SECTION))
-        slow = by_section and any(name in part.text for name in SLOW)
+        # Japanese pages run the commands of the English ones.
+        slow = part.name.startswith("ja/") or (
+            by_section and any(name in part.text for name in SLOW)
+        )
         yield pytest.param(part, id=part.name, marks=[pytest.mark.slow] if slow else [])
 
 
