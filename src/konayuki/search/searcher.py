@@ -77,9 +77,9 @@ class Searcher:
         ranker = self.ranker if wanted.rerank and wanted.mode == "hybrid" else None
         vector: FloatVector | None = None
         tokens: Sequence[NDArray[np.int32]] = ()
-        if has_text:
+        if has_text and wanted.mode != "lexical":
             whole = self._store.current().lexical.completed(text)
-            vector, tokens = self._asked([text, whole], wanted.mode, ranker)
+            vector, tokens = self._asked([text, whole], ranker)
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
             if wanted.min_relevance and has_text and view.tokens is None:
@@ -114,7 +114,7 @@ class Searcher:
         text = document.embedded_text[:_LIKE_CHARACTERS]
         if k == 0 or not text.strip():
             return []
-        vector, _ = self._asked([text], "dense", None)
+        vector, _ = self._asked([text], None)
         key = identity if same_document else document.chunk_of or identity
         for attempt in range(_ATTEMPTS):
             view = self._store.current(force=attempt > 0)
@@ -149,14 +149,14 @@ class Searcher:
         if self.ranker is None or view.tokens is None:
             raise InputError("the model has no rows of tokens: expected a static model")
         text = prepared(text)
-        vector, tokens = self._asked([text, view.lexical.completed(text)], "hybrid", self.ranker)
+        vector, tokens = self._asked([text, view.lexical.completed(text)], self.ranker)
         rows, candidates, _ = view.candidates(Question(text, vector, tokens=tokens))
         documents = self._documents.by_row(rows.tolist())
         return [documents[row].id for row in rows.tolist()], candidates
 
     def _asked(
-        self, texts: Sequence[str], mode: Mode, ranker: Ranker | None
-    ) -> tuple[FloatVector | None, Sequence[NDArray[np.int32]]]:
+        self, texts: Sequence[str], ranker: Ranker | None
+    ) -> tuple[FloatVector, Sequence[NDArray[np.int32]]]:
         """Return the vector of a prepared query, and its tokens if there is a second look.
 
         If words of it have a clear standard spelling or were typed in part, the vector is the mean
@@ -165,11 +165,8 @@ class Searcher:
 
         Args:
             texts: The query, and as its last item the query with whole words.
-            mode: Which half is asked.
             ranker: None without a second look.
         """
-        if mode == "lexical":
-            return None, ()
         model = self._store.model
         texts = list(dict.fromkeys([texts[0], respelled(texts[-1], model.encode)]))
         vectors = model.encode(texts)
