@@ -1,6 +1,6 @@
 """Cut the tasks that `konayuki train-ranker` learns from, and print its command.
 
-    python tools/development/ranker_tasks.py --development DEV --recipe RECIPE --data DATA/pairs
+    python tools/development/ranker_tasks.py --development DEV --recipe RECIPE --data DEV/all
 
 `DEV/ranker/unseen` links to the tasks of `DEV/tasks` that tasks.toml marks with `ranker`: whole
 sources that a model trained on `DEV/train` has not seen. `DEV/ranker/seen` holds the tasks that

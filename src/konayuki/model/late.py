@@ -197,9 +197,10 @@ def _unscaled(table: PackedTable) -> PackedTable:
 def _lengths(table: PackedTable, columns: int) -> FloatVector:
     """Return the length of each row in halves of a step of its levels."""
     lengths = np.empty(table.vocab_size, np.float32)
+    levels = _unscaled(table)
     for start in range(0, table.vocab_size, 4096):
         ids = np.arange(start, min(start + 4096, table.vocab_size))
-        rows = _unscaled(table).rows(ids, columns) * _HALF_STEP
+        rows = levels.rows(ids, columns) * _HALF_STEP
         lengths[ids] = np.linalg.norm(rows, axis=1)
     lengths[table.scales == 0] = 0.0
     return lengths

@@ -16,7 +16,6 @@ _HELD = 3.0  # as much as one good feature: it decides between passages that are
 # At least: who types the name of a file, or words that stand there so, is likely to want it.
 _NAMED_RELEVANCE, _HELD_RELEVANCE = 0.5, 0.2
 _NUMBERS = re.compile(r"[\W\d_]+")  # 電気代2024.csv is called 電気代
-
 _JOINTS = re.compile(r"[_\s]+")  # 2024-05-10_budget_final.md is called each of the three
 
 
