@@ -107,13 +107,15 @@ class Ranker:
             candidates: Those of a question.
             n_pool: The first this many decide what is average.
         """
-        parts = {}
-        for name, values in candidates.features().items():
-            pool = values[:n_pool].astype(np.float64)
-            spread = pool.std() if n_pool else 0.0
-            scaled = (values - pool.mean()) / spread if spread > _LEAST_SPREAD else 0 * values
-            parts[name] = (self.weights[name] * scaled).astype(np.float32)
-        return parts
+        features = candidates.features()
+        columns = np.stack(list(features.values()))  # all at once: they are short
+        weights = np.array([[self.weights[name]] for name in features])
+        pool = columns[:, :n_pool].astype(np.float64)
+        means = pool.mean(axis=1, keepdims=True) if n_pool else np.zeros_like(weights)
+        spreads = pool.std(axis=1, keepdims=True) if n_pool else np.zeros_like(weights)
+        has_spread = spreads > _LEAST_SPREAD
+        scaled = np.where(has_spread, (columns - means) / np.where(has_spread, spreads, 1), 0)
+        return dict(zip(features, (weights * scaled).astype(np.float32), strict=True))
 
     def relevance_of(self, candidates: Candidates, scores: FloatVector, n_pool: int) -> FloatVector:
         """Return how likely each candidate answers the question: float32 (n,), 0 to 1.

@@ -244,15 +244,17 @@ class Searcher:
         if ranker is None or view.tokens is None:
             return view.rank_fused(question, k)
         if not verbatim.is_short(question.text):
-            return view.rank_with_second_look(question, k, ranker)
-        ranked = view.rank_with_second_look(question, max(k, verbatim.DEPTH), ranker)
-        rows = [line.row for line in ranked if line.lexical]
+            return view.second_look(question, k, ranker).best(k)
+        look = view.second_look(question, max(k, verbatim.DEPTH), ranker)
+        places = look.leads(max(k, verbatim.DEPTH))
+        rows = look.rows[places[look.lexical[places] > 0]]
         if not verbatim.has_suffix(question.text):
             # To read and fold a hundred texts takes longer than the search.
             holding = view.lexical.rows_with(Phrase(question.text).terms, _MOST_HOLDING)
             if len(holding) < _MOST_HOLDING:
-                rows = sorted(set(rows).intersection(holding.tolist()))
-        return verbatim.raised(ranked, question.text, self._documents.by_row(rows))
+                rows = rows[is_among(rows, holding)]
+        documents = self._documents.by_row(rows.tolist()) if len(rows) else {}
+        return verbatim.raised(look, k, question.text, documents)
 
     def _newest(self, view: View, rows: IntVector | None, k: int) -> list[Hit]:
         """Return the newest of some rows, for a query that has nothing to rank by."""

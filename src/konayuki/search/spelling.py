@@ -101,6 +101,8 @@ def in_hiragana(run: str) -> dict[str, str]:
 def _other_forms(gram: str) -> Iterator[str]:
     """Yield a 2-gram with other forms of its kanji."""
     forms = _kanji_forms()
+    if forms.keys().isdisjoint(gram):  # most
+        return
     for pair in product(*(forms.get(character, character) for character in gram)):
         if "".join(pair) != gram:
             yield "".join(pair)
