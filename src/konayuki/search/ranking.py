@@ -18,7 +18,10 @@ from konayuki.search.ranker import Candidates, Ranker
 from konayuki.search.terms import query_terms
 from konayuki.search.token_ids import TokenView
 
-_DEPTH = 100
+# The best of each half that are looked at twice. With 100 the development tasks find no more, and an
+# answer takes half as long again (docs/lab/decisions.md).
+_DEPTH = 50
+_FUSED_DEPTH = 100
 _FEW_ROWS = 400
 _OTHER_SPELLING = np.float32(0.95)  # of late interaction: exact spellings come first
 _EXACT = 20.0  # more than all features together: rows that hold the only term come first
@@ -187,7 +190,7 @@ class View:
 
     def rank_fused(self, question: Question, k: int) -> list[Ranked]:
         """Rank by the fused score of the best candidates of both halves."""
-        depth = max(_DEPTH, 2 * k)
+        depth = max(_FUSED_DEPTH, 2 * k)
         fused = partial(fuse, ceiling=self.lexical.ceiling(question.text))
         rows, lexical = self._matching(question, depth)
         dense = self.vectors.cosines(rows, _vector(question))
@@ -238,7 +241,7 @@ class View:
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.
 
-        The pool is the best 100 of each half; if `k` is more, the best others of one look follow.
+        The pool is the best 50 of each half; if `k` is more, the best others of one look follow.
         """
         assert self.tokens is not None and question.tokens  # noqa: S101 - ours
         rows, lexical = self._matching(question, _DEPTH)
@@ -250,7 +253,7 @@ class View:
         near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
         rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
         n_pool = len(rows)
-        if k > n_pool:
+        if k > n_pool and n_pool < len(self.vectors):
             pool = set(rows.tolist())
             ordered = leading(self.rank_fused(question, k), k)
             tail = [line for line in ordered if line.row not in pool]

@@ -11,7 +11,7 @@ from konayuki.search.query import has_tokens
 from konayuki.search.ranking import Ranked, SecondLook, is_one_term
 from konayuki.text import fold
 
-DEPTH = 100  # hits that are looked at
+DEPTH = 50  # hits that are looked at; the second look has as many
 _LONGEST = 20  # characters of a query; a longer one is a question, which stands in no passage
 _NAMED, _NUMBERED = 60.0, 40.0  # more than all features together
 _HELD = 3.0  # as much as one good feature: it decides between passages that are nearly as good
