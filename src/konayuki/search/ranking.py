@@ -244,14 +244,13 @@ class View:
         The pool is the best 50 of each half; if `k` is more, the best others of one look follow.
         """
         assert self.tokens is not None and question.tokens  # noqa: S101 - ours
-        rows, lexical = self._matching(question, _DEPTH)
         near, near_dense = self._nearest(question, _DEPTH)
+        rows, lexical, near_lexical = self._matching_with(question, _DEPTH, near)
+        dense = self.vectors.cosines(rows, _vector(question))
         only_near = ~is_among(near, np.sort(rows))
-        near, near_dense = near[only_near], near_dense[only_near]
-        dense = np.concatenate([self.vectors.cosines(rows, _vector(question)), near_dense])
-        known = self.lexical.scores_of(question.text, near.tolist())
-        near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
-        rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
+        rows = np.concatenate([rows, near[only_near]])
+        lexical = np.concatenate([lexical, near_lexical[only_near]])
+        dense = np.concatenate([dense, near_dense[only_near]])
         n_pool = len(rows)
         if k > n_pool and n_pool < len(self.vectors):
             pool = set(rows.tolist())
@@ -281,6 +280,17 @@ class View:
         return self.lexical.best(
             question.text, k, lambda rows: living(rows) & is_among(rows, among), question.filter
         )
+
+    def _matching_with(
+        self, question: Question, k: int, others: IntVector
+    ) -> tuple[IntVector, FloatVector, FloatVector]:
+        """Return what `_matching` does, and the BM25 of other rows, 0 for those without a match."""
+        if question.among is None:
+            living, where = self.vectors.living, question.filter
+            return self.lexical.best_with(question.text, k, living, where, others)
+        known = self.lexical.scores_of(question.text, others.tolist())
+        scores = np.array([known.get(row, 0) for row in others.tolist()], np.float32)
+        return *self._matching(question, k), scores
 
     def _matching_of_few(
         self, text: str, k: int, rows: IntVector
