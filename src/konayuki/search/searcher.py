@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,7 +173,7 @@ class Searcher:
         vector = vectors[0] if len(texts) == 1 else unit_rows(vectors.sum(axis=0, keepdims=True))[0]
         if ranker is None:
             return vector, ()
-        assert isinstance(model, TokenEncoder)  # noqa: S101 - there is a ranker
+        model = cast("TokenEncoder", model)  # for there is a ranker; to look takes 0.02 ms
         kana = katakana_words(texts[0]).get(fold(texts[0]))  # of a query that is one such word
         return vector, [model.tokenize([text]).ids for text in (*texts, *([kana] if kana else ()))]
 

@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
+from math import fsum
 from operator import add
 from typing import NamedTuple
 
@@ -97,7 +99,7 @@ def _spans_by_text(
     starts = list(accumulate((length + 1 for length in lengths), initial=0))
     by_text: list[list[tuple[int, int]]] = [[] for _ in lengths]
     number = 0
-    for start, end in _joined(sorted(_matches(folded, query, starts))):
+    for start, end in _joined(_matches(folded, query, starts)):
         while start >= starts[number + 1]:
             number += 1
         by_text[number].append((start - starts[number], end - starts[number]))
@@ -132,8 +134,8 @@ def _wanted(query: str) -> _Wanted:
     return _Wanted(frozenset(grams - lone), frozenset(lone), words)
 
 
-def _matches(folded: str, query: str, starts: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the (start, end) offsets of terms of a query in folded texts that stand in one string.
+def _matches(folded: str, query: str, starts: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the (start, end) offsets of terms of a query in folded texts that stand in one string.
 
     Args:
         folded: The texts, with a separator between them.
@@ -141,20 +143,18 @@ def _matches(folded: str, query: str, starts: Sequence[int]) -> Iterator[tuple[i
         starts: Where each text starts, and behind the last one.
     """
     pairs, lone, words = _wanted(query)
-    for place in _pair_places(folded, pairs):
-        yield place, place + 2
+    matches = [(place, place + 2) for place in _pair_places(folded, pairs)]
     for character in lone:
-        yield from ((place, place + 1) for place in _places(folded, character))
+        matches += [(place, place + 1) for place in _places(folded, character)]
     for word in words:
         standing = [place for place in _places(folded, word) if begins_word(folded, place)]
         length = len(word)
         whole = [place for place in standing if ends_word(folded, place, length)]
-        yield from ((place, place + length) for place in whole)
+        having = {bisect_right(starts, place) for place in whole}
         if len(whole) < len(standing) and is_beginning(word):
-            having = {bisect_right(starts, place) for place in whole}
-            for place in standing:
-                if bisect_right(starts, place) not in having:
-                    yield place, place + length
+            whole += [place for place in standing if bisect_right(starts, place) not in having]
+        matches += [(place, place + length) for place in whole]
+    return sorted(matches) if lone or words else matches
 
 
 def _places(text: str, part: str) -> Iterator[int]:
@@ -227,33 +227,30 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     if not spans:
         return 0
     sentence_starts = {0, *sentence_ends(text)}
-    candidates = sentence_starts | {max(0, start - width // 6) for start, _ in spans}
     latest = max(0, len(text) - width // 2)
+    starts, ends = [start for start, _ in spans], [end for _, end in spans]
+    candidates = sorted(
+        place
+        for place in sentence_starts.union(max(0, start - width // 6) for start in starts)
+        if place <= latest
+    )
+    # All matches are worth most: usually there is a window that holds them.
+    first, last = bisect_left(candidates, ends[-1] - width), bisect_right(candidates, starts[0])
+    if first < last:
+        holding = candidates[first:last]
+        return max(holding, key=lambda place: (place in sentence_starts, place))
     words = [text[start:end] for start, end in spans]
     # A longer match says more than two short ones, and the same one again says little.
     weights = {word: len(word) ** 1.5 for word in words}
-    counts: dict[str, int] = {}  # of the matches in the window, which moves to the right
-    first = last = 0
-    total = 0.0
+    before, total = (-1, -1), 0.0
     best = (-1.0, False, 0)
-    for start in sorted(place for place in candidates if place <= latest):
-        before = first, last
-        while last < len(spans) and spans[last][1] <= start + width:
-            counts[words[last]] = counts.get(words[last], 0) + 1
-            last += 1
-        while first < last and spans[first][0] < start:
-            counts[words[first]] -= 1
-            first += 1
-        if before != (first, last):
-            total = sum(
-                [
-                    weights[word] if n == 1 else weights[word] * 1.1 ** (n - 1)
-                    for word, n in counts.items()
-                    if n
-                ]
-            )
-            if len(counts) > width:
-                counts = {word: n for word, n in counts.items() if n}
+    for start in candidates:
+        window = bisect_left(starts, start), bisect_right(ends, start + width)
+        if window != before:
+            before = window
+            counts = Counter(words[slice(*window)])
+            # Exact, so that windows with the same words are worth the same in any order.
+            total = fsum(weights[word] * 1.1 ** (n - 1) for word, n in counts.items())
         best = max(best, (total, start in sentence_starts, start))
     return best[2]
 

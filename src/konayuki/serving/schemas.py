@@ -222,7 +222,7 @@ class Segment(Response):
     match: bool
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, as `Segment`
 class HitResponse(Response):
     """One answer, and what its score is made of."""
 

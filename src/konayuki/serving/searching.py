@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -136,14 +136,9 @@ def search(engine: Engine, request: SearchRequest) -> SearchResponse:
     if request.by_file:
         files = by_file(hits)[: request.k]
         responses = _as_responses([best for best, _ in files], snippets)
-        responses = [
-            replace(
-                response,
-                more=len(others),
-                others=_as_responses(others[:_OTHERS_SHOWN], snippets),
-            )
-            for response, (_, others) in zip(responses, files, strict=True)
-        ]
+        for response, (_, others) in zip(responses, files, strict=True):
+            response.more = len(others)
+            response.others = _as_responses(others[:_OTHERS_SHOWN], snippets)
     else:
         responses = _as_responses(hits, snippets)
     took_ms = round((time.perf_counter() - started) * 1000, 3)

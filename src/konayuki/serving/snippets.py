@@ -8,7 +8,8 @@ from konayuki.serving.schemas import Segment
 
 Segments = list[Segment]
 _HIRAGANA = re.compile("[\u3041-\u3096\u30fc\\s]+")
-_ENDING = re.compile("[\u3041-\u3096]{1,3}")
+_LONGEST_ENDING = 3
+_ENDING = re.compile(f"[\u3041-\u3096]{{1,{_LONGEST_ENDING}}}")
 SNIPPET_CHARACTERS = 160
 SHOWN_CHARACTERS = 10_000  # the snippet of a longer passage comes from its beginning
 
@@ -48,4 +49,8 @@ class Snippets:
     def _marked_spans(self, part: Snippet) -> list[tuple[int, int]]:
         if self._marks_endings:
             return part.spans
-        return [span for span in part.spans if not _ENDING.fullmatch(part.text, *span)]
+        return [
+            (start, end)
+            for start, end in part.spans
+            if end - start > _LONGEST_ENDING or not _ENDING.fullmatch(part.text, start, end)
+        ]
