@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain
@@ -32,6 +31,7 @@ _MARK = re.compile("[\u0300-\u036f\u3099\u309a\uff9e\uff9f]")
 _ELLIPSIS = "…"
 _SEPARATOR = "\0"  # of texts that are looked at together: part of no term
 _HASHES = np.uint32(1 << 13)
+_AGAIN = 1.1  # what a word counts that is in the window once more
 _SHORT = 150  # characters; calls of NumPy cost more than they save in a shorter text
 
 
@@ -229,28 +229,27 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     sentence_starts = {0, *sentence_ends(text)}
     latest = max(0, len(text) - width // 2)
     starts, ends = [start for start, _ in spans], [end for _, end in spans]
-    candidates = sorted(
-        place
-        for place in sentence_starts.union(max(0, start - width // 6) for start in starts)
-        if place <= latest
-    )
-    # All matches are worth most: usually there is a window that holds them.
-    first, last = bisect_left(candidates, ends[-1] - width), bisect_right(candidates, starts[0])
-    if first < last:
-        holding = candidates[first:last]
-        return max(holding, key=lambda place: (place in sentence_starts, place))
+    others = {max(0, start - width // 6) for start in starts}
+    # A window that holds all matches is worth most, and usually there is one.
+    lowest, highest = ends[-1] - width, min(starts[0], latest)
+    for places in (sentence_starts, others) if lowest <= highest else ():
+        holding = [place for place in places if lowest <= place <= highest]
+        if holding:
+            return max(holding)
     words = [text[start:end] for start, end in spans]
     # A longer match says more than two short ones, and the same one again says little.
     weights = {word: len(word) ** 1.5 for word in words}
     before, total = (-1, -1), 0.0
     best = (-1.0, False, 0)
-    for start in candidates:
+    for start in sorted(place for place in sentence_starts | others if place <= latest):
         window = bisect_left(starts, start), bisect_right(ends, start + width)
         if window != before:
             before = window
-            counts = Counter(words[slice(*window)])
+            counts: dict[str, int] = {}
+            for word in words[slice(*window)]:
+                counts[word] = counts.get(word, 0) + 1
             # Exact, so that windows with the same words are worth the same in any order.
-            total = fsum(weights[word] * 1.1 ** (n - 1) for word, n in counts.items())
+            total = fsum([weights[word] * _AGAIN ** (n - 1) for word, n in counts.items()])
         best = max(best, (total, start in sentence_starts, start))
     return best[2]
 
