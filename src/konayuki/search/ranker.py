@@ -108,14 +108,15 @@ class Ranker:
             n_pool: The first this many decide what is average.
         """
         features = candidates.features()
-        columns = np.stack(list(features.values()))  # all at once: they are short
+        columns = np.array(list(features.values()), np.float32)  # all at once: they are short
         weights = np.array([[self.weights[name]] for name in features])
         pool = columns[:, :n_pool].astype(np.float64)
-        means = pool.mean(axis=1, keepdims=True) if n_pool else np.zeros_like(weights)
-        spreads = pool.std(axis=1, keepdims=True) if n_pool else np.zeros_like(weights)
-        has_spread = spreads > _LEAST_SPREAD
-        scaled = np.where(has_spread, (columns - means) / np.where(has_spread, spreads, 1), 0)
-        return dict(zip(features, (weights * scaled).astype(np.float32), strict=True))
+        means = pool.sum(axis=1, keepdims=True) / max(n_pool, 1)
+        spreads = np.sqrt(np.square(pool - means).sum(axis=1, keepdims=True) / max(n_pool, 1))
+        weights[spreads <= _LEAST_SPREAD] = 0
+        spreads[spreads <= _LEAST_SPREAD] = 1
+        parts = (weights * ((columns - means) / spreads)).astype(np.float32)
+        return dict(zip(features, parts, strict=True))
 
     def relevance_of(self, candidates: Candidates, scores: FloatVector, n_pool: int) -> FloatVector:
         """Return how likely each candidate answers the question: float32 (n,), 0 to 1.

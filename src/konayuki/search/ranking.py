@@ -234,9 +234,7 @@ class View:
             ranks = np.arange(1, len(rows) - n_pool + 1)
             parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
             scores = scores + parts["beyond"]
-        return SecondLook(
-            rows, scores, candidates.lexical, candidates.dense, relevance, parts
-        )
+        return SecondLook(rows, scores, candidates.lexical, candidates.dense, relevance, parts)
 
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.

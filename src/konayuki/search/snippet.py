@@ -92,9 +92,7 @@ def highlights(texts: Sequence[str], query: str) -> list[list[tuple[int, int]]]:
     ]
 
 
-def _spans_by_text(
-    folded: str, lengths: Sequence[int], query: str
-) -> list[list[tuple[int, int]]]:
+def _spans_by_text(folded: str, lengths: Sequence[int], query: str) -> list[list[tuple[int, int]]]:
     """Return the spans that match in each of some folded texts, which stand in one string."""
     starts = list(accumulate((length + 1 for length in lengths), initial=0))
     by_text: list[list[tuple[int, int]]] = [[] for _ in lengths]
@@ -183,7 +181,9 @@ def _pair_places(text: str, pairs: frozenset[str]) -> list[int]:
 def _hashes_of(text: str) -> NDArray[np.uint32]:
     """Return a number below `_HASHES` for each pair of neighbours in a text."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    hashes: NDArray[np.uint32] = (codes[:-1] * np.uint32(257) + codes[1:]) & (_HASHES - np.uint32(1))
+    hashes: NDArray[np.uint32] = (codes[:-1] * np.uint32(257) + codes[1:]) & (
+        _HASHES - np.uint32(1)
+    )
     return hashes
 
 

@@ -75,7 +75,7 @@ def alternatives(run: str) -> dict[str, tuple[str, ...]]:
     """
     grams = list(map(add, run, run[1:]))
     others: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for gram in grams:
+    for gram in _having_forms(grams):
         others[gram] |= dict.fromkeys(_other_forms(gram))
     for start, segment, spelling in _other_spellings(run):
         other_grams = list(map(add, spelling, spelling[1:]))
@@ -98,11 +98,15 @@ def in_hiragana(run: str) -> dict[str, str]:
     return {word: word.translate(_HIRAGANA) for word in words}
 
 
+def _having_forms(grams: Sequence[str]) -> list[str]:
+    """Return the 2-grams with a kanji that has other forms."""
+    forms = _kanji_forms()
+    return [gram for gram in grams if gram[0] in forms or gram[1] in forms]
+
+
 def _other_forms(gram: str) -> Iterator[str]:
     """Yield a 2-gram with other forms of its kanji."""
     forms = _kanji_forms()
-    if forms.keys().isdisjoint(gram):  # most
-        return
     for pair in product(*(forms.get(character, character) for character in gram)):
         if "".join(pair) != gram:
             yield "".join(pair)

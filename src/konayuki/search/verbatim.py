@@ -46,6 +46,8 @@ def raised(look: SecondLook, k: int, text: str, documents: Mapping[int, Document
         text: A short query, prepared.
         documents: Of the rows that may be raised.
     """
+    if not documents:
+        return look.best(k)
     phrase = None if is_one_term(text) else Phrase(text)
     name = fold(text).strip()
     added: dict[int, dict[str, float]] = {}
@@ -77,8 +79,6 @@ def raised(look: SecondLook, k: int, text: str, documents: Mapping[int, Document
 
 def _best_first(look: SecondLook, documents: Mapping[int, Document]) -> list[int]:
     """Return the rows of documents, best first."""
-    if not documents:
-        return []
     places = np.flatnonzero(np.isin(look.rows, list(documents)))
     order = places[np.argsort(-look.scores[places], kind="stable")]
     rows: list[int] = look.rows[order].tolist()
