@@ -18,8 +18,8 @@ from konayuki.search.ranker import Candidates, Ranker
 from konayuki.search.terms import query_terms
 from konayuki.search.token_ids import TokenView
 
-# The best of each half that are looked at twice. With 100 the development tasks find no more, and an
-# answer takes half as long again (docs/lab/decisions.md).
+# The best of each half that are looked at twice. The development tasks find no more with 100, which
+# take half as long again (docs/lab/decisions.md).
 _DEPTH = 50
 _FUSED_DEPTH = 100
 _FEW_ROWS = 400
@@ -141,10 +141,9 @@ class SecondLook:
         return self._lines(np.flatnonzero(np.isin(self.rows, rows)))
 
     def _lines(self, places: IntVector) -> list[Ranked]:
-        columns = (self.rows, self.scores, self.lexical, self.dense, self.relevance)
-        lines = zip(
-            *(column[places].tolist() for column in (*columns, *self.parts.values())), strict=True
-        )
+        columns: list[NDArray[Any]] = [self.rows, self.scores, self.lexical, self.dense]
+        columns += [self.relevance, *self.parts.values()]
+        lines = zip(*(column[places].tolist() for column in columns), strict=True)
         return [
             Ranked(row, score, words, cosine, share, dict(zip(self.parts, values, strict=True)))
             for row, score, words, cosine, share, *values in lines

@@ -233,7 +233,7 @@ def expect(
     have = array.shape
     fits = have == shape or (
         len(have) == len(shape)
-        and all([want is None or size == want for size, want in zip(have, shape, strict=True)])
+        and all(want is None or size == want for size, want in zip(have, shape, strict=True))
     )
     if fits and array.dtype == dtype and array.flags.c_contiguous:
         return
