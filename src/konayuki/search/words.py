@@ -188,6 +188,7 @@ def _is_whole(run: str, start: int, end: int) -> bool:
     return True
 
 
+@lru_cache(maxsize=8192)  # some 2 MB; most are strings that are no words
 def spellings_of(word: str) -> Sequence[Spelling]:
     """Return the usual spellings of a word; none if it is not in the dictionary."""
     start_of_block = block_of(word)
