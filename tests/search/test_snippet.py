@@ -1,7 +1,9 @@
 """The part of a passage that answers."""
 
+import importlib
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +54,15 @@ def test_words_are_marked_whole_or_as_beginnings_of_others():
     assert highlights(texts, "post") == [[(4, 8)], [(0, 4)]]
     long = "a" * 70
     assert marked(f"{long} {long[:64]}", long) == [long[:64], long[:64]]
+
+
+def test_many_words_are_marked_like_few(monkeypatch: pytest.MonkeyPatch):
+    texts = ["Postgres → 3776 m, 茶 and coffee", "post, coffeehouse 茶茶 ab abc", "", "x" * 70]
+    query = f"post 茶 → abc coff 3776 {'x' * 64}"
+    few = highlights(texts, query)
+    monkeypatch.setattr(importlib.import_module("konayuki.search.snippet"), "_FEW_TERMS", 0)
+    assert highlights(texts, query) == few
+    assert few[1] == [(0, 4), (6, 10), (18, 20), (24, 27)]
 
 
 def test_offsets_survive_characters_that_fold_to_several():

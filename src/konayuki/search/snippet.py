@@ -22,6 +22,7 @@ from konayuki.search.terms import (
     other_spellings,
     query_terms,
     query_words,
+    tokens_of,
 )
 from konayuki.text import fold, sentence_ends
 
@@ -30,7 +31,8 @@ _CLUSTER = re.compile("(?s:.)[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
 _MARK = re.compile("[\u0300-\u036f\u3099\u309a\uff9e\uff9f]")
 _ELLIPSIS = "…"
 _SEPARATOR = "\0"  # of texts that are looked at together: part of no term
-_HASHES = np.uint32(1 << 13)
+_FEW_TERMS = 64  # to look for each of more would take time that grows with their number
+_HASHES = 1 << 13
 _AGAIN = 1.1  # what a word counts that is in the window once more
 _SHORT = 150  # characters; calls of NumPy cost more than they save in a shorter text
 
@@ -142,6 +144,8 @@ def _matches(folded: str, query: str, starts: Sequence[int]) -> list[tuple[int, 
     """
     pairs, lone, words = _wanted(query)
     matches = [(place, place + 2) for place in _pair_places(folded, pairs)]
+    if len(lone) + len(words) > _FEW_TERMS:
+        return sorted(matches + list(_tokens_that_match(folded, lone, words, starts)))
     for character in lone:
         matches += [(place, place + 1) for place in _places(folded, character)]
     for word in words:
@@ -153,6 +157,29 @@ def _matches(folded: str, query: str, starts: Sequence[int]) -> list[tuple[int, 
             whole += [place for place in standing if bisect_right(starts, place) not in having]
         matches += [(place, place + length) for place in whole]
     return sorted(matches) if lone or words else matches
+
+
+def _tokens_that_match(
+    folded: str, lone: frozenset[str], words: frozenset[str], starts: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield what `_matches` returns of characters and words, in linear time for any number."""
+    having: set[tuple[int, str]] = set()  # number of a text, and a word that is whole in it
+    others = []
+    for start, run, word in tokens_of(folded):
+        yield from ((place, place + 1) for place, c in enumerate(run, start) if c in lone)
+        if word in words or word in lone:
+            having.add((bisect_right(starts, start), word))
+            yield start, start + len(word)
+        elif word:
+            others.append((start, word))
+    beginnings = frozenset(filter(is_beginning, words))
+    lengths = {len(word) for word in beginnings}
+    for start, word in others:
+        number = bisect_right(starts, start)
+        for length in lengths:
+            typed = word[:length]
+            if typed in beginnings and (number, typed) not in having:
+                yield start, start + len(typed)
 
 
 def _places(text: str, part: str) -> Iterator[int]:
@@ -181,9 +208,7 @@ def _pair_places(text: str, pairs: frozenset[str]) -> list[int]:
 def _hashes_of(text: str) -> NDArray[np.uint32]:
     """Return a number below `_HASHES` for each pair of neighbours in a text."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    hashes: NDArray[np.uint32] = (codes[:-1] * np.uint32(257) + codes[1:]) & (
-        _HASHES - np.uint32(1)
-    )
+    hashes: NDArray[np.uint32] = (codes[:-1] * np.uint32(257) + codes[1:]) & np.uint32(_HASHES - 1)
     return hashes
 
 
