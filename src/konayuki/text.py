@@ -156,10 +156,9 @@ def sentence_ends(text: str) -> Iterator[int]:
     time linear in the length of the text.
     """
     if _INTRICATE.search(text) is None:  # a fifth of the time, for most passages
-        ends = [match.end() for match in _PLAIN_END.finditer(text)]
-        if ends and ends[-1] == len(text):
-            ends.pop()
-        yield from ends
+        for match in _PLAIN_END.finditer(text):
+            if match.end() < len(text):
+                yield match.end()
         if text:
             yield len(text)
         return

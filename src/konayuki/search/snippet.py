@@ -251,22 +251,28 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
     """Return the start of the window whose matches are the longest and the most various."""
     if not spans:
         return 0
-    sentence_starts = {0, *sentence_ends(text)}
-    latest = max(0, len(text) - width // 2)
+    margin = width // 6  # shown before a match that no sentence begins with
     starts, ends = [start for start, _ in spans], [end for _, end in spans]
-    others = {max(0, start - width // 6) for start in starts}
+    latest = max(0, len(text) - width // 2)
     # A window that holds all matches is worth most, and usually there is one.
     lowest, highest = ends[-1] - width, min(starts[0], latest)
-    for places in (sentence_starts, others) if lowest <= highest else ():
-        holding = [place for place in places if lowest <= place <= highest]
+    if lowest <= highest:
+        start = _sentence_starts(text, highest)[-1]
+        if start >= lowest:
+            return start
+        holding = [
+            place for start in starts if lowest <= (place := max(0, start - margin)) <= highest
+        ]
         if holding:
             return max(holding)
+    sentence_starts = set(_sentence_starts(text, latest))
+    others = {place for start in starts if (place := max(0, start - margin)) <= latest}
     words = [text[start:end] for start, end in spans]
     # A longer match says more than two short ones, and the same one again says little.
     weights = {word: len(word) ** 1.5 for word in words}
     before, total = (-1, -1), 0.0
     best = (-1.0, False, 0)
-    for start in sorted(place for place in sentence_starts | others if place <= latest):
+    for start in sorted(sentence_starts | others):
         window = bisect_left(starts, start), bisect_right(ends, start + width)
         if window != before:
             before = window
@@ -277,6 +283,16 @@ def _best_start(text: str, spans: list[tuple[int, int]], width: int) -> int:
             total = fsum([weights[word] * _AGAIN ** (n - 1) for word, n in counts.items()])
         best = max(best, (total, start in sentence_starts, start))
     return best[2]
+
+
+def _sentence_starts(text: str, last: int) -> list[int]:
+    """Return where sentences start up to an offset, ascending, 0 first."""
+    starts = [0]
+    for end in sentence_ends(text):
+        if end > last:
+            break
+        starts.append(end)
+    return starts
 
 
 def _fold(text: str) -> tuple[str, Sequence[int]]:
