@@ -54,6 +54,7 @@ def test_plain_texts_are_cut_where_the_rules_for_all_say(text: str):
 
 
 @given(st.lists(st.sampled_from(["か", "é", "ｶ", "ﷺ", "a" * 600]) | marks, max_size=8).map("".join))
+@settings(deadline=None)  # the first call makes the patterns
 def test_long_runs_of_marks_get_the_normal_form_of_the_standard_library(text: str):
     for form in FORMS:
         assert normalize(form, text) == unicodedata.normalize(form, text)

@@ -18,8 +18,8 @@ from konayuki.search.ranker import Candidates, Ranker
 from konayuki.search.terms import query_terms
 from konayuki.search.token_ids import TokenView
 
-# The best of each half that are looked at twice. The development tasks find no more with 100, which
-# take half as long again (docs/lab/decisions.md).
+# The best of each half that are looked at twice: development tasks find no more with 100, for twice
+# as many candidates (docs/lab/decisions.md).
 _DEPTH = 50
 _FUSED_DEPTH = 100
 _FEW_ROWS = 400
