@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from konayuki.model import StaticModel
 from konayuki.model.pooling import Pooler
 from konayuki.model.tokens import as_batch
+from konayuki.model.weights import Pooling
 
 from .samples import small_model
 
@@ -109,8 +111,13 @@ def of_first_tokens(model: StaticModel, texts: list[str], n_tokens: int) -> np.n
 
 
 @pytest.mark.parametrize("layout", ["float", "q4"])
-def test_sentence_transformers_gives_our_vectors(tmp_path: Path, layout: str) -> None:
-    small_model().save(tmp_path / "model", layout=layout)
+@pytest.mark.parametrize("pooling", [Pooling(), Pooling(0.5, 64.0), Pooling(0.5)], ids=str)
+def test_sentence_transformers_gives_our_vectors(
+    tmp_path: Path, layout: str, pooling: Pooling
+) -> None:
+    made = small_model()
+    made = made.with_weights(replace(made.weights, pooling=pooling))
+    made.save(tmp_path / "model", layout=layout)
     out = tmp_path / "vectors.npz"
     run_python(EVERYTHING, str(tmp_path / "model"), str(tmp_path / "again"), str(out), *TEXTS)
     theirs = np.load(out)

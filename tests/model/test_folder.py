@@ -3,6 +3,7 @@
 import json
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from konayuki.errors import (
 )
 from konayuki.model import StaticModel
 from konayuki.model.packed import quantize
+from konayuki.model.weights import Pooling
 
 from .samples import as_bytes, ours, random_weights, small_model
 
@@ -75,6 +77,34 @@ def test_the_float_file_holds_four_named_tensors(tmp_path: Path) -> None:
         ("embedding.weight", "dyt.alpha", "dyt.beta", "dyt.bias"), np.dtype(np.float32)
     )
     np.testing.assert_array_equal(tensors["embedding.weight"], weights.float_table().values)
+
+
+@each_layout
+@pytest.mark.parametrize("pooling", [Pooling(0.5, 64.0), Pooling(0.5), Pooling(1.0, 10.0)])
+def test_how_rows_are_weighted_is_saved(tmp_path: Path, layout: str, pooling: Pooling) -> None:
+    plain = small_model()
+    model = plain.with_weights(replace(plain.weights, pooling=pooling))
+    model.save(tmp_path, layout=layout)
+
+    loaded = StaticModel.load(tmp_path)
+
+    assert loaded.weights.pooling == pooling
+    assert loaded.weights.crop(8).pooling == pooling
+
+
+@each_layout
+@pytest.mark.parametrize(
+    "values", [[0.5], [-0.1, 0.0], [1.1, 0.0], [0.5, -1.0], [np.nan, 0.0], [0.5, np.inf]]
+)
+def test_wrong_weights_of_rows_are_refused(
+    tmp_path: Path, layout: str, values: list[float]
+) -> None:
+    small_model().save(tmp_path, layout=layout)
+    path = tmp_path / ("model.safetensors" if layout == "float" else "model_rest.safetensors")
+    save_file({**load_file(path), "pooling": np.array(values, np.float32)}, path)
+
+    with pytest.raises(CheckpointError, match="pooling"):
+        StaticModel.load(tmp_path)
 
 
 def test_the_json_files_name_the_module(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
+import math
 import pickle
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -14,12 +16,17 @@ from konayuki.errors import DimensionError, EmptyTextError, InputError
 from konayuki.model import StaticModel
 from konayuki.model.pooling import Pooler, pool
 from konayuki.model.tokens import TokenBatch
-from konayuki.model.weights import Weights
+from konayuki.model.weights import Pooling, Weights
 
 from .samples import TEXT, as_bytes, ours, random_weights, small_model
 
 TEXTS = ["富士山は高い", "", "The train", "山 " * 700, " \t\u3000", "\u0378", "図書館で本を借りる"]
 PROCESSORS = ("compiled", "numpy")
+POOLINGS = st.builds(
+    Pooling,
+    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    st.sampled_from([0.5, 7.0, 64.0, math.inf]),
+)
 
 
 @pytest.fixture(params=PROCESSORS)
@@ -39,6 +46,36 @@ def model_of(weights: Weights) -> StaticModel:
 
 def rows_of(weights: Weights) -> np.ndarray:
     return weights.float_table().values.astype(np.float64)
+
+
+def counts_of(bag: list[int], pooling: Pooling) -> dict[int, float]:
+    """What each distinct token counts, straight from the definition."""
+    counts = dict.fromkeys(bag, 0.0)
+    for position, token in enumerate(bag):
+        counts[token] += 1 / (1 + position / pooling.half_position)
+    return {token: count**pooling.tf_power for token, count in counts.items()}
+
+
+def test_the_plain_mean_is_the_default_and_another_one_another_fingerprint() -> None:
+    plain = random_weights(len(ours()["model"]["vocab"]), 16)
+    same = replace(plain, pooling=Pooling(1.0, math.inf))
+    found = {
+        model_of(replace(plain, pooling=Pooling(*values))).fingerprint
+        for values in [(1.0, 64.0), (0.5, math.inf), (0.5, 64.0)]
+    }
+    assert model_of(same).fingerprint == model_of(plain).fingerprint
+    assert len(found | {model_of(plain).fingerprint}) == 4
+
+
+@pytest.mark.usefixtures("processor")
+def test_repeating_a_word_and_going_on_move_a_vector_less() -> None:
+    weights = random_weights(len(ours()["model"]["vocab"]), 64)
+    texts = ["図書館で本を借りる", "図書館で本を借りる" + "富士山" * 20]
+    cosines = [
+        float(np.prod(model_of(replace(weights, pooling=pooling)).encode(texts), axis=0).sum())
+        for pooling in (Pooling(), Pooling(0.5), Pooling(0.5, 16.0))
+    ]
+    assert cosines[0] < cosines[1] < cosines[2]
 
 
 @pytest.mark.usefixtures("processor")
@@ -69,13 +106,19 @@ def test_vectors_are_those_of_torch(layout: str, normalize: bool) -> None:
     half=st.integers(1, 20),
     seed=st.integers(0, 2**20),
     normalize=st.booleans(),
+    pooling=POOLINGS,
     data=st.data(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_kernel_and_numpy_agree_with_a_loop(
-    bags: list[list[int]], half: int, seed: int, normalize: bool, data: st.DataObject
+    bags: list[list[int]],
+    half: int,
+    seed: int,
+    normalize: bool,
+    pooling: Pooling,
+    data: st.DataObject,
 ) -> None:
-    weights = packed(random_weights(50, 2 * half, seed))
+    weights = replace(packed(random_weights(50, 2 * half, seed)), pooling=pooling)
     dim = data.draw(st.integers(1, 2 * half))
     batch = TokenBatch(
         np.array([i for bag in bags for i in bag], dtype=np.int32),
@@ -84,7 +127,9 @@ def test_kernel_and_numpy_agree_with_a_loop(
     wanted = np.zeros((len(bags), dim))
     for row, bag in enumerate(bags):
         if bag:
-            mean = rows_of(weights)[bag].mean(axis=0)
+            counts = counts_of(bag, pooling)
+            mean = sum(count * rows_of(weights)[token] for token, count in counts.items())
+            mean /= sum(counts.values())
             wanted[row] = (weights.beta * np.tanh(weights.alpha * mean + weights.bias))[:dim]
             wanted[row] /= np.linalg.norm(wanted[row]) if normalize else 1
 

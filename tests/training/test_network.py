@@ -14,7 +14,9 @@ pytest.importorskip("sentence_transformers")
 
 from sentence_transformers import SentenceTransformer  # noqa: E402 - torch is optional
 
+from konayuki.model.pooling import Pooler  # noqa: E402
 from konayuki.model.tokens import TokenBatch  # noqa: E402
+from konayuki.model.weights import Pooling  # noqa: E402
 from konayuki.training.network import TrainedSSE  # noqa: E402
 from training.tiny_network import PASSAGES, QUERIES, gradients, network  # noqa: E402
 
@@ -53,22 +55,29 @@ def test_cached_losses_give_the_same_gradients(mini_batch_size: int, nested: boo
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_flat_bags_and_padded_rows_give_the_same_vectors_and_gradients() -> None:
-    module = network()
+@pytest.mark.parametrize("pooling", [Pooling(), Pooling(0.5, 2.0), Pooling(0.5)], ids=str)
+def test_flat_bags_and_padded_rows_give_the_same_vectors_and_gradients(pooling: Pooling) -> None:
+    module = network(pooling=pooling)
     features = module.preprocess(PASSAGES + QUERIES)
     mask = features["attention_mask"].bool()
-    counts = mask.sum(dim=1)
-    flat = {"input_ids": features["input_ids"][mask], "offsets": counts.cumsum(0) - counts}
+    counts = mask.sum(dim=1).numpy()
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    bags = TokenBatch(features["input_ids"][mask].numpy().astype(np.int32), offsets)
     weights = torch.randn(len(counts), 8, generator=torch.Generator().manual_seed(1))
     found = []
-    for one in (features, flat):
+    for outputs in (
+        lambda: module(dict(features))["sentence_embedding"],
+        lambda: module.outputs(bags),
+    ):
         module.zero_grad()
-        vectors = module(dict(one))["sentence_embedding"]
+        vectors = outputs()
         (vectors * weights).sum().backward()
         found.append([vectors.detach(), *gradients(module)])
 
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+    pooled = Pooler(module.weights()).pool(bags, dim=8, normalize=False)
+    np.testing.assert_allclose(found[0][0].numpy(), pooled, rtol=1e-5, atol=1e-6)
 
 
 def compiled_agrees(backend: str) -> None:

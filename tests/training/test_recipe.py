@@ -53,6 +53,12 @@ def test_every_key_has_a_meaning_and_every_number_bounds(key: Key) -> None:
         ("development=[{source='a', queries=0}]", r"development\[0\].queries is 0"),
         ("development=[{source='a', corpus=-1}]", r"development\[0\].corpus is -1"),
         ("distillation.sources=[{rows=-1}]", r"distillation.sources\[0\].rows is -1"),
+        ("model.tf_power=1.5", "model.tf_power is 1.5: expected a number from 0 to 1"),
+        ("model={start='bundled', tf_power=0.5}", "model.tf_power is 0.5 .*as model.start is"),
+        (
+            "model={tanh=false, static_embedding=true, half_position=64.0}",
+            "model.static_embedding is true: expected model.tf_power = 1",
+        ),
         ("model.dims=[63, 31]", "model.dims begins with 63: expected an even number"),
     ],
 )

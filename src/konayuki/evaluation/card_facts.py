@@ -14,6 +14,7 @@ from konayuki.rows import read_rows
 
 if TYPE_CHECKING:
     from konayuki.model import StaticModel
+    from konayuki.model.weights import Pooling
 
 SCORES_FILE = "evaluation.json"
 TRAINING_FILE = "train.json"
@@ -31,6 +32,7 @@ class ModelFacts:
         bits: Bits per weight.
         n_bytes: Bytes of the weights in memory.
         straight: Whether the tanh leaves the means as they are.
+        pooling: How the rows of a text are weighted in their mean.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelFacts:
     bits: int
     n_bytes: int
     straight: bool
+    pooling: "Pooling"
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ def model_facts(model: "StaticModel", name: str) -> ModelFacts:
         model.bits,
         model.nbytes,
         is_straight(model.weights),
+        model.weights.pooling,
     )
 
 

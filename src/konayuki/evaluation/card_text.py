@@ -4,13 +4,18 @@ In the template, `{{name}}` stands for a value, and a line that is only an empty
 `<!-- if name -->` to `<!-- end name -->` stays if `name` holds.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from konayuki.evaluation.card_facts import CardFacts, ModelFacts
 from konayuki.evaluation.dense import Setting
 from konayuki.evaluation.metrics import MAIN_METRIC
+
+if TYPE_CHECKING:
+    from konayuki.model.weights import Pooling
 
 MAIN_COLUMNS = {"nDCG@10": "ndcg@10", "MRR@10": "mrr@10", "MAP@100": "map@100"}
 SIMILARITY_COLUMNS = {"Spearman": "spearman_cosine", "Pearson": "pearson_cosine"}
@@ -49,6 +54,7 @@ def render(facts: CardFacts, pictures: Mapping[str, str]) -> str:
             and f"先頭の {sizes} 次元だけを使うこともできます"
             "(`truncate_dim`、konayuki では `dim`)。",
             "licence_row": facts.licence and f"| ライセンス | {facts.licence} |",
+            "weighting": _weighting(facts.model.pooling),
             "training": _training_table(facts),
             "sources": _sources_table(facts),
         },
@@ -82,8 +88,20 @@ def _model_values(model: ModelFacts) -> dict[str, str]:
         "n_parameters": f"{n_parameters:,}",
         "megabytes": f"{model.n_bytes / 1e6:.1f} MB",
         "module": "" if model.straight else " + Separable Dynamic Tanh",
+        "weighted": "" if model.pooling.is_plain else "weighted ",
         "after_mean": "" if model.straight else ", a tanh per dimension",
     }
+
+
+def _weighting(pooling: "Pooling") -> str:
+    """Return what tokens count in the mean of their rows, nothing for the plain mean."""
+    parts = []
+    if not math.isinf(pooling.half_position):
+        half = f"{pooling.half_position:g}"
+        parts.append(f"位置 $i$(先頭が 0)のトークンを ${half} / ({half} + i)$ と数えます。")
+    if pooling.tf_power != 1:
+        parts.append(f"同じトークンの分は合計し、その {pooling.tf_power:g} 乗を重みにします。")
+    return "平均は重み付きです。" + "".join(parts) if parts else ""
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

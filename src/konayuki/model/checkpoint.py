@@ -13,10 +13,11 @@ from konayuki.model.foreign import OLD_FOLDER, is_foreign, read_foreign
 from konayuki.model.model_files import LARGEST_WEIGHTS, check_model_file
 from konayuki.model.packed import FloatTable, PackedTable
 from konayuki.model.tensors import read_tensors, tensor_names
-from konayuki.model.weights import Weights
+from konayuki.model.weights import Pooling, Weights
 
 EMBEDDING = "embedding.weight"
 TANH = ("dyt.alpha", "dyt.beta", "dyt.bias")
+POOLING = "pooling"  # float32 (2,), our addition; left out for the plain mean
 PACKED_FILE = "embedding.q4_k_m.bin"
 REST_FILE = "model_rest.safetensors"
 FLOAT_FILE = "model.safetensors"
@@ -97,12 +98,13 @@ def _read_float(folder: Path) -> Weights:
         raise CheckpointError(
             f"{path}: {EMBEDDING} has shape {table.shape}: expected (vocab_size, dim)"
         )
-    return Weights(FloatTable(table), *_tanh_vectors(tensors, table.shape[1], path))
+    vectors = _tanh_vectors(tensors, table.shape[1], path)
+    return Weights(FloatTable(table), *vectors, _read_pooling(path))
 
 
 def _write_float(weights: Weights) -> dict[str, bytes]:
     values = weights.float_table().values
-    return {FLOAT_FILE: to_safetensors({EMBEDDING: values, **_named_tanh(weights)})}
+    return {FLOAT_FILE: to_safetensors({EMBEDDING: values, **_small_tensors(weights)})}
 
 
 def _read_packed(folder: Path) -> Weights:
@@ -128,7 +130,7 @@ def _read_packed(folder: Path) -> Weights:
     scales = content[vocab_size * dim // 2 :].view("<f4").astype(np.float32)
     if not np.isfinite(scales).all():
         raise CheckpointError(f"{path}: a row scale is not finite")
-    return Weights(PackedTable(codes, scales), *vectors)
+    return Weights(PackedTable(codes, scales), *vectors, _read_pooling(rest_path))
 
 
 def _write_packed(weights: Weights) -> dict[str, bytes]:
@@ -136,11 +138,27 @@ def _write_packed(weights: Weights) -> dict[str, bytes]:
         raise DimensionError(f"{weights.dim} dimensions: expected an even number for 4-bit rows")
     table = weights.packed_table()
     content = table.codes.tobytes() + table.scales.astype("<f4").tobytes()
-    return {PACKED_FILE: content, REST_FILE: to_safetensors(_named_tanh(weights))}
+    return {PACKED_FILE: content, REST_FILE: to_safetensors(_small_tensors(weights))}
 
 
-def _named_tanh(weights: Weights) -> dict[str, NDArray[np.float32]]:
-    return dict(zip(TANH, (weights.alpha, weights.beta, weights.bias), strict=True))
+def _small_tensors(weights: Weights) -> dict[str, NDArray[np.float32]]:
+    tensors = dict(zip(TANH, (weights.alpha, weights.beta, weights.bias), strict=True))
+    if not weights.pooling.is_plain:
+        tensors[POOLING] = weights.pooling.to_array()
+    return tensors
+
+
+def _read_pooling(path: Path) -> Pooling:
+    """Return how rows are weighted: the tensor `pooling`, or the plain mean without one."""
+    if POOLING not in tensor_names(path):
+        return Pooling()
+    values = read_tensors(path, [POOLING])[POOLING]
+    if values.shape != (2,) or not 0 <= values[0] <= 1 or values[1] < 0:
+        raise CheckpointError(
+            f"{path}: {POOLING} is {values.tolist()}: expected a power from 0 to 1 and a position, "
+            "0 for none"
+        )
+    return Pooling.from_array(values)
 
 
 def _tanh_vectors(

@@ -58,14 +58,16 @@ class PackedTable:
         values *= self.scales[ids, np.newaxis]
         return values[:, :dim]
 
-    def sum_of_rows(self, ids: NDArray[np.integer], dim: int) -> FloatVector:
+    def sum_of_rows(
+        self, ids: NDArray[np.integer], dim: int, counts: FloatVector | None = None
+    ) -> FloatVector:
         """Return the sum of the first `dim` columns of some rows: float32 (dim,).
 
-        Levels count from -7.5 to 7.5, as in the kernel: nothing cancels, and two products with the
-        scales do the work.
+        Each row is multiplied by its entry of `counts`, if they are given. Levels count from -7.5
+        to 7.5, as in the kernel: nothing cancels, and two products with the scales do the work.
         """
         codes = self.codes[ids, : (dim + 1) // 2]
-        scales = self.scales[ids]
+        scales = self.scales[ids] if counts is None else self.scales[ids] * counts
         sums = np.empty((codes.shape[1], 2), dtype=np.float32)
         sums[:, 0] = scales @ np.subtract(codes >> 4, HALF_RANGE, dtype=np.float32)
         sums[:, 1] = scales @ np.subtract(codes & 15, HALF_RANGE, dtype=np.float32)
@@ -108,9 +110,12 @@ class FloatTable:
         """Return the first `dim` columns of some rows: float32 (len(ids), dim)."""
         return self.values[ids, :dim]
 
-    def sum_of_rows(self, ids: NDArray[np.integer], dim: int) -> FloatVector:
-        """Return the sum of the first `dim` columns of some rows: float32 (dim,)."""
-        sums: FloatVector = self.values[ids, :dim].sum(axis=0)
+    def sum_of_rows(
+        self, ids: NDArray[np.integer], dim: int, counts: FloatVector | None = None
+    ) -> FloatVector:
+        """Return the sum of the first `dim` columns of some rows; see `PackedTable.sum_of_rows`."""
+        rows = self.values[ids, :dim]
+        sums: FloatVector = rows.sum(axis=0) if counts is None else counts @ rows
         return sums
 
     def crop(self, dim: int) -> "FloatTable":

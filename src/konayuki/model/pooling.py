@@ -83,17 +83,20 @@ def pool(weights: Weights, batch: TokenBatch, *, dim: int, normalize: bool) -> F
     Memory is that of the result and of `CHUNK_TOKENS` rows, however long a text is. Texts are
     summed one by one: a vector does not depend on what else is in the batch.
     """
-    ids, offsets = batch.ids, batch.offsets.tolist()
-    counts = np.diff(batch.offsets)
-    means = np.zeros((len(counts), dim))  # float64: chunks of a long text add up exactly enough
-    for text, (first, last) in enumerate(pairwise(offsets)):
+    n_texts, counts = len(batch.offsets) - 1, None
+    if not weights.pooling.is_plain:
+        batch, counts = weights.pooling.counted(batch)
+    means = np.zeros((n_texts, dim))  # float64: chunks of a long text add up exactly enough
+    for text, (first, last) in enumerate(pairwise(batch.offsets.tolist())):
         for start in range(first, last, CHUNK_TOKENS):
-            stop = min(start + CHUNK_TOKENS, last)
-            means[text] += weights.table.sum_of_rows(ids[start:stop], dim)
-    means /= np.maximum(counts, 1)[:, np.newaxis]
+            chunk = slice(start, min(start + CHUNK_TOKENS, last))
+            weighted = None if counts is None else counts[chunk]
+            means[text] += weights.table.sum_of_rows(batch.ids[chunk], dim, weighted)
+        total = last - first if counts is None else counts[first:last].sum(dtype=np.float64)
+        means[text] /= total or 1.0
     scaled = weights.alpha[:dim] * means + weights.bias[:dim]
     vectors = (weights.beta[:dim] * np.tanh(scaled)).astype(np.float32)
-    vectors[counts == 0] = 0
+    vectors[np.diff(batch.offsets) == 0] = 0
     return unit_rows(vectors) if normalize else vectors
 
 
@@ -101,7 +104,10 @@ def _kernel_table(compiled: Kernel, weights: Weights) -> KernelTable:
     table = weights.table
     # A packed table cut at an odd column keeps that column's neighbour: it shares the byte.
     padding = (0, table.dim - weights.dim)
-    tanh = [np.pad(vector, padding) for vector in (weights.alpha, weights.beta, weights.bias)]
+    alpha, beta, bias = (
+        np.pad(vector, padding) for vector in (weights.alpha, weights.beta, weights.bias)
+    )
+    rest = (alpha, beta, bias, weights.pooling)
     if isinstance(table, PackedTable):
-        return compiled.packed_table(table.codes, table.scales, *tanh)
-    return compiled.float_table(table.values, *tanh)
+        return compiled.packed_table(table.codes, table.scales, *rest)
+    return compiled.float_table(table.values, *rest)

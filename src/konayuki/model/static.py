@@ -37,7 +37,7 @@ FINGERPRINT_BYTES = 16
 
 
 class StaticModel:
-    """A static embedding model: one row per token, their mean, a tanh per column.
+    """A static embedding model: one row per token, their weighted mean, a tanh per column.
 
     Instances are immutable, can be shared by threads and pickled.
 
@@ -166,6 +166,8 @@ class StaticModel:
         for array in (*weights.table.arrays, weights.alpha, weights.beta, weights.bias):
             digest.update(str((array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).data)
+        if not weights.pooling.is_plain:
+            digest.update(str(weights.pooling).encode())
         return digest.hexdigest()
 
     @cached_property

@@ -62,6 +62,8 @@ def model_file(model: StaticModel) -> bytes:
         "pieces": as_array(json_bytes(unigram.pieces)),
         "tokenizer": as_array(json_bytes(_tokenizer(definition, unigram, steps))),
     }
+    if not weights.pooling.is_plain:
+        arrays["pooling"] = weights.pooling.to_array()
     arrays |= {f"map{number}": as_array(content) for number, content in enumerate(maps)}
     return packed(arrays)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from konayuki.arrays import HALF_RANGE, LEVELS, MARGIN, FloatMatrix
 from konayuki.model.foreign import unknown_token
 from konayuki.model.packed import CHUNK_ROWS, FloatTable, PackedTable
+from konayuki.model.pooling import Pooler
 from konayuki.model.weights import Weights
 from konayuki.training.pair_store import PairStore
 from konayuki.training.recipe import Recipe
@@ -115,9 +116,8 @@ def even_directions(weights: Weights, share: float, store: PairStore) -> Weights
         return weights
     rows = torch.from_numpy(weights.float_table().values)
     bags = store.bags(_some_texts(store))
-    offsets = torch.from_numpy(bags.offsets[:-1])
-    outputs = functional.embedding_bag(torch.from_numpy(bags.ids), rows, offsets, mode="mean")
-    units = functional.normalize(outputs, dim=1).double()
+    outputs = Pooler(weights).pool(bags, dim=weights.dim, normalize=True)
+    units = torch.from_numpy(outputs).double()
     strengths, directions = torch.linalg.eigh(units.T @ units / len(units))
     strengths = strengths.clamp_min(float(strengths[-1]) * LEAST_STRENGTH)
     factors = (strengths / strengths.mean()) ** (-share / 2)

@@ -5,6 +5,7 @@ features with `offsets` hold the tokens of a batch end to end, without padding, 
 gives them. Features with a mask (GradCache losses, `encode`) take the path of exported models.
 """
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -12,11 +13,11 @@ import torch
 import torch.nn.functional as functional
 from tokenizers import Tokenizer
 
-from konayuki.arrays import HALF_RANGE, LEVELS, MARGIN
+from konayuki.arrays import HALF_RANGE, LEVELS, MARGIN, FloatVector
 from konayuki.model.export.SSE import SSE
 from konayuki.model.packed import FloatTable
 from konayuki.model.tokens import TokenBatch
-from konayuki.model.weights import Weights, straight_tanh
+from konayuki.model.weights import Pooling, Weights, straight_tanh
 from konayuki.training.recipe import ModelSettings
 
 ALPHA = 0.5  # the slope of a fresh tanh, so that the first means stay in its straight part
@@ -30,9 +31,16 @@ class TrainedSSE(SSE):
     """`SSE` for flat bags, with optional 4-bit rows in the forward pass."""
 
     def __init__(
-        self, tokenizer: Tokenizer, vocab_size: int, dim: int, *, tanh: bool = True
+        self,
+        tokenizer: Tokenizer,
+        vocab_size: int,
+        dim: int,
+        pooling: FloatVector | None = None,
+        *,
+        tanh: bool = True,
     ) -> None:
-        super().__init__(tokenizer, vocab_size, dim)  # type: ignore[no-untyped-call]
+        super().__init__(tokenizer, vocab_size, dim, pooling)  # type: ignore[no-untyped-call]
+        self._pooling = Pooling() if pooling is None else Pooling.from_array(pooling)
         self._rounded: torch.Tensor | None = None
         if not tanh:
             self.dyt = torch.nn.Identity()
@@ -53,14 +61,28 @@ class TrainedSSE(SSE):
         if self._rounded is not None:
             rows = _StraightThrough.apply(rows, self._rounded)
         offsets = features["offsets"]
-        means = functional.embedding_bag(features["input_ids"], rows, offsets, mode="mean")
+        counts = features.get("counts")
+        means = functional.embedding_bag(
+            features["input_ids"],
+            rows,
+            offsets,
+            mode="mean" if counts is None else "sum",
+            per_sample_weights=counts,
+        )
         ends = torch.cat([offsets[1:], offsets.new_tensor([len(features["input_ids"])])])
         features["sentence_embedding"] = self.dyt(means) * (ends > offsets)[:, None]
         return features
 
     def outputs(self, bags: TokenBatch) -> torch.Tensor:
         """Return the outputs of some texts, with gradients: float32 (n_texts, dim)."""
-        features: Features = {
+        features: Features = {}
+        if not self._pooling.is_plain:
+            bags, counts = self._pooling.counted(bags)
+            lengths = np.diff(bags.offsets)
+            totals = np.bincount(np.repeat(np.arange(len(lengths)), lengths), counts)
+            counts /= np.repeat(totals, lengths).astype(np.float32)
+            features["counts"] = torch.from_numpy(counts)
+        features |= {
             "input_ids": torch.from_numpy(bags.ids),
             "offsets": torch.from_numpy(bags.offsets[:-1].astype(np.int32)),
         }
@@ -74,7 +96,7 @@ class TrainedSSE(SSE):
         """
         if isinstance(self.dyt, torch.nn.Identity):
             table = self.embedding.weight.detach().float().cpu().numpy().copy()
-            return Weights(FloatTable(table), *straight_tanh(table.shape[1]))
+            return Weights(FloatTable(table), *straight_tanh(table.shape[1]), self._pooling)
         arrays = [
             parameter.detach().float().cpu().numpy().copy()
             for parameter in (
@@ -84,7 +106,8 @@ class TrainedSSE(SSE):
                 self.dyt.bias,
             )
         ]
-        return Weights(FloatTable(arrays[0]), *arrays[1:])
+        table, alpha, beta, bias = arrays
+        return Weights(FloatTable(table), alpha, beta, bias, self._pooling)
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -149,7 +172,8 @@ def fresh_network(
         seed: Decides the random table.
     """
     vocab_size, dim = len(token_counts), settings.dims[0]
-    network = TrainedSSE(tokenizer, vocab_size, dim, tanh=settings.tanh)
+    pooling = Pooling(settings.tf_power, settings.half_position or math.inf)
+    network = TrainedSSE(tokenizer, vocab_size, dim, pooling.to_array(), tanh=settings.tanh)
     generator = torch.Generator().manual_seed(seed)
     table = torch.randn(vocab_size, dim, generator=generator)
     if piece_vectors is not None:

@@ -80,9 +80,20 @@ class ModelSettings(Section):
         "Whether means go through a tanh. Without it the folder holds a tanh that is straight to "
         "single precision, so that every reader of the format gives the means.",
     )
+    tf_power: Share = key(
+        1.0,
+        "A token that a text holds n times counts `n ** tf_power` in the mean of its rows; 1 for "
+        "the plain mean.",
+    )
+    half_position: NotNegative = key(
+        0.0,
+        "The position at which a token counts half of what the first one does, by `half_position "
+        "/ (half_position + position)`; 0 for all the same.",
+    )
     static_embedding: bool = key(
         False,
-        "Write the folder as sentence-transformers' own StaticEmbedding; only without tanh.",
+        "Write the folder as sentence-transformers' own StaticEmbedding; only without tanh, and "
+        "with the plain mean.",
     )
     piece_vectors: str = key(
         "",
@@ -106,6 +117,18 @@ class ModelSettings(Section):
             not (self.tanh and self.static_embedding),
             "model.static_embedding is true: expected model.tanh = false, "
             "as a StaticEmbedding has no tanh",
+        )
+        plain = self.tf_power == 1 and not self.half_position
+        _require(
+            plain or not self.static_embedding,
+            "model.static_embedding is true: expected model.tf_power = 1 and "
+            "model.half_position = 0, as a StaticEmbedding takes the plain mean",
+        )
+        _require(
+            plain or not self.start,
+            f"model.tf_power is {self.tf_power} and half_position {self.half_position}: expected "
+            f"neither, as model.start is {self.start!r}\n"
+            "hint: how rows are weighted belongs to the start; leave both out",
         )
         for name in ("tokenizer", "piece_vectors", "rarity_power"):
             value = getattr(self, name)

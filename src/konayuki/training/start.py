@@ -103,9 +103,10 @@ def read_start(run: Run) -> Start | None:
             f"model.dims begins with {settings.dims[0]}: "
             f"expected at most {weights.dim}, the dimensions of model.start"
         )
-    if settings.static_embedding and not is_straight(weights):
+    beyond = "a tanh" if not is_straight(weights) else "weighted tokens"
+    if settings.static_embedding and not (is_straight(weights) and weights.pooling.is_plain):
         raise InputError(
-            f"model.static_embedding is true, but {settings.start!r} of model.start has a tanh, "
+            f"model.static_embedding is true, but {settings.start!r} of model.start has {beyond}, "
             "which a StaticEmbedding cannot keep\nhint: leave model.static_embedding out"
         )
     tokenizer = (model_folder(run.start) / TOKENIZER_FILE).read_bytes()
@@ -127,7 +128,9 @@ def started_network(start: Start, tokenizer: Tokenizer, dim: int) -> TrainedSSE:
     """Return a network with the first `dim` outputs of a trained model."""
     weights = start.weights.crop(dim)
     straight = is_straight(weights)
-    network = TrainedSSE(tokenizer, weights.vocab_size, dim, tanh=not straight)
+    network = TrainedSSE(
+        tokenizer, weights.vocab_size, dim, weights.pooling.to_array(), tanh=not straight
+    )
     arrays = {"embedding.weight": weights.float_table().values}
     if not straight:
         arrays |= {f"dyt.{name}": getattr(weights, name) for name in ("alpha", "beta", "bias")}

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from konayuki.errors import DimensionError, InputError
 from konayuki.model.native import Table
+from konayuki.model.native.binding import PLAIN
 
 from .levels import at, each_level
 
@@ -30,14 +32,28 @@ def unpacked(parts: dict[str, Any]) -> np.ndarray:
     return (nibbles.reshape(len(nibbles), -1) / 7.5 - 1) * parts["scales"][:, None]
 
 
+def weighted_mean(rows: np.ndarray, bag: list[int], pooling: tuple[float, float]) -> np.ndarray:
+    power, half = pooling
+    counts = dict.fromkeys(bag, 0.0)
+    for position, token in enumerate(bag):
+        counts[token] += 1 / (1 + position / half)
+    shares = np.array(list(counts.values())) ** power
+    return shares @ rows[list(counts)] / shares.sum()
+
+
 def pooled_by_definition(
-    rows: np.ndarray, parts: dict[str, Any], bags: list[list[int]], dim: int, normalize: bool
+    rows: np.ndarray,
+    parts: dict[str, Any],
+    bags: list[list[int]],
+    dim: int,
+    normalize: bool,
+    pooling: tuple[float, float] = PLAIN,
 ) -> np.ndarray:
     out = np.zeros((len(bags), dim))
     for row, bag in enumerate(bags):
         if not bag:
             continue
-        mean = rows[bag].mean(axis=0)
+        mean = weighted_mean(rows, bag, pooling)
         out[row] = (parts["beta"] * np.tanh(parts["alpha"] * mean + parts["bias"]))[:dim]
         if normalize and out[row].any():
             out[row] /= np.linalg.norm(out[row])
@@ -49,14 +65,16 @@ def as_batch(bags: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([token for bag in bags for token in bag], np.int32), offsets
 
 
-def tables(level: str, parts: dict[str, Any]) -> list[tuple[Table, np.ndarray]]:
+def tables(
+    level: str, parts: dict[str, Any], pooling: tuple[float, float] = PLAIN
+) -> list[tuple[Table, np.ndarray]]:
     """The packed and the float table over the same values, each with its rows in float64."""
     rows = unpacked(parts)
     tanh = (parts["alpha"], parts["beta"], parts["bias"])
     as_float = rows.astype(np.float32)
     return [
-        (at(level).packed_table(parts["codes"], parts["scales"], *tanh), rows),
-        (at(level).float_table(as_float, *tanh), as_float.astype(np.float64)),
+        (at(level).packed_table(parts["codes"], parts["scales"], *tanh, pooling), rows),
+        (at(level).float_table(as_float, *tanh, pooling), as_float.astype(np.float64)),
     ]
 
 
@@ -67,9 +85,10 @@ def tables(level: str, parts: dict[str, Any]) -> list[tuple[Table, np.ndarray]]:
     bags=st.lists(st.lists(st.integers(0, 36), max_size=40), max_size=6),
     threads=st.integers(1, 3),
     normalize=st.booleans(),
+    pooling=st.sampled_from([PLAIN, (0.5, math.inf), (1.0, 9.0), (0.5, 64.0), (0.3, 3.0)]),
     data=st.data(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_pooling_is_the_definition(
     level: str,
     seed: int,
@@ -77,15 +96,16 @@ def test_pooling_is_the_definition(
     bags: list[list[int]],
     threads: int,
     normalize: bool,
+    pooling: tuple[float, float],
     data: st.DataObject,
 ) -> None:
     parts = random_table(seed, 37, 2 * half_width)
     dim = data.draw(st.integers(1, 2 * half_width), label="dim")
     ids, offsets = as_batch(bags)
-    for table, rows in tables(level, parts):
+    for table, rows in tables(level, parts, pooling):
         vectors = table.pool(ids, offsets, dim, normalize=normalize, threads=threads)
 
-        wanted = pooled_by_definition(rows, parts, bags, dim, normalize)
+        wanted = pooled_by_definition(rows, parts, bags, dim, normalize, pooling)
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(vectors, wanted, rtol=TOLERANCE, atol=TOLERANCE)
 
@@ -113,6 +133,20 @@ def test_a_text_of_a_million_tokens_is_as_exact_as_a_short_one(level: str) -> No
         mean = counts @ rows / len(bag)
         wanted = parts["beta"] * np.tanh(parts["alpha"] * mean + parts["bias"])
         np.testing.assert_allclose(vector[0], wanted, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@each_level
+def test_tokens_are_counted_in_texts_of_any_length(level: str) -> None:
+    parts, pooling = random_table(6, 300, 24), (0.5, 64.0)
+    random = np.random.default_rng(7)
+    bags = [random.integers(0, 300, n).tolist() for n in (100_000, 1, 3, 4, 5, 8, 9, 4097)]
+    bags.append([7] * 1000)
+    ids, offsets = as_batch(bags)
+    for table, rows in tables(level, parts, pooling):
+        vectors = table.pool(ids, offsets, 24, normalize=False)
+
+        wanted = pooled_by_definition(rows, parts, bags, 24, False, pooling)
+        np.testing.assert_allclose(vectors, wanted, rtol=2e-6, atol=2e-6)
 
 
 @each_level

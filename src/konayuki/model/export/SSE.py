@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from sentence_transformers.util import load_file_path
 from tokenizers import Tokenizer
 from torch import nn
+from torch.nn.functional import embedding_bag
 
 
 class SeparableDyT(nn.Module):
@@ -30,20 +31,44 @@ class SeparableDyT(nn.Module):
         return self.beta * torch.tanh(self.alpha * x + self.bias)
 
 
+def counted(ids, offsets, vocab_size, pooling):
+    """Return the distinct ids of each bag, their offsets, and what each counts; counts sum to 1.
+
+    The id at position i of its bag counts half / (half + i), 1 if half is 0; a distinct id counts
+    (sum over its occurrences) ** power. `pooling` is (power, half).
+    """
+    power, half = pooling
+    ends = torch.cat([offsets[1:], offsets.new_tensor([len(ids)])])
+    numbers = torch.arange(len(offsets), device=ids.device)
+    bags = torch.repeat_interleave(numbers, (ends - offsets).long())
+    keys, places = torch.unique(bags * vocab_size + ids, return_inverse=True)
+    positions = torch.arange(len(ids), device=ids.device) - offsets.long()[bags]
+    occurrences = half / (half + positions.float()) if half else torch.ones(len(ids))
+    counts = torch.zeros(len(keys), device=ids.device)
+    counts = counts.index_add_(0, places, occurrences.to(ids.device)) ** power
+    bags = keys // vocab_size
+    totals = torch.zeros(len(offsets), device=ids.device).index_add_(0, bags, counts)
+    distinct = torch.bincount(bags, minlength=len(offsets))
+    return keys % vocab_size, distinct.cumsum(0) - distinct, counts / totals[bags]
+
+
 class SSE(nn.Module):
-    """The mean of a text's rows after the tanh; a text without tokens gives the zero vector."""
+    """The weighted mean of a text's rows after the tanh; without tokens the zero vector."""
 
     save_in_root = True
     modalities = ("text",)
     max_seq_length = None  # unlimited; setting it cuts texts at that many tokens
     weight_file = "model.safetensors"
 
-    def __init__(self, tokenizer, vocab_size, dim):
+    def __init__(self, tokenizer, vocab_size, dim, pooling=None):
         super().__init__()
         self.tokenizer = tokenizer
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         self.dim = dim
+        self.pooling = None  # power and half position, see `counted`; None for the plain mean
+        if pooling is not None and tuple(pooling) != (1, 0):
+            self.pooling = (float(pooling[0]), float(pooling[1]))
         self.dyt = SeparableDyT(dim)
         self.make_table(vocab_size, dim)
 
@@ -52,7 +77,16 @@ class SSE(nn.Module):
 
     def mean_of_rows(self, ids, offsets):
         """Return the mean of each bag: (n_texts, dim)."""
-        return self.embedding(ids, offsets)
+        return self.mean_of(self.embedding.weight, ids, offsets)
+
+    def mean_of(self, rows, ids, offsets):
+        """Return the mean of each bag of some rows: (n_texts, dim)."""
+        if self.pooling is None:
+            return embedding_bag(ids, rows, offsets, mode="mean")
+        ids, offsets, counts = counted(ids, offsets, len(rows), self.pooling)
+        return embedding_bag(
+            ids, rows, offsets, mode="sum", per_sample_weights=counts.to(rows.dtype)
+        )
 
     def preprocess(self, inputs, prompt=None, **kwargs):
         """Return padded ids and their mask, (n_texts, longest): losses cut them by text."""
@@ -110,7 +144,8 @@ class SSE(nn.Module):
     @classmethod
     def from_files(cls, tokenizer, find):
         state = load_file(find(cls.weight_file))
-        module = cls(tokenizer, *state["embedding.weight"].shape)
+        pooling = state.pop("pooling", None)
+        module = cls(tokenizer, *state["embedding.weight"].shape, pooling)
         module.load_state_dict(state)
         return module
 
@@ -125,4 +160,7 @@ class SSE(nn.Module):
 
     def save_weights(self, folder):
         state = {name: value.contiguous() for name, value in self.state_dict().items()}
-        save_file(state, folder / self.weight_file)
+        save_file(state | self.pooling_tensor(), folder / self.weight_file)
+
+    def pooling_tensor(self):
+        return {} if self.pooling is None else {"pooling": torch.tensor(self.pooling)}

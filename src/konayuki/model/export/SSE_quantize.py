@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn.functional import embedding_bag
 
 from .SSE import SSE
 
@@ -33,7 +32,7 @@ class SSEQ(SSE):
         codes = self.codes[rows]
         levels = torch.stack([codes >> 4, codes & 15], dim=-1).flatten(1)
         values = (levels / 7.5 - 1) * self.scales[rows, None]
-        return embedding_bag(places, values.to(self.dyt.alpha.dtype), offsets, mode="mean")
+        return self.mean_of(values.to(self.dyt.alpha.dtype), places, offsets)
 
     @classmethod
     def from_files(cls, tokenizer, find):
@@ -43,7 +42,7 @@ class SSEQ(SSE):
         vocab_size, rest = divmod(len(content), dim // 2 + 4)
         if rest:
             raise ValueError(f"{cls.weight_file}: {len(content)} bytes do not fit {dim} columns")
-        module = cls(tokenizer, vocab_size, dim)
+        module = cls(tokenizer, vocab_size, dim, state.pop("pooling", None))
         module.load_state_dict(state, strict=False)
         codes, scales = np.split(content, [vocab_size * dim // 2])
         module.codes.copy_(torch.from_numpy(codes).view(vocab_size, dim // 2))
@@ -54,4 +53,4 @@ class SSEQ(SSE):
         parts = self.codes.cpu().numpy(), self.scales.float().cpu().numpy().astype("<f4")
         Path(folder, self.weight_file).write_bytes(b"".join(part.tobytes() for part in parts))
         tanh = {f"dyt.{name}": value for name, value in self.dyt.state_dict().items()}
-        save_file(tanh, Path(folder, self.rest_file))
+        save_file(tanh | self.pooling_tensor(), Path(folder, self.rest_file))

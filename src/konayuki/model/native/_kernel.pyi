@@ -25,9 +25,14 @@ def bind_table(
     alpha: int,
     beta: int,
     bias: int,
+    pooling: int,
     /,
 ) -> TableHandle:
-    """Return a table of packed rows (`codes`, `scales`) or of float32 rows (`rows`)."""
+    """Return a table of packed rows (`codes`, `scales`) or of float32 rows (`rows`).
+
+    `pooling` is the address of two float32, the power and the half position of
+    `konayuki.model.weights.Pooling`.
+    """
 
 def pool_ids(
     table: TableHandle,

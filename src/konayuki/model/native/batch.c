@@ -51,19 +51,20 @@ static int encode_range(void *context, int64_t first, int64_t last) {
     struct reach *reaches = malloc((longest + 1) * sizeof *reaches);
     const size_t room = (size_t)unigram_ids_per_symbol(run->unigram);
     int32_t *ids = malloc((room * longest + 1) * sizeof *ids);
-    float *scratch = malloc((size_t)(run->job->table->width + POOL_PADDING) * sizeof *scratch);
-    const int fault = reaches && ids && scratch ? 0 : -1;
+    struct pool_scratch scratch;
+    int fault = pool_scratch_make(&scratch, run->job->table, (int64_t)(room * longest));
+    if (!reaches || !ids) fault = -1;
     for (int64_t text = first; text < last && !fault; text++) {
         const int64_t offsets[2] = {0, segment(run, text, reaches, ids)};
         struct pool_job job = *run->job;
         job.ids = ids;
         job.offsets = offsets;
         job.out += text * job.dim;
-        run->pool(&job, 0, 1, scratch);
+        run->pool(&job, 0, 1, &scratch);
     }
     free(reaches);
     free(ids);
-    free(scratch);
+    pool_scratch_clear(&scratch);
     return fault;
 }
 

@@ -1,5 +1,6 @@
 /* Python bindings of pooling; `Table` in binding.py is the caller. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "bindings.h"
 
@@ -17,9 +18,9 @@ static void free_table(PyObject *capsule) {
 
 PyObject *bind_table(PyObject *module, PyObject *const *arguments, Py_ssize_t given) {
     (void)module;
-    int64_t v[9];
+    int64_t v[10];
     struct level found[MAX_LEVELS];
-    if (read_integers(arguments, given, 9, v)) return NULL;
+    if (read_integers(arguments, given, 10, v)) return NULL;
     if (v[0] < 0 || v[0] >= level_list(found)) {
         PyErr_SetString(PyExc_ValueError, "no such level");
         return NULL;
@@ -29,6 +30,7 @@ PyObject *bind_table(PyObject *module, PyObject *const *arguments, Py_ssize_t gi
     bound->level = found[v[0]];
     bound->table = (struct pool_table){.codes = address(v[3]), .scales = address(v[4]),
                                        .rows = address(v[5]), .vocab = v[1], .width = v[2]};
+    memcpy(&bound->table.pooling, address(v[9]), sizeof bound->table.pooling);
     PyObject *capsule = NULL;
     if (pool_table_fill(&bound->table, address(v[6]), address(v[7]), address(v[8])))
         PyErr_NoMemory();

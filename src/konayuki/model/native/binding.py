@@ -1,5 +1,6 @@
 """Access to the compiled module: what it can do here, and checks of everything handed to it."""
 
+import math
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ Floats = NDArray[np.float32]
 
 ENVIRONMENT_VARIABLE = "KONAYUKI_KERNEL"
 THREADS_VARIABLE = "KONAYUKI_THREADS"
+PLAIN = (1.0, math.inf)  # every token counts the same
 
 
 def default_threads() -> int:
@@ -59,6 +61,7 @@ class Kernel:
         alpha: Floats,
         beta: Floats,
         bias: Floats,
+        pooling: tuple[float, float] = PLAIN,
     ) -> "Table":
         """Return a table of packed 4-bit rows, ready to pool; nothing but the tanh is copied.
 
@@ -69,6 +72,8 @@ class Kernel:
                 bias). Width may be less than columns; the rest of a row is then ignored.
             beta: The amplitudes; see `alpha`.
             bias: The offsets; see `alpha`.
+            pooling: The power and the half position of `konayuki.model.weights.Pooling`.
+                Default: the plain mean.
 
         Raises:
             InputError: An array of another dtype or shape, or not in C order.
@@ -76,16 +81,25 @@ class Kernel:
         expect(codes, "codes", np.uint8, (None, None))
         expect(scales, "scales", np.float32, (len(codes),))
         addresses = (address_of(codes), address_of(scales), 0)
-        return self._table((codes, scales), addresses, 2 * codes.shape[1], (alpha, beta, bias))
+        tanh = (alpha, beta, bias)
+        return self._table((codes, scales), addresses, 2 * codes.shape[1], tanh, pooling)
 
-    def float_table(self, rows: Floats, alpha: Floats, beta: Floats, bias: Floats) -> "Table":
+    def float_table(
+        self,
+        rows: Floats,
+        alpha: Floats,
+        beta: Floats,
+        bias: Floats,
+        pooling: tuple[float, float] = PLAIN,
+    ) -> "Table":
         """Return a table of float32 rows (vocab_size, columns), ready to pool; see `packed_table`.
 
         Raises:
             InputError: An array of another dtype or shape, or not in C order.
         """
         expect(rows, "rows", np.float32, (None, None))
-        return self._table((rows,), (0, 0, address_of(rows)), rows.shape[1], (alpha, beta, bias))
+        addresses = (0, 0, address_of(rows))
+        return self._table((rows,), addresses, rows.shape[1], (alpha, beta, bias), pooling)
 
     def _table(
         self,
@@ -93,15 +107,17 @@ class Kernel:
         addresses: tuple[int, int, int],
         columns: int,
         tanh: tuple[Floats, Floats, Floats],
+        pooling: tuple[float, float],
     ) -> "Table":
         width = len(tanh[0])
         if not 1 <= width <= columns:
             raise InputError(f"alpha has {width} entries: expected 1 to {columns}")
         for name, vector in zip(("alpha", "beta", "bias"), tanh, strict=True):
             expect(vector, name, np.float32, (width,))
-        padded = [np.pad(vector, (0, columns - width)) for vector in tanh]
+        copied = [np.pad(vector, (0, columns - width)) for vector in tanh]
+        copied.append(np.array(pooling, np.float32))
         handle = self.module.bind_table(
-            self.level_number, len(held[0]), columns, *addresses, *map(address_of, padded)
+            self.level_number, len(held[0]), columns, *addresses, *map(address_of, copied)
         )
         return Table(self.module, handle, held, width)
 
@@ -129,9 +145,10 @@ class Table:
     ) -> Floats:
         """Return one vector per text: float32 (n_texts, dim).
 
-        A vector is the mean of the text's rows after the tanh, its first `dim` columns, of length 1
-        if `normalize` is true. A text without tokens gives the zero vector either way. The lock of
-        the interpreter is free meanwhile; small batches stay on the calling thread.
+        A vector is the mean of the text's rows, weighted as the table says, after the tanh, its
+        first `dim` columns, of length 1 if `normalize` is true. A text without tokens gives the
+        zero vector either way. The lock of the interpreter is free meanwhile; small batches stay on
+        the calling thread.
 
         Args:
             ids: The rows of the table, int32 (n_tokens,).

@@ -47,19 +47,41 @@ enum pool_fault pool_check(const struct pool_job *job, int64_t ids, int64_t text
     return POOL_OK;
 }
 
+int pool_scratch_make(struct pool_scratch *scratch, const struct pool_table *table,
+                      int64_t longest) {
+    *scratch = (struct pool_scratch){0};
+    scratch->means = malloc((size_t)(table->width + POOL_PADDING) * sizeof *scratch->means);
+    const int plain = counts_plain(&table->pooling);
+    return scratch->means && (plain || !counts_make(&scratch->counts, longest)) ? 0 : -1;
+}
+
+void pool_scratch_clear(struct pool_scratch *scratch) {
+    free(scratch->means);
+    counts_clear(&scratch->counts);
+}
+
 struct run {
     const struct pool_job *job;
     pool_texts *texts_function;
 };
 
+static int64_t longest_of(const struct pool_job *job, int64_t first, int64_t last) {
+    int64_t longest = 0;
+    for (int64_t text = first; text < last; text++) {
+        const int64_t n_ids = job->offsets[text + 1] - job->offsets[text];
+        if (n_ids > longest) longest = n_ids;
+    }
+    return longest;
+}
+
 static int run_range(void *context, int64_t first, int64_t last) {
     const struct run *run = context;
-    const size_t width = (size_t)(run->job->table->width + POOL_PADDING);
-    float *scratch = malloc(width * sizeof *scratch);
-    if (!scratch) return -1;
-    run->texts_function(run->job, first, last, scratch);
-    free(scratch);
-    return 0;
+    struct pool_scratch scratch;
+    const int fault =
+        pool_scratch_make(&scratch, run->job->table, longest_of(run->job, first, last));
+    if (!fault) run->texts_function(run->job, first, last, &scratch);
+    pool_scratch_clear(&scratch);
+    return fault;
 }
 
 int pool_run(const struct pool_job *job, pool_texts *texts_function, int64_t texts, int threads) {

@@ -1,8 +1,10 @@
-/* Pooling: the mean of the table rows of each text, then a tanh of its own for every column. */
+/* Pooling: the weighted mean of the table rows of each text, then a tanh of its own for every column. */
 #ifndef KONAYUKI_POOL_H
 #define KONAYUKI_POOL_H
 
 #include <stdint.h>
+
+#include "counts.h"
 
 /* Columns of padding behind `alpha`, `beta`, `bias` and the scratch row, so that whole vectors can be
    loaded at their ends. */
@@ -15,6 +17,7 @@ struct pool_table {
     const float *rows;    /* (vocab, width); NULL for a packed table */
     float *alpha, *beta, *bias; /* (width + POOL_PADDING,), zero behind `width` */
     int64_t vocab, width;
+    struct pooling pooling;
 };
 
 /* Text i owns the tokens ids[offsets[i]] .. ids[offsets[i + 1] - 1]. */
@@ -27,8 +30,20 @@ struct pool_job {
     int normalize;
 };
 
-/* Pools the texts first .. last - 1; `scratch` holds width + POOL_PADDING floats. */
-typedef void pool_texts(const struct pool_job *job, int64_t first, int64_t last, float *scratch);
+/* What a thread needs to pool texts one by one. */
+struct pool_scratch {
+    float *means; /* (width + POOL_PADDING,) */
+    struct counts counts;
+};
+
+/* Allocates for texts of up to `longest` tokens; 0, or -1 if memory ran out. */
+int pool_scratch_make(struct pool_scratch *scratch, const struct pool_table *table,
+                      int64_t longest);
+void pool_scratch_clear(struct pool_scratch *scratch);
+
+/* Pools the texts first .. last - 1. */
+typedef void pool_texts(const struct pool_job *job, int64_t first, int64_t last,
+                        struct pool_scratch *scratch);
 
 pool_texts pool_texts_avx512, pool_texts_avx2, pool_texts_vector128, pool_texts_scalar;
 

@@ -20,6 +20,8 @@ enum { BLOCK = 8 * LANES, CHUNK = 128, AHEAD = 12 };
 struct pass {
     const struct pool_table *table;
     const int32_t *ids;
+    const float *counts; /* what each row counts; NULL for 1 */
+    float total;         /* their sum */
     int64_t n_ids, first_column;
 };
 
@@ -36,14 +38,14 @@ INLINE void add_packed(floats *sums, const uint8_t *codes, int64_t n_bytes, floa
 #endif
 }
 
-INLINE void add_float(floats *sums, const float *row, int64_t n_columns) {
+INLINE void add_float(floats *sums, const float *row, int64_t n_columns, float count) {
     if (n_columns >= BLOCK) {
-        UNROLL for (int j = 0; j < 8; j++) sums[j] += load_floats(row + j * LANES);
+        UNROLL for (int j = 0; j < 8; j++) sums[j] += load_floats(row + j * LANES) * count;
         return;
     }
     float padded[BLOCK] = {0};
     memcpy(padded, row, (size_t)n_columns * sizeof *row);
-    UNROLL for (int j = 0; j < 8; j++) sums[j] += load_floats(padded + j * LANES);
+    UNROLL for (int j = 0; j < 8; j++) sums[j] += load_floats(padded + j * LANES) * count;
 }
 
 /* Adds rows first .. last - 1 of the pass to `sums`. `width`, the columns that there are, is known at
@@ -56,15 +58,16 @@ INLINE void add_rows(floats *sums, const struct pass *pass, int64_t first, int64
         const int64_t next = pass->ids[i + AHEAD < last ? i + AHEAD : i];
         const int64_t cell = row * table->width + pass->first_column;
         const int64_t next_cell = next * table->width + pass->first_column;
+        const float count = pass->counts ? pass->counts[i] : 1.0f;
         UNROLL for (int unit = 0; unit < units; unit++) {
             const int64_t column = unit * BLOCK;
             if (packed) {
                 PREFETCH(table->codes + (next_cell + column) / 2);
                 add_packed(sums + 8 * unit, table->codes + (cell + column) / 2,
-                           (width - column) / 2, table->scales[row]);
+                           (width - column) / 2, table->scales[row] * count);
             } else {
                 PREFETCH(table->rows + next_cell + column);
-                add_float(sums + 8 * unit, table->rows + cell + column, width - column);
+                add_float(sums + 8 * unit, table->rows + cell + column, width - column, count);
             }
         }
     }
@@ -80,7 +83,7 @@ INLINE void mean_blocks(float *means, const struct pass *pass, int packed, int u
                         int64_t width) {
     double totals[UNITS * BLOCK] = {0};
     float lanes[UNITS * BLOCK] = {0};
-    const float factor = (packed ? 1.0f / 7.5f : 1.0f) / (float)pass->n_ids;
+    const float factor = (packed ? 1.0f / 7.5f : 1.0f) / pass->total;
     for (int64_t first = 0; first < pass->n_ids; first += CHUNK) {
         const int64_t last = first + CHUNK < pass->n_ids ? first + CHUNK : pass->n_ids;
         floats sums[UNITS * 8];
@@ -141,19 +144,29 @@ INLINE void finish_text(float *out, float *means, const struct pool_job *job) {
     for (int64_t k = 0; k < dim; k++) out[k] = means[k] * factor;
 }
 
-TARGET void POOL_TEXTS(const struct pool_job *job, int64_t first, int64_t last, float *scratch) {
+TARGET void POOL_TEXTS(const struct pool_job *job, int64_t first, int64_t last,
+                       struct pool_scratch *scratch) {
+    const struct pooling *pooling = &job->table->pooling;
+    const int plain = counts_plain(pooling);
     for (int64_t text = first; text < last; text++) {
         const int64_t start = job->offsets[text], n_ids = job->offsets[text + 1] - start;
         float *out = job->out + text * job->dim;
-        struct pass pass = {job->table, job->ids + start, n_ids, 0};
+        struct pass pass = {job->table, job->ids + start, NULL, (float)n_ids, n_ids, 0};
         if (n_ids == 0) {
             memset(out, 0, (size_t)job->dim * sizeof *out);
             continue;
         }
+        if (!plain) {
+            struct counts *counts = &scratch->counts;
+            pass.n_ids = counts_fill(counts, pooling, pass.ids, n_ids);
+            pass.ids = counts->ids;
+            pass.counts = counts->values;
+            pass.total = counts->total;
+        }
         if (job->table->codes)
-            mean_text(scratch, &pass, job->dim, 1);
+            mean_text(scratch->means, &pass, job->dim, 1);
         else
-            mean_text(scratch, &pass, job->dim, 0);
-        finish_text(out, scratch, job);
+            mean_text(scratch->means, &pass, job->dim, 0);
+        finish_text(out, scratch->means, job);
     }
 }

@@ -325,7 +325,7 @@ function pretokenizer(steps, whiteSpace) {
 
 // ---- Model ----
 
-/** A static embedding model: rows of 4 bits, their mean, a tanh per column. */
+/** A static embedding model: rows of 4 bits, their weighted mean, a tanh per column. */
 export class Model {
   /** @param {object} arrays the container of a model */
   constructor(arrays) {
@@ -335,6 +335,7 @@ export class Model {
     this.alpha = arrays.alpha;
     this.beta = arrays.beta;
     this.bias = arrays.bias;
+    this.pooling = arrays.pooling ?? [1, 0]; // the power, and the half position or 0
     this.dim = arrays.alpha.length;
     this.stride = this.codes.length / this.scales.length;
   }
@@ -354,12 +355,23 @@ export class Model {
     return this.pool(this.tokenize(text));
   }
 
+  /** Return what each distinct token counts: `Pooling` in model/weights.py. */
+  #counts(ids) {
+    const [power, half] = this.pooling;
+    const counts = new Map();
+    ids.forEach((id, i) => counts.set(id, (counts.get(id) ?? 0) + (half ? half / (half + i) : 1)));
+    for (const [id, count] of counts) counts.set(id, count ** power);
+    return counts;
+  }
+
   /** Return the vector of some tokens. */
   pool(ids) {
     const { dim, stride, codes, scales } = this;
     const sums = new Float64Array(2 * stride);
-    for (const id of ids) {
-      const scale = scales[id];
+    let total = 0;
+    for (const [id, count] of this.#counts(ids)) {
+      const scale = scales[id] * count;
+      total += count;
       for (let byte = 0, at = id * stride; byte < stride; byte++, at++) {
         const code = codes[at];
         sums[2 * byte] += scale * ((code >> 4) - 7.5); // the high nibble is the even column
@@ -370,7 +382,7 @@ export class Model {
     if (!ids.length) return vector;
     let square = 0;
     for (let column = 0; column < dim; column++) {
-      const mean = sums[column] / 7.5 / ids.length;
+      const mean = sums[column] / 7.5 / total;
       const value = this.beta[column] * Math.tanh(this.alpha[column] * mean + this.bias[column]);
       vector[column] = value;
       square += value * value;
