@@ -1,20 +1,23 @@
-"""A teacher from the hub or from a folder: any model that sentence-transformers loads.
+"""Teachers from the hub or from a folder: any model that sentence-transformers loads.
 
 No embedding model of Japanese that is stronger than multilingual-e5-small lies in a package
-registry. Who reaches the hub can name one in `distillation.teacher`, with the prefixes that it was
-trained with in `query_prefix` and `passage_prefix`: recipes/konayuki-ja-ruri.toml does.
+registry, and no reranker does. Who reaches the hub can name them in `distillation.teacher`, with
+the prefixes that it was trained with, and in `distillation.reranker`:
+recipes/konayuki-ja-ruri.toml does.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from konayuki.errors import NotFoundError
+from konayuki.errors import InputError, NotFoundError
 from konayuki.extras import require
 
 BATCH_TEXTS = 32
+PAIR_TOKENS = 192  # of a query and a passage: those that teachers read of both, and some more
 
 
 class HubTeacher:
@@ -29,15 +32,7 @@ class HubTeacher:
     """
 
     def __init__(self, source: str) -> None:
-        library = require("sentence_transformers", "train")
-        try:
-            self._model: Any = library.SentenceTransformer(source, device="cpu")
-        except Exception as error:  # the hub and the model's own code raise whatever they like
-            raise NotFoundError(
-                f"distillation.teacher is {source!r}: it cannot be loaded: {error}\n"
-                "hint: a hub id or a folder that SentenceTransformer() loads, or 'teacher' for the "
-                "one that a package bundles"
-            ) from error
+        self._model = _loaded("SentenceTransformer", "teacher", source)
         self._longest = self._model.max_seq_length  # None for a model without a limit
         # Asked, not read: the name of the attribute differs between versions.
         self.dim = len(self._model.encode("", show_progress_bar=False))
@@ -60,3 +55,81 @@ class HubTeacher:
             show_progress_bar=False,
         )
         return np.asarray(vectors, dtype=np.float32)
+
+
+class HubReranker:
+    """A cross-encoder as an encoder of pairs, whose one-dimensional "vector" is their score.
+
+    So the cache of the teachers' vectors keeps its scores, too.
+
+    Args:
+        source: A hub id, or the folder of a model.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+        NotFoundError: There is no such model, or it cannot be loaded.
+        InputError: The model does not give a score.
+    """
+
+    dim = 1
+
+    def __init__(self, source: str) -> None:
+        self._model = _loaded("CrossEncoder", "reranker", source)
+        self._longest = self._model.tokenizer.model_max_length
+        fault = ""
+        if self._model.num_labels != 1:
+            fault = f"it gives {self._model.num_labels} scores of a pair: expected one"
+        elif not _has_head(self._model):
+            fault = "its head is not trained: expected a cross-encoder, not a model of vectors"
+        if fault:
+            raise InputError(
+                f"distillation.reranker is {source!r}: {fault}\n"
+                "hint: a model that was trained to tell how well a passage answers a query"
+            )
+
+    def encode(
+        self, texts: Sequence[str], prefix: str = "", *, max_tokens: int = PAIR_TOKENS
+    ) -> npt.NDArray[np.float32]:
+        """Return the logit of each pair, before any sigmoid: float32 (n_pairs, 1).
+
+        Args:
+            texts: Pairs as `joined_pair` returns them.
+            prefix: Not used.
+            max_tokens: Longer pairs are cut to N tokens, or to the model's own limit.
+        """
+        identity = require("torch", "train").nn.Identity()
+        self._model.tokenizer.model_max_length = min(max_tokens, self._longest)
+        scores = self._model.predict(
+            [tuple(json.loads(text)) for text in texts],
+            batch_size=BATCH_TEXTS,
+            activation_fn=identity,
+            show_progress_bar=False,
+        )
+        return np.asarray(scores, dtype=np.float32).reshape(-1, 1)
+
+
+def joined_pair(query: str, passage: str) -> str:
+    """Return a pair as one text, for a cache by text."""
+    return json.dumps([query, passage], ensure_ascii=False)
+
+
+def _has_head(model: Any) -> bool:  # noqa: ANN401
+    """Return whether the classifier of a cross-encoder comes from its files.
+
+    The library gives a model that has none a random one, and only logs it.
+    """
+    kind = "ForSequenceClassification"
+    named = any(name.endswith(kind) for name in model.config.architectures or ())
+    return named or not type(model.model).__name__.endswith(kind)
+
+
+def _loaded(kind: str, key: str, source: str) -> Any:  # noqa: ANN401 - the library is not typed
+    library = require("sentence_transformers", "train")
+    try:
+        return getattr(library, kind)(source, device="cpu")
+    except Exception as error:  # the hub and the model's own code raise whatever they like
+        bundled = ", or 'teacher' for the one that a package bundles" if key == "teacher" else ""
+        raise NotFoundError(
+            f"distillation.{key} is {source!r}: it cannot be loaded: {error}\n"
+            f"hint: a hub id or a folder that {kind}() loads{bundled}"
+        ) from error

@@ -24,9 +24,11 @@ from konayuki.training.gathered_texts import (
     Numbering,
 )
 from konayuki.training.pair_store import PairStore
+from konayuki.training.ranked_lists import ranked_lists
 from konayuki.training.recipe import DistillationSettings
 from konayuki.training.teacher_cache import Encoder, TeacherCache
 from konayuki.training.teacher_head import learned_head
+from konayuki.training.word_scores import WordScores
 
 SECOND = "second"  # folder of the second teacher's answers
 
@@ -40,6 +42,7 @@ def taught_texts(
     cache: Path,
     *,
     second: Encoder | None = None,
+    reranker: TeacherCache | None = None,
     seed: int,
     show_progress: bool = True,
 ) -> TaughtTexts:
@@ -53,6 +56,7 @@ def taught_texts(
         teacher: The teacher; it embeds the texts that the cache lacks.
         cache: The folder of the cache.
         second: A second teacher for all texts but passages.
+        reranker: The scores of a reranker, by pair.
         seed: Decides the samples.
         show_progress: Whether to show a bar on stderr while a teacher works.
     """
@@ -78,14 +82,21 @@ def taught_texts(
         if min(len(text_set.queries), len(text_set.candidates)) > 1
     ]
     crossed = gathered.crossed_set()
-    return TaughtTexts(
-        tokenizer.tokenize(taught.texts),
+    bags = tokenizer.tokenize(taught.texts)
+    found = TaughtTexts(
+        bags,
         vectors,
         tuple(sets),
-        tokenizer.vocab_size,
+        WordScores(bags, tokenizer.vocab_size) if settings.word_scale else None,
         second_vectors,
         joined.with_vectors(crossed) if crossed else None,
     )
+    if reranker is None:
+        return found
+    ranked = ranked_lists(
+        found, taught.texts, settings, reranker, seed=seed, show_progress=show_progress
+    )
+    return replace(found, ranked=ranked)
 
 
 class _JoinedTeachers:
