@@ -82,8 +82,8 @@ def test_long_pairs_are_cut(reranker: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "config", "said"),
     [
-        ("BertForSequenceClassification", {"num_labels": 3}, "3 scores of a pair: expected one"),
-        ("BertModel", {}, "head is not trained: expected a cross-encoder"),
+        ("BertForSequenceClassification", {"num_labels": 3}, "3 scores for a pair: expected 1"),
+        ("BertModel", {}, "0 scores for a pair: expected 1"),
     ],
 )
 def test_a_model_that_gives_no_score_is_refused(

@@ -69,7 +69,7 @@ def lists_of(
     changes = {"word_scale": 3.0, "reranker_candidates": LENGTH, "reranker_scale": 2.0} | changes
     settings = DistillationSettings(teacher="teacher", reranker="lengths", **changes)
     scores = TeacherCache(cache, reranker or Lengths(), "pairs", 64)
-    return ranked_lists(taught, TEXTS, settings, scores, seed=3, show_progress=False)
+    return ranked_lists(taught, TEXTS, settings, scores, seed=3)
 
 
 @pytest.mark.parametrize("word_scale", [0.0, 3.0])
@@ -124,5 +124,5 @@ def test_a_draw_gives_each_query_its_list_and_no_other(taught: TaughtTexts, tmp_
 
 
 def test_too_long_lists_are_refused(taught: TaughtTexts, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"(?s)reranker_candidates is 41: no source.*hint:"):
+    with pytest.raises(InputError, match=r"(?s)reranker_candidates is 41: expected .*hint:"):
         lists_of(taught, tmp_path, reranker_candidates=41)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from konayuki.errors import InputError, NotFoundError
 from konayuki.extras import require
@@ -21,13 +22,12 @@ PAIR_TOKENS = 192  # of a query and a passage: those that teachers read of both,
 
 
 class HubTeacher:
-    """A model of sentence-transformers as `konayuki.training.teacher_cache.Encoder`.
+    """A model of vectors as `konayuki.training.teacher_cache.Encoder`.
 
     Args:
         source: A hub id, or the folder of a model.
 
     Raises:
-        MissingExtraError: sentence-transformers is not installed.
         NotFoundError: There is no such model, or it cannot be loaded.
     """
 
@@ -40,13 +40,7 @@ class HubTeacher:
     def encode(
         self, texts: Sequence[str], prefix: str, *, max_tokens: int = 512
     ) -> npt.NDArray[np.float32]:
-        """Return one unit vector per text: float32 (n_texts, dim).
-
-        Args:
-            texts: The texts.
-            prefix: What the model was trained to find before such texts.
-            max_tokens: Longer texts are cut to N tokens, or to the model's own limit.
-        """
+        """Return one unit vector per text, as an `Encoder` does."""
         self._model.max_seq_length = min(max_tokens, self._longest or max_tokens)
         vectors = self._model.encode(
             [prefix + text for text in texts],
@@ -58,17 +52,14 @@ class HubTeacher:
 
 
 class HubReranker:
-    """A cross-encoder as an encoder of pairs, whose one-dimensional "vector" is their score.
-
-    So the cache of the teachers' vectors keeps its scores, too.
+    """A cross-encoder as an encoder of pairs, so that the cache of vectors keeps its scores.
 
     Args:
         source: A hub id, or the folder of a model.
 
     Raises:
-        MissingExtraError: sentence-transformers is not installed.
         NotFoundError: There is no such model, or it cannot be loaded.
-        InputError: The model does not give a score.
+        InputError: The model does not give one score for a pair.
     """
 
     dim = 1
@@ -76,33 +67,23 @@ class HubReranker:
     def __init__(self, source: str) -> None:
         self._model = _loaded("CrossEncoder", "reranker", source)
         self._longest = self._model.tokenizer.model_max_length
-        fault = ""
-        if self._model.num_labels != 1:
-            fault = f"it gives {self._model.num_labels} scores of a pair: expected one"
-        elif not _has_head(self._model):
-            fault = "its head is not trained: expected a cross-encoder, not a model of vectors"
-        if fault:
+        n_scores = self._model.num_labels if _has_head(self._model) else 0
+        if n_scores != 1:
             raise InputError(
-                f"distillation.reranker is {source!r}: {fault}\n"
-                "hint: a model that was trained to tell how well a passage answers a query"
+                f"distillation.reranker is {source!r}: it was trained to give {n_scores} scores "
+                "for a pair: expected 1\nhint: a cross-encoder that was trained to tell how well a "
+                "passage answers a query"
             )
 
     def encode(
         self, texts: Sequence[str], prefix: str = "", *, max_tokens: int = PAIR_TOKENS
     ) -> npt.NDArray[np.float32]:
-        """Return the logit of each pair, before any sigmoid: float32 (n_pairs, 1).
-
-        Args:
-            texts: Pairs as `joined_pair` returns them.
-            prefix: Not used.
-            max_tokens: Longer pairs are cut to N tokens, or to the model's own limit.
-        """
-        identity = require("torch", "train").nn.Identity()
+        """Return the logit of each `joined_pair`, before any sigmoid; `prefix` is not used."""
         self._model.tokenizer.model_max_length = min(max_tokens, self._longest)
         scores = self._model.predict(
             [tuple(json.loads(text)) for text in texts],
             batch_size=BATCH_TEXTS,
-            activation_fn=identity,
+            activation_fn=torch.nn.Identity(),
             show_progress_bar=False,
         )
         return np.asarray(scores, dtype=np.float32).reshape(-1, 1)
@@ -128,8 +109,8 @@ def _loaded(kind: str, key: str, source: str) -> Any:  # noqa: ANN401 - the libr
     try:
         return getattr(library, kind)(source, device="cpu")
     except Exception as error:  # the hub and the model's own code raise whatever they like
-        bundled = ", or 'teacher' for the one that a package bundles" if key == "teacher" else ""
+        bundled = ', or "teacher" for the bundled one' if key == "teacher" else ""
         raise NotFoundError(
             f"distillation.{key} is {source!r}: it cannot be loaded: {error}\n"
-            f"hint: a hub id or a folder that {kind}() loads{bundled}"
+            f"hint: a hub id or a folder that the class {kind} of sentence-transformers loads{bundled}"
         ) from error

@@ -119,9 +119,8 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
         path = data / name
         if name == TEACHER:
             digest = hashlib.blake2b(prepared.tokenizer_json, digest_size=8).hexdigest()
-            path = (
-                cache / f"{_cache_name(f'piece-vectors-{digest}', recipe.distillation.teacher)}.npy"
-            )
+            teacher = recipe.distillation.teacher
+            path = cache / (_cache_name(f"piece-vectors-{digest}", teacher) + ".npy")
             if not path.exists():
                 _write_piece_vectors(tokenizer, recipe, path)
         vectors = _read_piece_vectors(path, tokenizer.get_vocab_size())

@@ -12,13 +12,7 @@ import torch
 
 from konayuki.arrays import top_k
 from konayuki.errors import InputError
-from konayuki.training.distillation import (
-    Numbers,
-    RankedLists,
-    TaughtTexts,
-    TextSet,
-    cosines_of,
-)
+from konayuki.training.distillation import Numbers, RankedLists, TaughtTexts, TextSet, cosines_of
 from konayuki.training.gathered_texts import draws_of, sample
 from konayuki.training.hub_teacher import joined_pair
 from konayuki.training.pair_store import some_bags
@@ -35,9 +29,8 @@ def ranked_lists(
     reranker: TeacherCache,
     *,
     seed: int,
-    show_progress: bool = True,
 ) -> RankedLists:
-    """Return the lists of all sources whose passages answer queries, with the reranker's logits.
+    """Return the lists of all sources whose passages answer queries.
 
     Args:
         taught: The texts with the teacher's vectors.
@@ -45,33 +38,26 @@ def ranked_lists(
         settings: How many queries of a source, and how many passages for each.
         reranker: The reranker's scores by pair; it is asked for those that are not known.
         seed: Decides which queries.
-        show_progress: Whether to show a bar on stderr while the reranker works.
 
     Raises:
         InputError: No source has enough passages for a list.
     """
     length = settings.reranker_candidates
-    parts = []
-    for text_set in taught.sets:
-        if not text_set.answers or len(np.unique(text_set.candidates)) < length:
-            continue
-        queries, passages = _best(taught, text_set, settings, seed)
-        pairs = [
-            joined_pair(texts[query], texts[passage])
-            for query, row in zip(queries, passages, strict=True)
-            for passage in row
-        ]
-        scores = reranker.vectors(pairs, show_progress=show_progress)
-        parts.append((queries, passages, scores.astype(np.float32).reshape(passages.shape)))
+    parts = [
+        _best(taught, text_set, settings, seed)
+        for text_set in taught.sets
+        if text_set.answers and len(np.unique(text_set.candidates)) >= length
+    ]
     if not parts:
         raise InputError(
-            f"distillation.reranker_candidates is {length}: no source of pairs has as many "
-            "passages\nhint: lower it, or leave distillation.reranker out"
+            f"distillation.reranker_candidates is {length}: expected at most as many as a source "
+            "of pairs has passages\nhint: lower it, or leave distillation.reranker out"
         )
-    all_queries, all_passages, logits = map(np.concatenate, zip(*parts, strict=True))
-    return RankedLists(
-        all_queries, all_passages, torch.from_numpy(logits * np.float32(settings.reranker_scale))
-    )
+    queries, passages = (np.concatenate(side) for side in zip(*parts, strict=True))
+    rows = zip(queries, passages, strict=True)
+    pairs = [joined_pair(texts[query], texts[passage]) for query, row in rows for passage in row]
+    scores = torch.from_numpy(reranker.vectors(pairs)).float().view(passages.shape)
+    return RankedLists(queries, passages, settings.reranker_scale * scores)
 
 
 def _best(

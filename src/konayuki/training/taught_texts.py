@@ -44,7 +44,6 @@ def taught_texts(
     second: Encoder | None = None,
     reranker: TeacherCache | None = None,
     seed: int,
-    show_progress: bool = True,
 ) -> TaughtTexts:
     """Return the texts of the recipe's distillation with the teachers' vectors.
 
@@ -58,7 +57,6 @@ def taught_texts(
         second: A second teacher for all texts but passages.
         reranker: The scores of a reranker, by pair.
         seed: Decides the samples.
-        show_progress: Whether to show a bar on stderr while a teacher works.
     """
     gathered = Gathered(store.texts(), seed)
     for source in store.sources:
@@ -70,11 +68,11 @@ def taught_texts(
             pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
             gathered.add(source.name, pairs, table)
     taught = gathered.taught
-    vectors = _vectors(taught, list(KINDS), teacher, settings, cache, show_progress)
+    vectors = _vectors(taught, list(KINDS), teacher, settings, cache)
     second_vectors = None
     if second is not None:
         kinds = [kind for kind in KINDS if kind != PASSAGE]
-        second_vectors = _vectors(taught, kinds, second, settings, cache / SECOND, show_progress)
+        second_vectors = _vectors(taught, kinds, second, settings, cache / SECOND)
     joined = _JoinedTeachers(vectors, second_vectors, gathered.paraphrases, settings, seed)
     sets = [
         joined.with_vectors(text_set)
@@ -93,9 +91,7 @@ def taught_texts(
     )
     if reranker is None:
         return found
-    ranked = ranked_lists(
-        found, taught.texts, settings, reranker, seed=seed, show_progress=show_progress
-    )
+    ranked = ranked_lists(found, taught.texts, settings, reranker, seed=seed)
     return replace(found, ranked=ranked)
 
 
@@ -148,7 +144,6 @@ def _vectors(
     teacher: Encoder,
     settings: DistillationSettings,
     cache: Path,
-    show_progress: bool,
 ) -> torch.Tensor:
     """Return a teacher's vectors: bfloat16 (n_texts, dim), centred, unit or zero rows."""
     texts = taught.texts
@@ -159,9 +154,7 @@ def _vectors(
         if not len(numbers):
             continue
         teacher_cache = TeacherCache(cache, teacher, getattr(settings, side), max_tokens)
-        vectors = teacher_cache.vectors(
-            [texts[number] for number in numbers], show_progress=show_progress
-        )
+        vectors = teacher_cache.vectors([texts[number] for number in numbers])
         # Raw cosines of a transformer lie between 0.7 and 1 and say little after a softmax: each
         # kind, with its own prefix and length, is centred by its own mean.
         wide = torch.from_numpy(vectors).float()
