@@ -112,5 +112,6 @@ def _loaded(kind: str, key: str, source: str) -> Any:  # noqa: ANN401 - the libr
         bundled = ', or "teacher" for the bundled one' if key == "teacher" else ""
         raise NotFoundError(
             f"distillation.{key} is {source!r}: it cannot be loaded: {error}\n"
-            f"hint: a hub id or a folder that the class {kind} of sentence-transformers loads{bundled}"
+            f"hint: a hub id or a folder that the class {kind} of sentence-transformers loads"
+            + bundled
         ) from error
