@@ -52,10 +52,7 @@ class HubTeacher:
 
 
 class HubReranker:
-    """A cross-encoder as an encoder of pairs, so that the cache of vectors keeps its scores.
-
-    Args:
-        source: A hub id, or the folder of a model.
+    """A cross-encoder as an `Encoder` of pairs, so that the cache of vectors keeps its scores.
 
     Raises:
         NotFoundError: There is no such model, or it cannot be loaded.
@@ -95,10 +92,7 @@ def joined_pair(query: str, passage: str) -> str:
 
 
 def _has_head(model: Any) -> bool:  # noqa: ANN401
-    """Return whether the classifier of a cross-encoder comes from its files.
-
-    The library gives a model that has none a random one, and only logs it.
-    """
+    """Return whether a model comes with a head: if not, the library made a random one."""
     kind = "ForSequenceClassification"
     named = any(name.endswith(kind) for name in model.config.architectures or ())
     return named or not type(model.model).__name__.endswith(kind)

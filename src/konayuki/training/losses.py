@@ -130,11 +130,7 @@ class Divergence:
 
 
 def ranking_loss(
-    queries: Tensor,
-    candidates: Tensor,
-    *,
-    scale: float = 20.0,
-    dtype: torch.dtype = torch.float32,
+    queries: Tensor, candidates: Tensor, *, scale: float = 20.0, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """Return the `Ranking` loss of unit rows.
 

@@ -135,7 +135,7 @@ def _teacher(name: str) -> Encoder:
 
 def _reranker(name: str, cache: Path) -> TeacherCache:
     folder = cache / _cache_name(RERANKER, name)
-    return TeacherCache(folder, HubReranker(name), "pairs", PAIR_TOKENS, label="rerank")
+    return TeacherCache(folder, HubReranker(name), "pairs", PAIR_TOKENS)
 
 
 def _cache_name(what: str, model: str) -> str:

@@ -27,7 +27,6 @@ def ranked_lists(
     texts: Sequence[str],
     settings: DistillationSettings,
     reranker: TeacherCache,
-    *,
     seed: int,
 ) -> RankedLists:
     """Return the lists of all sources whose passages answer queries.
@@ -36,7 +35,7 @@ def ranked_lists(
         taught: The texts with the teacher's vectors.
         texts: The same texts by number.
         settings: How many queries of a source, and how many passages for each.
-        reranker: The reranker's scores by pair; it is asked for those that are not known.
+        reranker: Gives the scores of pairs; those that it does not know are asked for.
         seed: Decides which queries.
 
     Raises:

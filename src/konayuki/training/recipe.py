@@ -291,13 +291,12 @@ class DistillationSettings(Section):
     )
     reranker: str = key(
         "",
-        "A cross-encoder that sentence-transformers loads, by hub id or folder: it scores, for "
-        "queries of pairs that are not paraphrases, the passages that teacher and BM25 put first. "
-        "Default: none.",
+        "A cross-encoder, by hub id or folder: it scores the passages that teacher and BM25 put "
+        "first for a query; of pairs that are not paraphrases. Default: none.",
     )
     reranker_queries: Count = key(500, "At most N queries of each source, drawn at random.")
     reranker_candidates: Several = key(
-        16, "Passages of each query, the right ones among them; fewer make a source be left out."
+        16, "Passages of each query; a source that has fewer is left out."
     )
     reranker_scale: Positive = key(1.0, "The reranker's logits are multiplied by it.")
     reranker_weight: Positive = key(

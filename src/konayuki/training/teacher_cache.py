@@ -44,16 +44,12 @@ class TeacherCache:
         teacher: The teacher, which embeds what is missing.
         prefix: Put before each text, as the teacher was trained.
         max_tokens: Longer texts are cut to N tokens.
-        label: The name of the bar.
     """
 
-    def __init__(
-        self, folder: Path, teacher: Encoder, prefix: str, max_tokens: int, label: str = "embed"
-    ) -> None:
+    def __init__(self, folder: Path, teacher: Encoder, prefix: str, max_tokens: int) -> None:
         self._teacher = teacher
         self._prefix = prefix
         self._max_tokens = max_tokens
-        self._label = label
         name = f"{prefix.strip(': ')}-{max_tokens}"
         self._folder = folder
         self._hashes = folder / f"{name}.hashes"
@@ -93,7 +89,7 @@ class TeacherCache:
             with path.open("r+b") as file:
                 file.truncate(n_known * size)
         starts = range(0, len(texts), TEXTS_AT_ONCE)
-        for start in track(starts, self._label, total=len(starts), unit="block"):
+        for start in track(starts, "ask teacher", total=len(starts), unit="block"):
             chunk = texts[start : start + TEXTS_AT_ONCE]
             vectors = self._teacher.encode(chunk, self._prefix, max_tokens=self._max_tokens)
             hashes = np.array([text_hash(text) for text in chunk], dtype=np.uint64)
