@@ -126,12 +126,7 @@ class TaughtTexts:
 
 
 class Distillation:
-    """The loss of a student against a teacher.
-
-    Args:
-        texts: What the teachers have embedded.
-        recipe: The recipe, with dims, precision and settings.
-    """
+    """The loss of a student against what the teachers say of some texts."""
 
     def __init__(self, texts: TaughtTexts, recipe: Recipe) -> None:
         if not texts.sets:

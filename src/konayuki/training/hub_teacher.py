@@ -1,8 +1,8 @@
 """Teachers from the hub or from a folder: any model that sentence-transformers loads.
 
 No embedding model of Japanese that is stronger than multilingual-e5-small lies in a package
-registry, and no reranker does. Who reaches the hub can name them in `distillation.teacher`, with
-the prefixes that it was trained with, and in `distillation.reranker`:
+registry, and no reranker does. Who reaches the hub can name one in `distillation.teacher`, with
+the prefixes that it was trained with, and one in `distillation.reranker`:
 recipes/konayuki-ja-ruri.toml does.
 """
 
@@ -23,9 +23,6 @@ PAIR_TOKENS = 192  # of a query and a passage: those that teachers read of both,
 
 class HubTeacher:
     """A model of vectors as `konayuki.training.teacher_cache.Encoder`.
-
-    Args:
-        source: A hub id, or the folder of a model.
 
     Raises:
         NotFoundError: There is no such model, or it cannot be loaded.
