@@ -291,10 +291,12 @@ class DistillationSettings(Section):
     )
     reranker: str = key(
         "",
-        "A cross-encoder, by hub id or folder: it scores the passages that teacher and BM25 put "
-        "first for a query; of pairs that are not paraphrases. Default: none.",
+        "A cross-encoder that sentence-transformers loads, by hub id or folder: it scores the "
+        "passages that teacher and BM25 put first for a query. Default: none.",
     )
-    reranker_queries: Count = key(500, "At most N queries of each source, drawn at random.")
+    reranker_queries: Count = key(
+        500, "At most N queries of each source, drawn at random; paraphrases are not scored."
+    )
     reranker_candidates: Several = key(
         16, "Passages of each query; a source that has fewer is left out."
     )
@@ -311,7 +313,7 @@ class DistillationSettings(Section):
         _require(
             bool(self.teacher) or not self.reranker,
             f"distillation.reranker is {self.reranker!r}, but distillation.teacher is '': expected "
-            'both, as the teacher chooses what is scored\nhint: teacher = "teacher"',
+            'both, as a teacher chooses what is scored\nhint: teacher = "teacher", or no reranker',
         )
         return self
 
