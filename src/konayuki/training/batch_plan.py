@@ -140,8 +140,7 @@ class BatchPlan:
         _, first = np.unique(texts.ravel(), return_index=True)
         is_first = np.zeros(texts.size, dtype=bool)
         is_first[first] = True
-        fits: NDArray[np.bool_] = is_first.reshape(texts.shape).all(axis=1)
-        return fits
+        return np.asarray(is_first.reshape(texts.shape).all(axis=1))
 
     def _fits_with_negatives(self, pool: Rows) -> NDArray[np.bool_]:
         """Return which pairs repeat no text of an earlier pair that fits, except its negative."""
