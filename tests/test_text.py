@@ -1,11 +1,13 @@
 """Normal forms, and where sentences end."""
 
+import re
 import sys
 import time
 import unicodedata
+from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konayuki.text import _COMPATIBLE_MARKS, _MARKS_OF_CLASS_0, normalize, sentence_ends, sentences
@@ -41,6 +43,14 @@ def test_ends_ascend_and_cover_the_text(text: str):
 
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 marks = st.text("\u0301\u0316\u0344\u3099\uff9e\u0f73\u0f71\u05b0", min_size=64, max_size=200)
+
+
+@given(st.text("猫犬 。！？.「」\n　a", max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_plain_texts_are_cut_where_the_rules_for_all_say(text: str):
+    ends = list(sentence_ends(text))
+    with patch("konayuki.text._INTRICATE", re.compile("")):
+        assert list(sentence_ends(text)) == ends
 
 
 @given(st.lists(st.sampled_from(["か", "é", "ｶ", "ﷺ", "a" * 600]) | marks, max_size=8).map("".join))

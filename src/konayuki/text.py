@@ -41,6 +41,9 @@ _STEP = re.compile(
     rf"(?P<open>[{re.escape(_OPENING)}])|(?P<close>[{re.escape(_CLOSING)}])"
     rf"|(?P<end>[{_ENDS}]+|\.(?=\s))|(?P<line>\n(?:[ \t]*\n)*)"
 )
+# What needs the rules of brackets, line breaks and Latin full stops.
+_INTRICATE = re.compile(rf"[{re.escape(_OPENING)}{re.escape(_CLOSING)}\n.]")
+_PLAIN_END = re.compile(rf"[{_ENDS}]+\s*")
 _HIRAGANA_FOLLOWS = re.compile("[\u3041-\u309f、]")
 _NEW_LINE_STARTS_UNIT = re.compile(r"[ \t]*(\n|[-*+・●○■□◆◇※>|#]|\d+[.)．）]|[①-⑳])")
 _BEHIND_END = re.compile(rf"[{re.escape(_CLOSING)}]*\s*")
@@ -152,6 +155,14 @@ def sentence_ends(text: str) -> Iterator[int]:
     headings and paragraphs end at their line break; other line breaks are only wrapping. Takes
     time linear in the length of the text.
     """
+    if _INTRICATE.search(text) is None:  # a fifth of the time, for most passages
+        ends = [match.end() for match in _PLAIN_END.finditer(text)]
+        if ends and ends[-1] == len(text):
+            ends.pop()
+        yield from ends
+        if text:
+            yield len(text)
+        return
     depth = 0
     last_end = 0
     inner = ""  # the last character before a run of closing brackets

@@ -118,6 +118,7 @@ def test_info_describes_a_model(folder: Path, capsys: pytest.CaptureFixture[str]
         "vocab_size": model.vocab_size,
         "bytes": model.nbytes,
         "layout": "float",
+        "pooling": "mean",
         "tokenizer": model.tokenizer_backend,
         "fingerprint": model.fingerprint,
     }

@@ -181,13 +181,19 @@ def test_a_full_disk_loses_nothing_and_says_so(fresh, monkeypatch: pytest.Monkey
 
 
 def linear(call, sizes: tuple[int, ...] = (50_000, 100_000, 200_000)) -> bool:
-    """Return whether four times the size takes at most about eight times the time."""
-    times = []
-    for size in sizes:
-        started = time.process_time()
-        call(size)
-        times.append(time.process_time() - started)
-    return times[-1] < 0.1 + 8 * times[0]
+    """Return whether four times the size takes at most about eight times the time, once of thrice.
+
+    What grows faster does so each time; a busy machine does not.
+    """
+    for _ in range(3):
+        times = []
+        for size in sizes:
+            started = time.process_time()
+            call(size)
+            times.append(time.process_time() - started)
+        if times[-1] < 0.1 + 8 * times[0]:
+            return True
+    return False
 
 
 @pytest.mark.parametrize(

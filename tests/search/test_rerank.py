@@ -27,7 +27,7 @@ def test_the_features_are_those_of_an_index_of_the_same_texts(
 ) -> None:
     monkeypatch.setattr(rerank_module, "_OTHER_TEXTS", 0)
     model = tiny_model()
-    stored = records(90, seed=3)
+    stored = records(45, seed=3)
     texts = {one["id"]: searched_text(one["title"], one["text"]) for one in stored}
     with Index.create(tmp_path / "i", model) as index:
         index.add(stored)

@@ -9,16 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import konayuki
 from konayuki.errors import CheckpointError, InputError, KonayukiError
 from konayuki.search import Index
 from konayuki.search.limits import MAX_QUERY_CHARACTERS
 from konayuki.search.ranker import DEFAULT, FEATURES, Candidates, Ranker, ranker_of
-from konayuki.search.token_ids import MAX_TOKENS, _sentences, token_block
-from konayuki.text import sentence_ends
+from konayuki.search.token_ids import MAX_TOKENS, token_block
 from search.corpus import records
 from search.stand_in import HashEncoder
 
@@ -295,12 +292,34 @@ def test_a_block_holds_the_tokens_of_each_sentence():
             assert sentences.tolist() == split.offsets[1:].tolist()
 
 
-@given(st.text("猫犬 。！？.「」\n　a", max_size=30))
-@settings(max_examples=300, deadline=None)
-def test_sentences_are_cut_where_the_rules_say(text):
-    ends = list(sentence_ends(text)) or [0]
-    pieces = [text[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    assert _sentences(text) == pieces
+@pytest.mark.parametrize(
+    "query", ["猫", "魚を食べた", "3番の猫は何匹食べたか", "zzz", "さかなとネコ"]
+)
+@pytest.mark.parametrize("where", [(), (("even", ("true",)),)])
+def test_one_pass_over_the_words_finds_what_two_do(tmp_path, query, where):
+    with Index.create(tmp_path / "i", MODEL) as index:
+        index.add(
+            {
+                "id": str(n),
+                "text": f"{n}番の猫は{n % 7}時に魚を{n % 11}匹食べた。" if n % 3 else f"犬{n}",
+                "metadata": {"even": n % 2 == 0},
+            }
+            for n in range(300)
+        )
+        index.delete(["4", "9"])
+        view = index._store.current()
+        living = view.vectors.rows[view.vectors.living(view.vectors.rows)]
+        others = living[::-7] if not where else living[living % 2 == 1][::-7]
+        rows, scores = view.lexical.best(query, 20, view.vectors.living, where)
+        known = view.lexical.scores_of(query, others.tolist())
+        best, best_scores, other_scores = view.lexical.best_with(
+            query, 20, view.vectors.living, where, others
+        )
+        assert set(best.tolist()) == set(rows.tolist())
+        assert best_scores == pytest.approx(scores, rel=1e-5)
+        assert other_scores == pytest.approx(
+            [known.get(row, 0) for row in others.tolist()], abs=1e-4
+        )
 
 
 def test_weights_belong_to_the_model_that_they_were_learned_with(tmp_path):

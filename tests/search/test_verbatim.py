@@ -8,7 +8,7 @@ import pytest
 
 from konayuki.ingest import update
 from konayuki.search import Document, Index, highlight, verbatim
-from konayuki.search.ranking import Ranked
+from konayuki.search.ranking import Ranked, SecondLook
 from konayuki.search.spelling import is_mistyped
 from konayuki.search.terms import completed
 
@@ -174,9 +174,11 @@ def test_passages_that_lack_a_term_need_not_be_read(
     read: list[int] = []
     raised = verbatim.raised
 
-    def counting(ranked: list[Ranked], text: str, documents: dict[int, Document]) -> list[Ranked]:
+    def counting(
+        look: SecondLook, k: int, text: str, documents: dict[int, Document]
+    ) -> list[Ranked]:
         read.append(len(documents))
-        return raised(ranked, text, documents)
+        return raised(look, k, text, documents)
 
     monkeypatch.setattr(verbatim, "raised", counting)
     index.search(query, 12)

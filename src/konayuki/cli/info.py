@@ -3,8 +3,12 @@
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from konayuki.cli.options import is_index, place
+
+if TYPE_CHECKING:
+    from konayuki.model import StaticModel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +48,18 @@ def model_facts(source: str | None) -> dict[str, object]:
         "vocab_size": model.vocab_size,
         "bytes": model.nbytes,
         "layout": model.layout,
+        "pooling": _pooling(model),
         "tokenizer": model.tokenizer_backend,
         "kernel": describe(),
         "fingerprint": model.fingerprint,
     }
+
+
+def _pooling(model: "StaticModel") -> str:
+    pooling = model.weights.pooling
+    if pooling.is_plain:
+        return "mean"
+    return f"weighted mean, power {pooling.tf_power:g}, half position {pooling.half_position:g}"
 
 
 def index_facts(source: str) -> dict[str, object]:

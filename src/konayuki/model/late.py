@@ -9,6 +9,7 @@ scores come of it, both from the first `COLUMNS` columns of the 4-bit rows:
   tanh of a model is left out: if it is a straight line, this is the cosine of the vectors.
 """
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +94,9 @@ class LateTable:
             ids: The tokens in their order, with repetitions.
             idf: float32 (vocab_size,).
         """
-        distinct, counts = np.unique(ids, return_counts=True)
+        held = Counter(ids.tolist())  # a question is short: np.unique takes three times as long
+        distinct = np.array(sorted(held), np.int64)
+        counts = np.array([held[token] for token in sorted(held)], np.int64)
         weights = counts * idf[distinct] * self.norms[distinct]
         (length,) = self.sentence_lengths(ids.astype(np.int32), np.array([0, len(ids)])).tolist()
         scale = 1 / (length * float(_HALF_STEP) ** 2) if length > 0 else 0.0

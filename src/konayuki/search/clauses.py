@@ -63,6 +63,7 @@ class Clauses:
         self._completions: dict[str, tuple[str, ...]] = {}
         self._frequencies: dict[Term, int] = {}
         self._last: tuple[str, Query | None] = ("", None)
+        self._last_ceiling = ("", 0.0)
 
     def query(self, text: str) -> Query | None:
         """Return the query of a text, None if it has no terms.
@@ -90,6 +91,13 @@ class Clauses:
 
     def ceiling(self, text: str) -> float:
         """Return the BM25 that no document exceeds, see `LexicalView.ceiling`."""
+        last, ceiling = self._last_ceiling
+        if last != text:
+            ceiling = self._ceiling(text)
+            self._last_ceiling = (text, ceiling)
+        return ceiling
+
+    def _ceiling(self, text: str) -> float:
         others = other_spellings(text)
         terms, words = _terms_and_words(text)
         weights = [count * self._weight(term, others) for term, count in terms.items()]

@@ -66,7 +66,7 @@ def _period(year: int, month: int = 0, day: int = 0) -> Period | None:
 
 def date_of(metadata: Mapping[str, Any]) -> date | None:
     """Return the date of a document: the first day of what one of `DATE_KEYS` names."""
-    for key in DATE_KEYS:
+    for key in DATE_KEYS if metadata else ():
         day = day_of(metadata.get(key))
         if day is not None:
             return day

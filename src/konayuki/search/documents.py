@@ -347,9 +347,14 @@ class Documents:
 
     def _document(self, line: Sequence[Any]) -> Document:
         _, identity, text, title, metadata, chunk_of, heading, position = line[:8]
-        for value in (identity, text, title, heading, *([] if chunk_of is None else [chunk_of])):
-            _typed(value, str, self.path)
-        _typed(position, int, self.path)
+        if not (
+            type(identity) is type(text) is type(title) is type(heading) is str
+            and (chunk_of is None or type(chunk_of) is str)
+            and type(position) is int
+        ):
+            for value in (identity, text, title, heading, "" if chunk_of is None else chunk_of):
+                _typed(value, str, self.path)
+            _typed(position, int, self.path)
         return Document(
             identity, text, title, self._metadata(metadata), chunk_of, heading, position
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,6 +101,53 @@ class LexicalView:
         query = self._query(text, where)
         if query is None or k == 0:
             return _as_vectors([], [])
+        return self._leading(query, k, living)
+
+    @_tantivy(None)
+    def best_with(
+        self,
+        text: str,
+        k: int,
+        living: Callable[[IntVector], BoolVector],
+        where: Filter,
+        others: IntVector,
+    ) -> tuple[IntVector, FloatVector, FloatVector]:
+        """Return what `best` does, and the BM25 scores of other rows, 0 for those without a match.
+
+        tantivy goes through the rows that match once, which is most of the time. Scores are exact
+        up to 2**-23 of the ceiling.
+
+        Args:
+            text: See `best`.
+            k: See `best`.
+            living: See `best`.
+            where: See `best`.
+            others: int64 (n,), living rows that satisfy the filter.
+        """
+        query = self._query(text, where)
+        if query is None or k == 0 or not len(others):
+            return *self.best(text, k, living, where), np.zeros(len(others), np.float32)
+        # More than any score, so the others come first; a power of two loses the fewest digits.
+        raised = 2.0 ** math.ceil(math.log2(self.ceiling(text) + 1))
+        chosen = Query.const_score_query(self._one_of(others.tolist()), raised)
+        both = Query.boolean_query([(Occur.Should, query), (Occur.Should, chosen)])
+        rows, scores = self._leading(both, k + len(others), living)
+        n_raised = int(np.count_nonzero(scores >= raised))
+        scores[:n_raised] -= np.float32(raised)
+        known = dict(zip(rows[:n_raised].tolist(), scores[:n_raised].tolist(), strict=True))
+        other_scores = np.array([known.get(row, 0) for row in others.tolist()], np.float32)
+        order = np.argsort(-scores, kind="stable")
+        order = order[: np.count_nonzero(scores > 0)]
+        rows, scores = rows[order], scores[order]
+        if k < len(scores):  # rounding must not separate what ties
+            n_best = np.count_nonzero(scores >= scores[k - 1] - np.float32(raised * 2**-22))
+            rows, scores = rows[:n_best], scores[:n_best]
+        return rows, scores, other_scores
+
+    def _leading(
+        self, query: Query, k: int, living: Callable[[IntVector], BoolVector]
+    ) -> tuple[IntVector, FloatVector]:
+        """Return at least the `k` best living rows, and every row that ties with the last."""
         limit = k + 16
         while True:
             limit = min(limit, self._searcher.num_docs)  # tantivy reserves room for every one
@@ -119,13 +167,8 @@ class LexicalView:
         query = self._query(text)
         if query is None or not rows:
             return {}
-        # One query a row: a set of terms would walk the dictionary, at four times the cost.
-        chosen = Query.boolean_query(
-            [(Occur.Should, Query.term_query(self._schema, "row", row, "basic")) for row in rows]
-        )
-        query = Query.boolean_query(
-            [(Occur.Must, query), (Occur.Must, Query.const_score_query(chosen, 0.0))]
-        )
+        chosen = Query.const_score_query(self._one_of(rows), 0.0)
+        query = Query.boolean_query([(Occur.Must, query), (Occur.Must, chosen)])
         matching, scores = self._rows_of(self._search(query, len(rows)))
         return dict(zip(matching.tolist(), scores.tolist(), strict=True))
 
@@ -166,6 +209,13 @@ class LexicalView:
         if not any(completions.values()):
             return text
         return completed(text, {word: longer[0] for word, longer in completions.items() if longer})
+
+    def _one_of(self, rows: Sequence[int]) -> Query:
+        """Return the query of some rows."""
+        # One query a row: a set of terms would walk the dictionary, at four times the cost.
+        return Query.boolean_query(
+            [(Occur.Should, Query.term_query(self._schema, "row", row, "basic")) for row in rows]
+        )
 
     def _search(self, query: Query, limit: int) -> list[tuple[Any, Any]]:
         hits: list[tuple[Any, Any]] = self._searcher.search(query, limit, count=False).hits

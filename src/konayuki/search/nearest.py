@@ -111,10 +111,13 @@ class VectorView:
             positions, scores = nearest(self.codes, query_codes, n_wanted, allowed, sketches)
             exhausted, last = len(positions) < n_wanted, scores[-1:]
             # An empty text is near to nothing: its cosine of 0 must not beat those below.
-            is_not_zero = self.codes[positions].any(axis=1)
-            positions, scores = positions[is_not_zero], scores[is_not_zero]
+            codes = self.codes[positions]
+            is_not_zero = codes.any(axis=1)
+            if not is_not_zero.all():
+                positions, scores = positions[is_not_zero], scores[is_not_zero]
+                codes = codes[is_not_zero]
             if exhausted or k == 0 or (len(scores) >= k and scores[k - 1] > last):
-                return _best(self.rows[positions], cosines(self.codes[positions], query), k)
+                return _best(self.rows[positions], cosines(codes, query), k)
             n_wanted *= 4
 
 

@@ -35,6 +35,11 @@ def prepared(text: str) -> str:
     return unwrapped(_INVISIBLE.sub("", text) if _SUSPECT.search(text) else text)
 
 
+def is_prepared(text: str) -> bool:
+    """Return whether a text is surely the same when it is prepared, without preparing it."""
+    return _SUSPECT.search(text) is None and "\n" not in text and "\r" not in text
+
+
 def unwrapped(text: str) -> str:
     """Return a text without single line breaks between two kana or kanji."""
     return _WRAPPING.sub("", text) if "\n" in text or "\r" in text else text
@@ -61,6 +66,8 @@ def rules() -> dict[str, str]:
 def traced(text: str) -> tuple[str, Sequence[int]]:
     """Return `prepared(text)` and the offset in `text` of each of its characters."""
     offsets: Sequence[int] = range(len(text))
+    if is_prepared(text):
+        return text, offsets
     patterns = [_INVISIBLE] if _SUSPECT.search(text) else []
     if "\n" in text or "\r" in text:
         patterns.append(_WRAPPING)

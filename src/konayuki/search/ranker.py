@@ -107,13 +107,16 @@ class Ranker:
             candidates: Those of a question.
             n_pool: The first this many decide what is average.
         """
-        parts = {}
-        for name, values in candidates.features().items():
-            pool = values[:n_pool].astype(np.float64)
-            spread = pool.std() if n_pool else 0.0
-            scaled = (values - pool.mean()) / spread if spread > _LEAST_SPREAD else 0 * values
-            parts[name] = (self.weights[name] * scaled).astype(np.float32)
-        return parts
+        features = candidates.features()
+        columns = np.array(list(features.values()), np.float32)  # all at once: they are short
+        weights = np.array([[self.weights[name]] for name in features])
+        pool = columns[:, :n_pool].astype(np.float64)
+        means = pool.sum(axis=1, keepdims=True) / max(n_pool, 1)
+        spreads = np.sqrt(np.square(pool - means).sum(axis=1, keepdims=True) / max(n_pool, 1))
+        weights[spreads <= _LEAST_SPREAD] = 0
+        spreads[spreads <= _LEAST_SPREAD] = 1
+        parts = (weights * ((columns - means) / spreads)).astype(np.float32)
+        return dict(zip(features, parts, strict=True))
 
     def relevance_of(self, candidates: Candidates, scores: FloatVector, n_pool: int) -> FloatVector:
         """Return how likely each candidate answers the question: float32 (n,), 0 to 1.

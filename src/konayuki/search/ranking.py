@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from konayuki.arrays import IntVector
+from konayuki.arrays import FloatVector, IntVector
 from konayuki.search.document import Document
 from konayuki.search.documents import Filter
 from konayuki.search.fusion import fuse, undecided
@@ -18,7 +18,10 @@ from konayuki.search.ranker import Candidates, Ranker
 from konayuki.search.terms import query_terms
 from konayuki.search.token_ids import TokenView
 
-_DEPTH = 100
+# The best of each half that are looked at twice. The development tasks find no more with 100, which
+# take half as long again (docs/lab/decisions.md).
+_DEPTH = 50
+_FUSED_DEPTH = 100
 _FEW_ROWS = 400
 _OTHER_SPELLING = np.float32(0.95)  # of late interaction: exact spellings come first
 _EXACT = 20.0  # more than all features together: rows that hold the only term come first
@@ -110,6 +113,50 @@ class Question(NamedTuple):
 
 
 @dataclass(frozen=True)
+class SecondLook:
+    """Candidates with their scores, as columns: few of them become hits.
+
+    Attributes:
+        rows: int64 (n,).
+        scores: float32 (n,).
+        lexical: float32 (n,), BM25.
+        dense: float32 (n,), cosines.
+        relevance: float32 (n,).
+        parts: What each feature adds to the scores, float32 (n,) each.
+    """
+
+    rows: IntVector
+    scores: FloatVector
+    lexical: FloatVector
+    dense: FloatVector
+    relevance: FloatVector
+    parts: Mapping[str, FloatVector]
+
+    def best(self, k: int) -> list[Ranked]:
+        """Return at least the `k` best candidates, and all that tie with the last of them."""
+        return self._lines(self.leads(k))
+
+    def at(self, rows: Sequence[int]) -> list[Ranked]:
+        """Return the candidates that are these rows."""
+        return self._lines(np.flatnonzero(np.isin(self.rows, rows)))
+
+    def _lines(self, places: IntVector) -> list[Ranked]:
+        columns: list[NDArray[Any]] = [self.rows, self.scores, self.lexical, self.dense]
+        columns += [self.relevance, *self.parts.values()]
+        lines = zip(*(column[places].tolist() for column in columns), strict=True)
+        return [
+            Ranked(row, score, words, cosine, share, dict(zip(self.parts, values, strict=True)))
+            for row, score, words, cosine, share, *values in lines
+        ]
+
+    def leads(self, k: int) -> IntVector:
+        """Return the places of at least the `k` best candidates, and of all that tie."""
+        if not 0 < k < len(self.scores):
+            return np.arange(len(self.scores))
+        return np.flatnonzero(self.scores >= np.partition(self.scores, -k)[-k])
+
+
+@dataclass(frozen=True)
 class View:
     """Both halves and the tokens at the same generation.
 
@@ -142,7 +189,7 @@ class View:
 
     def rank_fused(self, question: Question, k: int) -> list[Ranked]:
         """Rank by the fused score of the best candidates of both halves."""
-        depth = max(_DEPTH, 2 * k)
+        depth = max(_FUSED_DEPTH, 2 * k)
         fused = partial(fuse, ceiling=self.lexical.ceiling(question.text))
         rows, lexical = self._matching(question, depth)
         dense = self.vectors.cosines(rows, _vector(question))
@@ -167,11 +214,11 @@ class View:
             for row, score, words, cosine in lines
         ]
 
-    def rank_with_second_look(self, question: Question, k: int, ranker: Ranker) -> list[Ranked]:
-        """Rank the best candidates of both halves by the second look.
+    def second_look(self, question: Question, k: int, ranker: Ranker) -> "SecondLook":
+        """Return the best candidates of both halves with the scores of the second look.
 
-        The pool is the same for every `k`, so scores do not depend on it. Beyond the pool the rows
-        follow in the order of `rank_fused`.
+        The pool is the same for every `k`, so scores do not depend on it. Beyond the pool, if `k`
+        is more, the rows follow in the order of `rank_fused`.
         """
         rows, candidates, n_pool = self.candidates(question, k)
         parts = ranker.parts(candidates, n_pool)
@@ -186,43 +233,36 @@ class View:
             ranks = np.arange(1, len(rows) - n_pool + 1)
             parts["beyond"][n_pool:] = lowest - ranks - scores[n_pool:]
             scores = scores + parts["beyond"]
-        columns = (rows, scores, candidates.lexical, candidates.dense, relevance, *parts.values())
-        if 0 < k < len(scores):  # most candidates are not among the answers
-            leads = scores >= np.partition(scores, -k)[-k]
-            columns = tuple(column[leads] for column in columns)
-        return [
-            Ranked(row, score, words, cosine, share, dict(zip(parts, values, strict=True)))
-            for row, score, words, cosine, share, *values in zip(
-                *(column.tolist() for column in columns), strict=True
-            )
-        ]
+        return SecondLook(rows, scores, candidates.lexical, candidates.dense, relevance, parts)
 
     def candidates(self, question: Question, k: int = 0) -> tuple[IntVector, Candidates, int]:
         """Return rows, what is known of them, and how many of them are the pool.
 
-        The pool is the best 100 of each half; if `k` is more, the best others of one look follow.
+        The pool is the best 50 of each half; if `k` is more, the best others of one look follow.
         """
         assert self.tokens is not None and question.tokens  # noqa: S101 - ours
-        rows, lexical = self._matching(question, _DEPTH)
-        near, _ = self._nearest(question, _DEPTH)
-        near = near[~is_among(near, np.sort(rows))]
-        known = self.lexical.scores_of(question.text, near.tolist())
-        near_lexical = np.array([known.get(row, 0) for row in near.tolist()], np.float32)
-        rows, lexical = np.concatenate([rows, near]), np.concatenate([lexical, near_lexical])
+        near, near_dense = self._nearest(question, _DEPTH)
+        rows, lexical, near_lexical = self._matching_with(question, _DEPTH, near)
+        dense = self.vectors.cosines(rows, _vector(question))
+        only_near = ~is_among(near, np.sort(rows))
+        rows = np.concatenate([rows, near[only_near]])
+        lexical = np.concatenate([lexical, near_lexical[only_near]])
+        dense = np.concatenate([dense, near_dense[only_near]])
         n_pool = len(rows)
-        if k > n_pool:
+        if k > n_pool and n_pool < len(self.vectors):
             pool = set(rows.tolist())
             ordered = leading(self.rank_fused(question, k), k)
             tail = [line for line in ordered if line.row not in pool]
             rows = np.concatenate([rows, np.array([line.row for line in tail], np.int64)])
             more = np.array([line.lexical for line in tail], np.float32)
             lexical = np.concatenate([lexical, more])
+            more = np.array([line.dense for line in tail], np.float32)
+            dense = np.concatenate([dense, more])
         late, sentence, n_tokens = self.tokens.score(question.tokens[0], rows)
         for tokens in question.tokens[1:]:
             other_late, other_sentence, _ = self.tokens.score(tokens, rows)
             late = np.maximum(late, _OTHER_SPELLING * other_late)
             sentence = np.maximum(sentence, _OTHER_SPELLING * other_sentence)
-        dense = self.vectors.cosines(rows, _vector(question))
         ceiling = self.lexical.ceiling(question.text)
         return rows, Candidates(dense, lexical, late, sentence, n_tokens, ceiling), n_pool
 
@@ -237,6 +277,17 @@ class View:
         return self.lexical.best(
             question.text, k, lambda rows: living(rows) & is_among(rows, among), question.filter
         )
+
+    def _matching_with(
+        self, question: Question, k: int, others: IntVector
+    ) -> tuple[IntVector, FloatVector, FloatVector]:
+        """Return what `_matching` does, and the BM25 of other rows, 0 for those without a match."""
+        if question.among is None:
+            living, where = self.vectors.living, question.filter
+            return self.lexical.best_with(question.text, k, living, where, others)
+        known = self.lexical.scores_of(question.text, others.tolist())
+        scores = np.array([known.get(row, 0) for row in others.tolist()], np.float32)
+        return *self._matching(question, k), scores
 
     def _matching_of_few(
         self, text: str, k: int, rows: IntVector

@@ -108,7 +108,8 @@ def candidates_of(query: str, texts: Sequence[str], model: TokenEncoder) -> Cand
 
 
 def _cosines(vectors: FloatMatrix) -> FloatVector:
-    cosines: FloatVector = np.clip(vectors[1:] @ vectors[0], -1, 1)
+    # Row by row: a matrix product sums rows in several ways, and equal texts would differ.
+    cosines: FloatVector = np.clip((vectors[1:] * vectors[0]).sum(axis=1), -1, 1)
     return cosines
 
 

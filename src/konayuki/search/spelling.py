@@ -75,7 +75,7 @@ def alternatives(run: str) -> dict[str, tuple[str, ...]]:
     """
     grams = list(map(add, run, run[1:]))
     others: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for gram in grams:
+    for gram in _having_forms(grams):
         others[gram] |= dict.fromkeys(_other_forms(gram))
     for start, segment, spelling in _other_spellings(run):
         other_grams = list(map(add, spelling, spelling[1:]))
@@ -96,6 +96,12 @@ def in_hiragana(run: str) -> dict[str, str]:
     """Return the words in katakana of a folded run as they are in hiragana: トマト is とまと."""
     words = _KATAKANA_SEGMENT.findall(run)
     return {word: word.translate(_HIRAGANA) for word in words}
+
+
+def _having_forms(grams: Sequence[str]) -> list[str]:
+    """Return the 2-grams with a kanji that has other forms."""
+    forms = _kanji_forms()
+    return [gram for gram in grams if gram[0] in forms or gram[1] in forms]
 
 
 def _other_forms(gram: str) -> Iterator[str]:

@@ -98,9 +98,22 @@ def _terms(text: str, more_grams: Callable[[str], list[str]]) -> Terms:
     return Terms(grams, characters, lone)
 
 
-def has_words(terms: Terms) -> bool:
-    """Return whether any of the 2-grams is a word: that it must not be part of a longer one."""
-    return any(_WORD.match(gram) for gram in terms.grams)
+def is_word(term: str) -> bool:
+    """Return whether a term is a word of a script with spaces: it must not be part of a longer one.
+
+    The others are characters, pairs of characters and symbols.
+    """
+    return _WORD.match(term) is not None
+
+
+def begins_word(folded: str, place: int) -> bool:
+    """Return whether a word that stands at a place is the beginning of what is written there."""
+    return place == 0 or _WORD.match(folded, place - 1) is None
+
+
+def ends_word(folded: str, place: int, length: int) -> bool:
+    """Return whether a word of a length is all of what begins at a place, as far as it counts."""
+    return length == _LONGEST_WORD or _WORD.match(folded, place + length) is None
 
 
 def is_beginning(term: str) -> bool:

@@ -3,7 +3,6 @@
 Token vectors are static, so ids are all that a second look needs.
 """
 
-import re
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -29,9 +28,6 @@ _FORMAT = 1  # of what is stored, and of how sentences are cut
 _SUFFIXES = ("ids", "rows", "ends", "sentences", "lengths")
 _BLOCK_BYTES = 1 << 24
 _BATCH = 256  # passages tokenized at a time: their arrays take 20 times the memory of the text
-# Brackets, line breaks and Latin full stops need the rules of `sentence_ends`.
-_INTRICATE = re.compile("[「『（(【［[〈《〔｛{“」』）)】］\\]〉》〕｝}”\n.]")
-_PLAIN_END = re.compile("[。．！？!?｡]+\\s*")
 
 
 class TokenBlock(NamedTuple):
@@ -76,12 +72,7 @@ def token_block(model: TokenEncoder, texts: Sequence[str]) -> TokenBlock:
 
 def _sentences(text: str) -> list[str]:
     """Return the pieces of a text up to the end of each sentence; together they are the text."""
-    if _INTRICATE.search(text):
-        ends = list(sentence_ends(text)) or [0]
-    else:  # a fifth of the time, for most passages
-        ends = [match.end() for match in _PLAIN_END.finditer(text)]
-        if not ends or ends[-1] < len(text):
-            ends.append(len(text))
+    ends = list(sentence_ends(text)) or [0]
     return [text[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
@@ -182,26 +173,26 @@ class TokenView:
             query_ids: Tokens of the question.
             rows: int64 (n,).
         """
-        positions = np.searchsorted(self.rows, rows)
-        inside = positions < len(self.rows)
-        positions = np.where(inside, positions, 0)
-        known = (inside & (self.rows[positions] == rows))[:, np.newaxis] if len(self.rows) else None
-        if known is None:
-            nothing = np.zeros(len(rows), np.float32)
-            return nothing, nothing, nothing
-        ends = np.where(known, self.ends[positions], 0)
-        starts = np.where(known & (positions > 0)[:, np.newaxis], self.ends[positions - 1], 0)
+        starts, ends = self._spans(rows)
         passages = PassageTokens(
-            self.ids,
-            self.sentences,
-            self.lengths,
-            *(np.ascontiguousarray(part) for part in (starts[:, 0], ends[:, 0])),
-            *(np.ascontiguousarray(part) for part in (starts[:, 1], ends[:, 1])),
+            self.ids, self.sentences, self.lengths, starts[0], ends[0], starts[1], ends[1]
         )
         late, sentence = self.table.score(self.table.query(query_ids, self.idf()), passages)
         # A cosine, whatever lengths a received index gives its sentences.
         sentence = np.clip(sentence, -1, 1)
-        return late, sentence, (ends[:, 0] - starts[:, 0]).astype(np.float32)
+        return late, sentence, (ends[0] - starts[0]).astype(np.float32)
+
+    def _spans(self, rows: IntVector) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where tokens and sentences of passages start and end: int64 (2, n) each."""
+        starts, ends = np.zeros((2, len(rows)), np.int64), np.zeros((2, len(rows)), np.int64)
+        positions = np.searchsorted(self.rows, rows)
+        known = np.flatnonzero(positions < len(self.rows))
+        known = known[self.rows[positions[known]] == rows[known]]
+        positions = positions[known]
+        ends[:, known] = self.ends[positions].T
+        later = positions > 0
+        starts[:, known[later]] = self.ends[positions[later] - 1].T
+        return starts, ends
 
 
 class TokenFiles(EpochFiles[TokenState]):

@@ -1,15 +1,17 @@
 """What a short query is literally: the name of a file, or a phrase that stands in a passage."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+
+import numpy as np
 
 from konayuki.search.document import Document
 from konayuki.search.phrases import Phrase
 from konayuki.search.query import has_tokens
-from konayuki.search.ranking import Ranked, is_one_term
+from konayuki.search.ranking import Ranked, SecondLook, is_one_term
 from konayuki.text import fold
 
-DEPTH = 100  # hits that are looked at
+DEPTH = 50  # hits that are looked at; the second look has as many
 _LONGEST = 20  # characters of a query; a longer one is a question, which stands in no passage
 _NAMED, _NUMBERED = 60.0, 40.0  # more than all features together
 _HELD = 3.0  # as much as one good feature: it decides between passages that are nearly as good
@@ -32,43 +34,55 @@ def has_suffix(text: str) -> bool:
     return "." in fold(text)
 
 
-def raised(ranked: Sequence[Ranked], text: str, documents: Mapping[int, Document]) -> list[Ranked]:
-    """Return ranked rows with more score for those that the query is literally about.
+def raised(look: SecondLook, k: int, text: str, documents: Mapping[int, Document]) -> list[Ranked]:
+    """Return the best rows, with more score for those that the query is literally about.
 
     The best row of each file with this name comes first, whatever it says. A row with the query as
     a phrase comes before those that are nearly as good.
 
     Args:
-        ranked: Rows with their scores.
+        look: Rows with their scores.
+        k: At least so many rows are returned, and all that tie with the last of them.
         text: A short query, prepared.
-        documents: Those of the rows; a row without one stays as it is.
+        documents: Of the rows that may be raised.
     """
+    if not documents:
+        return look.best(k)
     phrase = None if is_one_term(text) else Phrase(text)
     name = fold(text).strip()
-    named = {
-        line.row: _name_score(documents[line.row], name)
-        for line in _best_of_files(ranked, documents)
-    }
-    lines = []
-    for line in ranked:
-        document = documents.get(line.row)
-        parts: dict[str, float] = {}
-        if named.get(line.row):
-            parts["name"] = named[line.row]
-        if phrase and document and phrase.occurs_in(_parts_of(document)):
+    added: dict[int, dict[str, float]] = {}
+    paths = set()
+    for row in _best_first(look, documents):
+        document = documents[row]
+        parts = {}
+        path = document.metadata.get("path")
+        if isinstance(path, str) and path not in paths:
+            paths.add(path)
+            score = _name_score(document, name)
+            if score:
+                parts["name"] = score
+        if phrase and phrase.occurs_in(_parts_of(document)):
             parts["phrase"] = _HELD
-        lines.append(_with(line, parts) if parts else line)
+        if parts:
+            added[row] = parts
+    # What is raised goes up by more than zero, so the others among the best are among these.
+    lines = [
+        _with(line, added[line.row]) if line.row in added else line
+        for line in look.best(k + len(added))
+    ]
+    known = {line.row for line in lines}
+    others = [row for row in added if row not in known]
+    if others:
+        lines += [_with(line, added[line.row]) for line in look.at(others)]
     return lines
 
 
-def _best_of_files(ranked: Sequence[Ranked], documents: Mapping[int, Document]) -> Iterator[Ranked]:
-    """Yield the best row of each file."""
-    seen = set()
-    for line in sorted(ranked, key=lambda line: -line.score):
-        path = documents[line.row].metadata.get("path") if line.row in documents else None
-        if isinstance(path, str) and path not in seen:
-            seen.add(path)
-            yield line
+def _best_first(look: SecondLook, documents: Mapping[int, Document]) -> list[int]:
+    """Return the rows of documents, best first."""
+    places = np.flatnonzero(np.isin(look.rows, list(documents)))
+    order = places[np.argsort(-look.scores[places], kind="stable")]
+    rows: list[int] = look.rows[order].tolist()
+    return rows
 
 
 def _name_score(document: Document, name: str) -> float:

@@ -92,8 +92,9 @@ def words_in(run: str) -> Sequence[Word]:
     while match := _KANJI_OR_KATAKANA.search(run, start):
         start = match.start()
         end = start + 1
-        if not taken[start] and block_of(run[start : start + 2]) in _blocks():
-            for stop in range(min(len(run), start + LONGEST), start + 1, -1):
+        longest = 0 if taken[start] else longest_of(block_of(run[start : start + 2]))
+        if longest:
+            for stop in range(min(len(run), start + longest), start + 1, -1):
                 spellings = spellings_of(run[start:stop])
                 if spellings and not taken[stop - 1] and _is_whole(run, start, stop):
                     words.append(Word(start, stop, spellings))
@@ -187,6 +188,7 @@ def _is_whole(run: str, start: int, end: int) -> bool:
     return True
 
 
+@lru_cache(maxsize=8192)  # some 2 MB; most are strings that are no words
 def spellings_of(word: str) -> Sequence[Spelling]:
     """Return the usual spellings of a word; none if it is not in the dictionary."""
     start_of_block = block_of(word)
@@ -209,6 +211,14 @@ def spellings_of(word: str) -> Sequence[Spelling]:
 def block_of(word: str) -> str:
     """Return what the words of a line of the file have in common: two kana, or one kanji."""
     return word[:2] if word[0] < "\u3400" else word[0]
+
+
+@lru_cache(maxsize=4096)
+def longest_of(start: str) -> int:
+    """Return the length of the longest word of a block, at most `LONGEST`; 0 without a block."""
+    words = _blocks().get(start, "").split()
+    lengths = (len(start) + word.index("=") for word in words)
+    return min(LONGEST, max(lengths, default=0))
 
 
 @cache

@@ -7,7 +7,7 @@ import secrets
 import time
 from datetime import datetime, timezone
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from konayuki.serving.guards import respond
@@ -28,6 +28,12 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+# As ASGI wants them, made once for all answers.
+_RAW_HEADERS = [
+    (name.lower().encode("latin-1"), value.encode("latin-1"))
+    for name, value in SECURITY_HEADERS.items()
+]
 
 
 class Observe:
@@ -79,10 +85,13 @@ class _Exchange:
         """Send on, with our headers at the start."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self.request_id
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            given = message.get("headers", [])
+            names = {name for name, _ in given}
+            message["headers"] = [
+                *given,
+                (b"x-request-id", self.request_id.encode()),
+                *(header for header in _RAW_HEADERS if header[0] not in names),
+            ]
         elif message["type"] == "http.response.body":
             self.n_bytes += len(message.get("body", b""))
         await self._send(message)

@@ -214,7 +214,7 @@ class SearchRequest(Request):
     )
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: that would triple the time of making one, and an answer has a hundred
 class Segment(Response):
     """A piece of a passage, and whether the query occurs in it."""
 
@@ -222,7 +222,7 @@ class Segment(Response):
     match: bool
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, as `Segment`
 class HitResponse(Response):
     """One answer, and what its score is made of."""
 

@@ -1,7 +1,7 @@
 """Searching without a socket: an engine and a question in, hits out."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -29,7 +29,7 @@ from konayuki.serving.schemas import (
     Verdict,
     Whole,
 )
-from konayuki.serving.snippets import Snippets
+from konayuki.serving.snippets import Segments, Snippets
 
 DOUBTFUL = 0.05  # a best hit of less relevance is rarely an answer
 _OTHERS_SHOWN = 5  # of a file, if hits are put together
@@ -135,9 +135,12 @@ def search(engine: Engine, request: SearchRequest) -> SearchResponse:
     snippets = Snippets(query.text)
     if request.by_file:
         files = by_file(hits)[: request.k]
-        responses = [_as_response(best, snippets, others) for best, others in files]
+        responses = _as_responses([best for best, _ in files], snippets)
+        for response, (_, others) in zip(responses, files, strict=True):
+            response.more = len(others)
+            response.others = _as_responses(others[:_OTHERS_SHOWN], snippets)
     else:
-        responses = [_as_response(hit, snippets) for hit in hits]
+        responses = _as_responses(hits, snippets)
     took_ms = round((time.perf_counter() - started) * 1000, 3)
     return SearchResponse(request.query, request.mode, took_ms, responses, verdict(hits))
 
@@ -160,8 +163,7 @@ def similar(engine: Engine, request: SimilarRequest) -> SimilarResponse:
         hits = engine.open_index().similar(request.id, request.k, request.where)
     except NotFoundError as error:
         raise Problem(404, "document_not_found", str(error), param="id") from error
-    snippets = Snippets("")
-    return SimilarResponse([_as_response(hit, snippets) for hit in hits])
+    return SimilarResponse(_as_responses(hits, Snippets("")))
 
 
 def suggest(engine: Engine, request: SuggestRequest) -> SuggestResponse:
@@ -189,10 +191,15 @@ def context(engine: Engine, request: ContextRequest) -> ContextResponse:
     def neighbours(steps: Iterable[int]) -> list[Neighbour]:
         positions = [passage.position + step for step in steps]
         found = [index.get(f"{passage.chunk_of}#{position}") for position in positions]
-        return [
-            Neighbour(other.id, other.heading, other.position, snippets.marked(other.text))
+        others = [
+            other
             for other in found
             if other is not None and other.chunk_of == passage.chunk_of is not None
+        ]
+        texts = snippets.marked([other.text for other in others])
+        return [
+            Neighbour(other.id, other.heading, other.position, text)
+            for other, text in zip(others, texts, strict=True)
         ]
 
     return ContextResponse(neighbours(range(-request.n, 0)), neighbours(range(1, request.n + 1)))
@@ -202,11 +209,17 @@ def mark(engine: Engine, request: MarkRequest) -> MarkResponse:
     """Return texts in pieces, with the words of a query marked."""
     query = Query(request.query) if request.plain else Query.parse(request.query)
     snippets = Snippets(query.text)
-    return MarkResponse([snippets.marked(text) for text in request.texts])
+    return MarkResponse(snippets.marked(request.texts))
 
 
-def _as_response(hit: Hit, snippets: Snippets, others: list[Hit] | None = None) -> HitResponse:
-    others = others or []
+def _as_responses(hits: Sequence[Hit], snippets: Snippets) -> list[HitResponse]:
+    """Return hits as clients get them; their texts are looked at together, which is faster."""
+    titles = snippets.marked([hit.title for hit in hits])
+    texts = snippets.segments([hit.text for hit in hits])
+    return [_as_response(*line) for line in zip(hits, titles, texts, strict=True)]
+
+
+def _as_response(hit: Hit, title: Segments, text: Segments) -> HitResponse:
     day = date_of(hit.metadata)
     return HitResponse(
         id=hit.id,
@@ -223,8 +236,6 @@ def _as_response(hit: Hit, snippets: Snippets, others: list[Hit] | None = None) 
         position=hit.position,
         place=place_of(hit),
         date=day.isoformat() if day else None,
-        title_pieces=snippets.marked(hit.title),
-        snippet=snippets.segments(hit.text),
-        more=len(others),
-        others=[_as_response(other, snippets) for other in others[:_OTHERS_SHOWN]],
+        title_pieces=title,
+        snippet=text,
     )

@@ -247,10 +247,12 @@ def expect(
     Raises:
         InputError: The message says what it is instead.
     """
-    fits = array.ndim == len(shape) and all(
-        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
+    have = array.shape
+    fits = have == shape or (
+        len(have) == len(shape)
+        and all(want is None or size == want for size, want in zip(have, shape, strict=True))
     )
-    if array.dtype == dtype and fits and array.flags.c_contiguous:
+    if fits and array.dtype == dtype and array.flags.c_contiguous:
         return
     wanted = ", ".join("any" if size is None else str(size) for size in shape)
     raise InputError(
