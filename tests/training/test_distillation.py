@@ -1,6 +1,7 @@
 """What is drawn, and that a student comes nearer to its teacher."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,14 @@ pytest.importorskip("scipy")
 
 from konayuki.model.tokenizer import build_tokenizer  # noqa: E402
 from konayuki.training.crossing import GROUP  # noqa: E402
-from konayuki.training.distillation import Distillation, TaughtTexts, TextSet  # noqa: E402
+from konayuki.training.distillation import (  # noqa: E402
+    Distillation,
+    RankedLists,
+    TaughtTexts,
+    TextSet,
+)
 from konayuki.training.gathered_texts import _headwords  # noqa: E402
+from konayuki.training.pair_store import some_bags  # noqa: E402
 from konayuki.training.preparation import network_of, prepare  # noqa: E402
 from konayuki.training.recipe import Recipe  # noqa: E402
 from konayuki.training.recipe_file import read_recipe, recipe_from  # noqa: E402
@@ -175,6 +182,40 @@ def test_crossed_sentences_join_every_step_in_groups(cache: Path) -> None:
 
     alone = distillation.loss(network, rng())
     assert distillation.weighted_loss(network, rng()) > recipe.distillation.weight * alone
+
+
+def test_lists_of_a_reranker_join_every_step(cache: Path) -> None:
+    recipe = smoke_with(reranker="any", reranker_weight=0.25, batch_size=24)
+    found, _ = taught(recipe, cache)
+    sets = {one.name: one for one in found.sets}
+    assert [one.name for one in found.sets if one.answers] == ["pairs"]
+    rng = np.random.default_rng(5)
+    queries = sets["query"].queries[:3]
+    passages = np.stack([rng.permutation(sets["passage"].queries)[:8] for _ in queries])
+    ranked = RankedLists(queries, passages, torch.randn(3, 8))
+    prepared = prepare(read_recipe(SMOKE), RECIPES, cache, RECIPES)
+    network = network_of(prepared, recipe, RECIPES, cache)
+    alone, both = (
+        Distillation(texts, recipe).weighted_loss(network, np.random.default_rng(1))
+        for texts in (found, replace(found, ranked=ranked))
+    )
+    left = network.outputs(some_bags(*found.bags, queries))
+    right = network.outputs(some_bags(*found.bags, passages.ravel())).view(3, 8, -1)
+    wanted = torch.zeros(())
+    for dim in recipe.model.dims:
+        cosines = torch.cosine_similarity(left[:, None, :dim], right[..., :dim], dim=-1)
+        wanted = wanted + torch.nn.functional.kl_div(
+            (recipe.distillation.scale * cosines).log_softmax(1),
+            ranked.logits.log_softmax(1),
+            reduction="batchmean",
+            log_target=True,
+        )
+    torch.testing.assert_close(both - alone, 0.25 * wanted, rtol=1e-3, atol=1e-4)
+    found_gradient, right_gradient = (
+        torch.autograd.grad(loss, network.embedding.weight)[0]
+        for loss in (both - alone, 0.25 * wanted)
+    )
+    torch.testing.assert_close(found_gradient, right_gradient, rtol=1e-3, atol=1e-5)
 
 
 def test_readings_are_no_part_of_a_headword() -> None:

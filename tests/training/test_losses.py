@@ -13,6 +13,7 @@ from torch.nn import functional  # noqa: E402 - torch is optional
 from konayuki.model.tokens import as_batch  # noqa: E402
 from konayuki.training.losses import (  # noqa: E402
     LOSSES,
+    NEVER,
     Sides,
     nested,
     nested_divergence,
@@ -127,6 +128,26 @@ def test_texts_are_not_compared_with_themselves() -> None:
         rtol=1e-3,
         atol=1e-5,
     )
+
+
+def test_pairs_that_never_meet_do_not_count() -> None:
+    torch.manual_seed(0)
+    queries, candidates = torch.randn(7, 8).requires_grad_(), torch.randn(9, 8).requires_grad_()
+    listed = torch.stack([torch.randperm(9)[:4] for _ in range(7)])
+    values = torch.randn(7, 4)
+    scores = 20 * functional.cosine_similarity(queries[:, None], candidates[listed], dim=-1)
+    wanted = functional.kl_div(
+        scores.log_softmax(1), values.log_softmax(1), reduction="batchmean", log_target=True
+    )
+    logits = torch.full((7, 9), NEVER).scatter(1, listed, values)
+    found = nested_divergence(queries, candidates, logits, dims=(8,))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    for one, other in zip(
+        torch.autograd.grad(found, (queries, candidates)),
+        torch.autograd.grad(wanted, (queries, candidates)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
 def test_a_student_that_says_what_the_teacher_says_has_nothing_to_learn() -> None:

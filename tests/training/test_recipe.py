@@ -53,6 +53,8 @@ def test_every_key_has_a_meaning_and_every_number_bounds(key: Key) -> None:
         ("development=[{source='a', queries=0}]", r"development\[0\].queries is 0"),
         ("development=[{source='a', corpus=-1}]", r"development\[0\].corpus is -1"),
         ("distillation.sources=[{rows=-1}]", r"distillation.sources\[0\].rows is -1"),
+        ("distillation.reranker='r'", "reranker is 'r', but distillation.teacher is '': expected"),
+        ("distillation.reranker_candidates=1", "reranker_candidates is 1: .* whole number from 2"),
         ("model.tf_power=1.5", "model.tf_power is 1.5: expected a number from 0 to 1"),
         ("model={start='bundled', tf_power=0.5}", "model.tf_power is 0.5 .*as model.start is"),
         (

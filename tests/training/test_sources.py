@@ -283,7 +283,7 @@ def test_a_pattern_that_leads_nowhere_is_named(tmp_path, pattern):
 
 
 def test_the_vectors_of_pieces_are_kept_by_tokenizer(tmp_path, monkeypatch):
-    from konayuki.training import teacher
+    from konayuki.training import preparation
     from konayuki.training.preparation import network_of
 
     class Sizes:
@@ -296,7 +296,7 @@ def test_the_vectors_of_pieces_are_kept_by_tokenizer(tmp_path, monkeypatch):
             return np.random.default_rng(0).normal(size=(len(pieces), 8)).astype("f2")
 
     asked: list[int] = []
-    monkeypatch.setattr(teacher, "Teacher", Sizes)
+    monkeypatch.setattr(preparation, "Teacher", Sizes)
     write(tmp_path, "a.parquet", ("雪", "冬"))
     pieces = [["<unk>", 0.0], ["雪", -1.0], ["冬", -2.0]]
     for n_pieces in (3, 2, 3):

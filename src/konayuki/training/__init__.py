@@ -7,7 +7,8 @@ development, batch_plan                     what is held out, and which pairs sh
 network, losses, optimisation, fused_engine the module, its losses, steps, loop
 finish                                      what changes the weights behind the last step
 taught_texts, gathered_texts, crossing      texts that teachers embed
-teacher, teacher_file, second_teacher,      the teachers,
-teacher_cache, teacher_head, word_scores    their vectors, and what is made of them
+teacher, teacher_file, second_teacher,      the teachers
+hub_teacher, ranked_lists                   and rerankers,
+teacher_cache, teacher_head, word_scores    what they say, and what is made of it
 distillation                                the loss against them
 """

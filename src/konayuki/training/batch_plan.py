@@ -135,14 +135,12 @@ class BatchPlan:
             return np.ones(len(pool), dtype=bool)
         if self._has_negatives:
             return self._fits_with_negatives(pool)
-        fits = np.ones(len(pool), dtype=bool)
         # Both sides are compared together: a passage may be another pair's query.
         texts = self._texts[pool, :2]  # (n, 2)
         _, first = np.unique(texts.ravel(), return_index=True)
         is_first = np.zeros(texts.size, dtype=bool)
         is_first[first] = True
-        fits &= is_first.reshape(texts.shape).all(axis=1)
-        return fits
+        return np.asarray(is_first.reshape(texts.shape).all(axis=1))
 
     def _fits_with_negatives(self, pool: Rows) -> NDArray[np.bool_]:
         """Return which pairs repeat no text of an earlier pair that fits, except its negative."""

@@ -47,8 +47,8 @@ class Gathered:
         """Take what the settings ask of one source, whose pairs are text numbers (n, 2)."""
         # Draws of its own: a source that comes or goes changes no other source's texts, so that
         # runs that share a cache share what the teachers said.
-        draws = (self._seed, zlib.crc32(name.encode()))
-        some = pairs[_sample(len(pairs), source.rows, draws)]
+        draws = draws_of(name, self._seed)
+        some = pairs[sample(len(pairs), source.rows, draws)]
         if source.paraphrases:
             sides = [self._numbers(PARAPHRASE, side) for side in some.T]
             self.paraphrases.append(np.stack(sides, axis=1))
@@ -59,15 +59,16 @@ class Gathered:
             self._crossed += [self.taught.numbers(CROSSED, group) for group in groups]
         if source.pairs:
             queries, passages = self._numbers(QUERY, some[:, 0]), self._numbers(PASSAGE, some[:, 1])
-            self._sets.append(TextSet(name, queries, passages, aligned=True))
+            answers = not source.paraphrases
+            self._sets.append(TextSet(name, queries, passages, aligned=True, answers=answers))
             if source.questions:
                 self._questions.append(queries)
         if source.words:
             self.taught.numbers(WORD, _headwords(self._texts(some[:, 0])))
         if source.sentences:
             sentences = _sentences(self._texts(some[:, 1]))
-            sample = _sample(len(sentences), source.sentences, draws)
-            numbers = self.taught.numbers(SENTENCE, (sentences[row] for row in sample))
+            rows = sample(len(sentences), source.sentences, draws)
+            numbers = self.taught.numbers(SENTENCE, (sentences[row] for row in rows))
             if not source.pairs:
                 self._apart.append(numbers)
                 self._sets.append(TextSet(name, numbers, numbers))
@@ -120,7 +121,12 @@ class Numbering:
         return np.array(numbers, dtype=np.int64)
 
 
-def _sample(n: int, most: int, draws: tuple[int, int]) -> Numbers:
+def draws_of(name: str, seed: int) -> tuple[int, int]:
+    """Return the seed of a source's own random numbers."""
+    return seed, zlib.crc32(name.encode())
+
+
+def sample(n: int, most: int, draws: tuple[int, int]) -> Numbers:
     """Return at most `most` of the numbers below n, in order; 0 returns all.
 
     A smaller sample of the same draws lies within a larger one.

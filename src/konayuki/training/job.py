@@ -55,13 +55,7 @@ class Outcome:
 
 
 def score_line(history: Sequence[Mapping[str, float]], n_steps: int, run: str = "") -> str:
-    """Return the line about the last held-out scores.
-
-    Args:
-        history: The history of an `Outcome`, ending with scores.
-        n_steps: The steps of the whole run.
-        run: Which run it is, if there are several.
-    """
+    """Return the line about the last scores of a history; `run` names it, if there are several."""
     losses = [entry["loss"] for entry in history if "loss" in entry]
     loss = f"loss {losses[-1]:.4f}, " if losses else ""
     last = history[-1]

@@ -29,7 +29,7 @@ from konayuki.training.precision import product_dtype
 from konayuki.training.recipe import Recipe
 
 BLOCK_ROWS = 128  # of 2,048 float32 scores: 1 MB, which a second-level cache holds
-NEVER = -1e4  # the logit of a text with itself: exp() of it is 0, and it is finite in bfloat16
+NEVER = -1e4  # the logit of what is not compared: exp() of it is 0, and it is finite in bfloat16
 
 
 class Sides(NamedTuple):
@@ -107,20 +107,17 @@ class Ranking:
 class Divergence:
     """The Kullback-Leibler divergence of the student's softmax from that of a teacher's logits."""
 
-    def __init__(self, logits: Tensor, scale: float, *, same: bool) -> None:
-        self._logits, self._scale, self._same = logits, scale, same
+    def __init__(self, logits: Tensor, scale: float, left_out: Tensor | None) -> None:
+        self._logits, self._scale, self._left_out = logits, scale, left_out
         self._total = torch.zeros(())
 
     def block(self, cosines: Tensor, rows: slice) -> Tensor:
         """Add some rows; return their gradient."""
         scores = cosines.mul_(self._scale)
-        logits = self._logits[rows].clone()
-        if self._same:  # no text is compared with itself: it would take nearly all of the softmax
-            diagonal = torch.arange(len(scores))
-            scores[diagonal, diagonal + rows.start] = NEVER
-            logits[diagonal, diagonal + rows.start] = NEVER
+        if self._left_out is not None:
+            scores.masked_fill_(self._left_out[rows], NEVER)
         student = torch.log_softmax(scores, dim=1)
-        teacher = torch.log_softmax(logits, dim=1)
+        teacher = torch.log_softmax(self._logits[rows], dim=1)
         shares = teacher.exp()
         self._total += (shares * (teacher - student)).sum()
         return student.exp_().sub_(shares).mul_(self._scale / len(self._logits))
@@ -133,11 +130,7 @@ class Divergence:
 
 
 def ranking_loss(
-    queries: Tensor,
-    candidates: Tensor,
-    *,
-    scale: float = 20.0,
-    dtype: torch.dtype = torch.float32,
+    queries: Tensor, candidates: Tensor, *, scale: float = 20.0, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """Return the `Ranking` loss of unit rows.
 
@@ -186,14 +179,18 @@ def nested_divergence(
     Args:
         queries: (n, width), outputs of the student.
         candidates: (m, width); if it is `queries` itself, no text is compared with itself.
-        logits: The teacher's logits, float32 (n, m).
+        logits: The teacher's logits, float32 (n, m); `NEVER` for pairs that are not compared.
         dims: The nested dimensions.
         scale: The student's cosines are multiplied by it before the softmax.
         dtype: The precision of the matrix products.
     """
+    if candidates is queries:  # a text itself would take nearly all of the softmax
+        logits = logits.clone().fill_diagonal_(NEVER)
+    left_out = logits == NEVER
+    mask = left_out if left_out.any() else None
 
     def divergence(left: Tensor, right: Tensor) -> Tensor:
-        loss = Divergence(logits, scale, same=right is left)
+        loss = Divergence(logits, scale, mask)
         value: Tensor = _InBlocks.apply(left, right, loss, dtype)
         return value
 

@@ -94,19 +94,13 @@ class TrainedSSE(SSE):
 
         Without tanh they hold one that is straight to single precision.
         """
-        if isinstance(self.dyt, torch.nn.Identity):
-            table = self.embedding.weight.detach().float().cpu().numpy().copy()
-            return Weights(FloatTable(table), *straight_tanh(table.shape[1]), self._pooling)
-        arrays = [
+        straight = isinstance(self.dyt, torch.nn.Identity)
+        tanh = [] if straight else [self.dyt.alpha, self.dyt.beta, self.dyt.bias]
+        table, *arrays = (
             parameter.detach().float().cpu().numpy().copy()
-            for parameter in (
-                self.embedding.weight,
-                self.dyt.alpha,
-                self.dyt.beta,
-                self.dyt.bias,
-            )
-        ]
-        table, alpha, beta, bias = arrays
+            for parameter in (self.embedding.weight, *tanh)
+        )
+        alpha, beta, bias = arrays or straight_tanh(table.shape[1])
         return Weights(FloatTable(table), alpha, beta, bias, self._pooling)
 
 

@@ -41,15 +41,7 @@ class Progress:
 
 
 class Optimisation:
-    """A network, its optimiser, and the stream of batches.
-
-    Args:
-        network: The network; trained in place.
-        store: The pairs.
-        rows: The pairs that may be used.
-        recipe: The settings.
-        distillation: A second loss, if the recipe has a teacher.
-    """
+    """A network, which is trained in place, its optimiser, and the stream of batches of `rows`."""
 
     def __init__(
         self,

@@ -81,11 +81,7 @@ class PairStore:
         return np.bincount(self.ids, minlength=self.vocab_size)
 
     def texts(self) -> list[str]:
-        """Return the distinct texts, by number.
-
-        Raises:
-            DatasetError: The store was not read from a folder.
-        """
+        """Return the distinct texts, by number."""
         return list(StoredTexts(self.text_folder()))
 
     def text_folder(self) -> Path:

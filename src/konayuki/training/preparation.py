@@ -16,20 +16,18 @@ from konayuki.model.tokens import Tokenizer
 from konayuki.training.decontamination import Decontaminator
 from konayuki.training.development import Task, hold_out
 from konayuki.training.distillation import TaughtTexts
+from konayuki.training.hub_teacher import PAIR_TOKENS, HubReranker, HubTeacher
 from konayuki.training.network import TrainedSSE, fresh_network
-from konayuki.training.pair_store import (
-    PairStore,
-    build_store,
-    open_store,
-    store_key,
-)
+from konayuki.training.pair_store import PairStore, build_store, open_store, store_key
 from konayuki.training.recipe import Recipe
+from konayuki.training.second_teacher import SecondTeacher
 from konayuki.training.sources import find_sources, read_pairs
 from konayuki.training.start import Start, started_network
 from konayuki.training.taught_texts import taught_texts
-from konayuki.training.teacher_cache import Encoder
+from konayuki.training.teacher import Teacher
+from konayuki.training.teacher_cache import Encoder, TeacherCache
 
-TEACHER = "teacher"
+TEACHER, RERANKER = "teacher", "reranker"
 TEACHER_TOKENS = 16  # a piece has at most twelve characters
 
 
@@ -77,17 +75,17 @@ def prepare(
     store = _store(recipe, data, cache, tokenizer_json, tokenizer)
     tasks, rows = hold_out(store, recipe.development)
     taught = None
-    if recipe.distillation.teacher:
-        from konayuki.training.second_teacher import SecondTeacher
-
+    settings = recipe.distillation
+    if settings.teacher:
         taught = taught_texts(
             store,
             rows,
-            recipe.distillation,
+            settings,
             tokenizer,
-            _teacher(recipe),
-            cache / _teacher_name(recipe),
-            second=SecondTeacher() if recipe.distillation.second_teacher else None,
+            _teacher(settings.teacher),
+            cache / _cache_name(TEACHER, settings.teacher),
+            second=SecondTeacher() if settings.second_teacher else None,
+            reranker=_reranker(settings.reranker, cache) if settings.reranker else None,
             seed=recipe.training.seed,
         )
     return Prepared(tokenizer_json, store, tasks, rows, taught, start)
@@ -121,7 +119,8 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
         path = data / name
         if name == TEACHER:
             digest = hashlib.blake2b(prepared.tokenizer_json, digest_size=8).hexdigest()
-            path = cache / f"piece-vectors-{digest}{_teacher_name(recipe)[len(TEACHER) :]}.npy"
+            teacher = recipe.distillation.teacher
+            path = cache / (_cache_name(f"piece-vectors-{digest}", teacher) + ".npy")
             if not path.exists():
                 _write_piece_vectors(tokenizer, recipe, path)
         vectors = _read_piece_vectors(path, tokenizer.get_vocab_size())
@@ -129,30 +128,28 @@ def network_of(prepared: Prepared, recipe: Recipe, data: Path, cache: Path) -> T
     return fresh_network(tokenizer, recipe.model, counts, vectors, seed=recipe.training.seed)
 
 
-def _teacher(recipe: Recipe) -> Encoder:
-    """Return the teacher of a recipe: rows may start from one that teaches nothing else."""
-    from konayuki.training.teacher import Teacher
-
-    name = recipe.distillation.teacher
-    if name in ("", TEACHER):
-        return Teacher.load()
-    from konayuki.training.hub_teacher import HubTeacher
-
-    return HubTeacher(name)
+def _teacher(name: str) -> Encoder:
+    """Return the teacher that a recipe names: rows may start from one that teaches nothing else."""
+    return Teacher.load() if name in ("", TEACHER) else HubTeacher(name)
 
 
-def _teacher_name(recipe: Recipe) -> str:
-    """Return what the cache calls the teacher: what one said is not read as said by another."""
-    name = recipe.distillation.teacher
-    if name in ("", TEACHER):
-        return TEACHER
-    return f"{TEACHER}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+def _reranker(name: str, cache: Path) -> TeacherCache:
+    folder = cache / _cache_name(RERANKER, name)
+    return TeacherCache(folder, HubReranker(name), "pairs", PAIR_TOKENS)
+
+
+def _cache_name(what: str, model: str) -> str:
+    """Return a name for what a model said, which is not read as said by another."""
+    if model in ("", TEACHER):
+        return what
+    return f"{what}-{hashlib.blake2b(model.encode(), digest_size=8).hexdigest()}"
 
 
 def _write_piece_vectors(tokenizer: Any, recipe: Recipe, path: Path) -> None:  # noqa: ANN401
     pieces = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
     prefix = recipe.distillation.query_prefix
-    vectors = _teacher(recipe).encode(pieces, prefix, max_tokens=TEACHER_TOKENS)
+    teacher = _teacher(recipe.distillation.teacher)
+    vectors = teacher.encode(pieces, prefix, max_tokens=TEACHER_TOKENS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         np.save(temporary, vectors)

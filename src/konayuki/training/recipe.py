@@ -27,6 +27,7 @@ Positive = Annotated[float, Field(gt=0), Expected("a number above 0")]
 NotNegative = Annotated[float, Field(ge=0), Expected("0 or more")]
 Share = Annotated[float, Field(ge=0, le=1), Expected("a number from 0 to 1")]
 Count = Annotated[int, Field(ge=1, le=MOST), Expected(f"a whole number from 1 to {MOST}")]
+Several = Annotated[int, Field(ge=2, le=MOST), Expected(f"a whole number from 2 to {MOST}")]
 CountOrZero = Annotated[int, Field(ge=0, le=MOST), Expected(f"a whole number from 0 to {MOST}")]
 Threads = Annotated[int, Field(ge=0, le=1024), Expected("a whole number from 0 to 1024")]
 
@@ -288,9 +289,33 @@ class DistillationSettings(Section):
     crossed_weight: NotNegative = key(
         0.0, "Of the divergence on crossed sentences, added whenever the other one is."
     )
+    reranker: str = key(
+        "",
+        "A cross-encoder that sentence-transformers loads, by hub id or folder: it scores the "
+        "passages that teacher and BM25 put first for a query. Default: none.",
+    )
+    reranker_queries: Count = key(
+        500, "At most N queries of each source, drawn at random; paraphrases are not scored."
+    )
+    reranker_candidates: Several = key(
+        16, "Passages of each query; a source that has fewer is left out."
+    )
+    reranker_scale: Positive = key(1.0, "The reranker's logits are multiplied by it.")
+    reranker_weight: Positive = key(
+        0.5, "Of the divergence on its lists, added whenever the other one is."
+    )
     sources: tuple[DistillationSource, ...] = key(
         (DistillationSource(),), "Which texts the teachers embed."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "DistillationSettings":
+        _require(
+            bool(self.teacher) or not self.reranker,
+            f"distillation.reranker is {self.reranker!r}, but distillation.teacher is '': expected "
+            'both, as a teacher chooses what is scored\nhint: teacher = "teacher", or no reranker',
+        )
+        return self
 
 
 class Recipe(Section):

@@ -44,15 +44,7 @@ def record_of(
 ) -> dict[str, Any]:
     """Return what the run was and what it came to, as `train.json` keeps it.
 
-    It holds the held-out scores of both layouts and of the model that the run started from.
-
-    Args:
-        recipe: The settings.
-        prepared: The pairs and tasks.
-        outcome: The outcome of the training.
-        layouts: The weights by name of a layout.
-        wall_s: The seconds that it took.
-        data: The folder of the files, as it was given.
+    It holds the held-out scores of all layouts and of the model that the run started from.
     """
     store, tasks, dims = prepared.store, prepared.tasks, recipe.model.dims
     before = {"start": prepared.start.weights.crop(dims[0])} if prepared.start else {}

@@ -119,13 +119,7 @@ def train(
 
 
 def _train_one(
-    run: Run,
-    data: Path,
-    cache: Path,
-    seconds: float,
-    resume: bool,
-    show_progress: bool,
-    loop: Loop,
+    run: Run, data: Path, cache: Path, seconds: float, resume: bool, show_progress: bool, loop: Loop
 ) -> dict[str, Any]:
     """Train a run, whose start is trained; `seconds` is what that took."""
     recipe, out = run.recipe, run.out

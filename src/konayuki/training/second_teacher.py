@@ -29,12 +29,7 @@ class SecondTeacher:
     def encode(
         self, texts: Sequence[str], prefix: str = "", *, max_tokens: int = 0
     ) -> npt.NDArray[np.float32]:
-        """Return one unit vector per text: float32 (n_texts, 512).
-
-        Args:
-            texts: Texts of any length; the first 400 characters are read.
-            prefix: Not used.
-            max_tokens: Not used.
+        """Return one unit vector per text, from its first 400 characters, whatever else is given.
 
         Raises:
             MissingExtraError: The package is not installed.

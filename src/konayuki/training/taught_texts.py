@@ -24,9 +24,11 @@ from konayuki.training.gathered_texts import (
     Numbering,
 )
 from konayuki.training.pair_store import PairStore
+from konayuki.training.ranked_lists import ranked_lists
 from konayuki.training.recipe import DistillationSettings
 from konayuki.training.teacher_cache import Encoder, TeacherCache
 from konayuki.training.teacher_head import learned_head
+from konayuki.training.word_scores import WordScores
 
 SECOND = "second"  # folder of the second teacher's answers
 
@@ -40,8 +42,8 @@ def taught_texts(
     cache: Path,
     *,
     second: Encoder | None = None,
+    reranker: TeacherCache | None = None,
     seed: int,
-    show_progress: bool = True,
 ) -> TaughtTexts:
     """Return the texts of the recipe's distillation with the teachers' vectors.
 
@@ -53,8 +55,8 @@ def taught_texts(
         teacher: The teacher; it embeds the texts that the cache lacks.
         cache: The folder of the cache.
         second: A second teacher for all texts but passages.
+        reranker: The scores of a reranker, by pair.
         seed: Decides the samples.
-        show_progress: Whether to show a bar on stderr while a teacher works.
     """
     gathered = Gathered(store.texts(), seed)
     for source in store.sources:
@@ -66,11 +68,11 @@ def taught_texts(
             pairs = np.asarray(store.pairs[allowed, :2], dtype=np.int64)
             gathered.add(source.name, pairs, table)
     taught = gathered.taught
-    vectors = _vectors(taught, list(KINDS), teacher, settings, cache, show_progress)
+    vectors = _vectors(taught, list(KINDS), teacher, settings, cache)
     second_vectors = None
     if second is not None:
         kinds = [kind for kind in KINDS if kind != PASSAGE]
-        second_vectors = _vectors(taught, kinds, second, settings, cache / SECOND, show_progress)
+        second_vectors = _vectors(taught, kinds, second, settings, cache / SECOND)
     joined = _JoinedTeachers(vectors, second_vectors, gathered.paraphrases, settings, seed)
     sets = [
         joined.with_vectors(text_set)
@@ -78,14 +80,19 @@ def taught_texts(
         if min(len(text_set.queries), len(text_set.candidates)) > 1
     ]
     crossed = gathered.crossed_set()
-    return TaughtTexts(
-        tokenizer.tokenize(taught.texts),
+    bags = tokenizer.tokenize(taught.texts)
+    found = TaughtTexts(
+        bags,
         vectors,
         tuple(sets),
-        tokenizer.vocab_size,
+        WordScores(bags, tokenizer.vocab_size) if settings.word_scale else None,
         second_vectors,
         joined.with_vectors(crossed) if crossed else None,
     )
+    if reranker is None:
+        return found
+    ranked = ranked_lists(found, taught.texts, settings, reranker, seed=seed)
+    return replace(found, ranked=ranked)
 
 
 class _JoinedTeachers:
@@ -137,7 +144,6 @@ def _vectors(
     teacher: Encoder,
     settings: DistillationSettings,
     cache: Path,
-    show_progress: bool,
 ) -> torch.Tensor:
     """Return a teacher's vectors: bfloat16 (n_texts, dim), centred, unit or zero rows."""
     texts = taught.texts
@@ -148,9 +154,7 @@ def _vectors(
         if not len(numbers):
             continue
         teacher_cache = TeacherCache(cache, teacher, getattr(settings, side), max_tokens)
-        vectors = teacher_cache.vectors(
-            [texts[number] for number in numbers], show_progress=show_progress
-        )
+        vectors = teacher_cache.vectors([texts[number] for number in numbers])
         # Raw cosines of a transformer lie between 0.7 and 1 and say little after a softmax: each
         # kind, with its own prefix and length, is centred by its own mean.
         wide = torch.from_numpy(vectors).float()

@@ -103,9 +103,6 @@ class Teacher:
             prefix: QUERY_PREFIX or PASSAGE_PREFIX, as the model was trained.
             max_tokens: Longer texts are cut to N pieces, the prefix and both end marks included.
             batch_tokens: Texts of similar length are run together up to N pieces.
-
-        Raises:
-            InputError: `texts` is one string, or `max_tokens` is outside the model's positions.
         """
         token_ids = self.token_ids(texts, prefix, max_tokens=max_tokens)
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)

@@ -21,14 +21,18 @@ Float16Matrix: TypeAlias = npt.NDArray[np.float16]
 
 
 class Encoder(Protocol):
-    """A teacher: `Teacher`, or anything with the same method."""
+    """A teacher: `Teacher`, `HubTeacher` and the like."""
 
     dim: int
 
     def encode(
         self, texts: Sequence[str], prefix: str, *, max_tokens: int = ...
     ) -> npt.NDArray[np.float32]:
-        """Return one unit vector per text."""
+        """Return one unit vector per text: float32 (n_texts, dim).
+
+        `prefix` is what the model was trained to find before such texts. Longer texts are cut to
+        `max_tokens` tokens, or to the model's own limit.
+        """
         ...
 
 
@@ -51,18 +55,16 @@ class TeacherCache:
         self._hashes = folder / f"{name}.hashes"
         self._vectors = folder / f"{name}.vectors"
 
-    def vectors(self, texts: Sequence[str], *, show_progress: bool = True) -> Float16Matrix:
-        """Return the unit vectors of the texts: float16 (n_texts, dim).
+    def vectors(self, texts: Sequence[str]) -> Float16Matrix:
+        """Return the vectors of the texts: float16 (n_texts, dim).
 
-        Args:
-            texts: The texts; the teacher embeds, and the cache keeps, those that are new.
-            show_progress: Whether to show a bar on stderr meanwhile.
+        The teacher embeds, and the cache keeps, those that are new; a bar on stderr counts them.
         """
         hashes = np.array([text_hash(text) for text in texts], dtype=np.uint64)
         known = self._known_hashes()
         _, first = np.unique(hashes, return_index=True)
         fresh = first[~np.isin(hashes[first], known)]
-        self._extend([texts[row] for row in np.sort(fresh)], len(known), show_progress)
+        self._extend([texts[row] for row in np.sort(fresh)], len(known))
         known = self._known_hashes()
         order = np.argsort(known, kind="stable")
         rows = order[np.searchsorted(known, hashes, sorter=order)]
@@ -78,7 +80,7 @@ class TeacherCache:
         hashes = np.fromfile(self._hashes, dtype=np.uint64)
         return hashes[: self._vectors.stat().st_size // (2 * self._teacher.dim)]
 
-    def _extend(self, texts: Sequence[str], n_known: int, show_progress: bool) -> None:
+    def _extend(self, texts: Sequence[str], n_known: int) -> None:
         if not texts:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,7 @@ class TeacherCache:
             with path.open("r+b") as file:
                 file.truncate(n_known * size)
         starts = range(0, len(texts), TEXTS_AT_ONCE)
-        for start in track(starts, "embed", total=len(starts), unit="block", enabled=show_progress):
+        for start in track(starts, "ask teacher", total=len(starts), unit="block"):
             chunk = texts[start : start + TEXTS_AT_ONCE]
             vectors = self._teacher.encode(chunk, self._prefix, max_tokens=self._max_tokens)
             hashes = np.array([text_hash(text) for text in chunk], dtype=np.uint64)
