@@ -109,9 +109,9 @@ def tokenizers(kind: str) -> tuple[Tokenizer, UnigramReference]:
 def compare_tokenizers(kind: str, texts: list[str], rng: random.Random) -> Counter[str]:
     """Tokenize texts by one kind, a few of them also in plain Python, which takes its time."""
     tokenizer, reference = tokenizers(kind)
-    batch = tokenizer.encode(texts)
+    batch = tokenizer.tokenize(texts)
     few = rng.sample(range(len(texts)), min(len(texts), COMPARED_WITH_PYTHON))
-    expected = reference.encode([texts[place] for place in few])
+    expected = reference.tokenize([texts[place] for place in few])
     n_different = 0
     for number, place in enumerate(few):
         ids = batch.ids[batch.offsets[place] : batch.offsets[place + 1]]
