@@ -109,7 +109,7 @@ def test_vectors_are_those_of_torch(layout: str, normalize: bool) -> None:
     pooling=POOLINGS,
     data=st.data(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_kernel_and_numpy_agree_with_a_loop(
     bags: list[list[int]],
     half: int,

@@ -88,7 +88,7 @@ def tables(
     pooling=st.sampled_from([PLAIN, (0.5, math.inf), (1.0, 9.0), (0.5, 64.0), (0.3, 3.0)]),
     data=st.data(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_pooling_is_the_definition(
     level: str,
     seed: int,
